@@ -191,7 +191,7 @@ fn two_editors_of_one_line_do_not_overwrite_each_other() {
 
     browser.fill("#line-name", "Mine");
     browser.click("#save");
-    browser.wait_for("document.getElementById('said').textContent.includes('Yours is not saved.')");
+    browser.wait_for("document.getElementById('said').textContent.includes('Yours is shown: save it again')");
     assert!(line(&daemon, "Theirs").is_some() && line(&daemon, "Mine").is_none());
     browser.click("#said a");
     browser.wait_for("document.getElementById('line-name')?.value === 'Theirs'");

@@ -149,10 +149,8 @@ fn pinned_settings_are_shown_and_cannot_be_changed() {
     assert_eq!(setting(&daemon, "stream.quality").0, 55);
 }
 
-#[test]
-fn typing_over_a_selected_value_replaces_it() {
-    let Some((browser, daemon)) = start(Wanted::DESKTOP, &[]) else { return };
-    browser.goto(&url(&daemon, "settings"));
+/// The page gets the answer to a change only when the test calls `come`.
+fn hold_answers(browser: &Browser) {
     browser.script(
         "const fetched = fetch;
          window.fetch = async (...request) => {
@@ -161,12 +159,37 @@ fn typing_over_a_selected_value_replaces_it() {
            return answer;
          }",
     );
+}
+
+#[test]
+fn typing_over_a_selected_value_replaces_it() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP, &[]) else { return };
+    browser.goto(&url(&daemon, "settings"));
+    hold_answers(&browser);
     type_into(&browser, "stream.quality", "62");
     browser.wait_for("!!window.come");
     browser.script("document.getElementById('s-stream.quality').select(); window.come()");
     browser.wait_until("the page says so", || is_saved(&browser, "stream.quality"));
     browser.press("63");
     assert_eq!(browser.script("return document.activeElement.value"), "63");
+}
+
+#[test]
+fn a_value_typed_while_the_former_one_is_sent_is_kept_and_sent() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP, &[]) else { return };
+    browser.goto(&url(&daemon, "settings"));
+    hold_answers(&browser);
+    type_into(&browser, "stream.quality", "62");
+    browser.wait_for("!!window.come");
+    browser.script("document.getElementById('s-stream.quality').select()");
+    browser.press("63");
+    browser.script("window.come()");
+    browser.wait_until("the page says so", || is_saved(&browser, "stream.quality"));
+    let typed = "return [document.activeElement.id, document.activeElement.value]";
+    assert_eq!(browser.script(typed), json!(["s-stream.quality", "63"]));
+    assert_eq!(setting(&daemon, "stream.quality").0, 62);
+    browser.press(TAB);
+    browser.wait_until("it is set", || setting(&daemon, "stream.quality").0 == 63);
 }
 
 #[test]
@@ -889,12 +912,16 @@ fn the_picture_is_turned_from_the_page() {
     browser.click("#everyone > summary");
     browser.click("#gray");
     browser.wait_until("it is gray", || get(&daemon, "/api/v1/picture")["gray"] == true);
+    let rests = || browser.wait_for("!document.querySelector('#turn [aria-busy]')");
+    rests();
     browser.click("#turn [value='90']");
     browser.wait_until("it is turned", || get(&daemon, "/api/v1/picture")["rotate"] == 90);
     // The picture is higher than wide now, and the page below it has settled.
     browser.wait_for("document.getElementById('last').height > document.getElementById('last').width");
+    rests();
     browser.click("#turn [value='90']");
     browser.wait_until("and again", || get(&daemon, "/api/v1/picture")["rotate"] == 180);
+    rests();
     browser.click("#mirror");
     browser.wait_until("it is mirrored", || get(&daemon, "/api/v1/picture")["mirror"] == true);
     browser.wait_for("document.getElementById('mirror').getAttribute('aria-pressed') === 'true'");

@@ -39,7 +39,7 @@
   // ---- a spot that autofocus looks at: a cross-hair on the picture
 
   const AIM = 'Spot to focus on: arrows move it, Enter sets it, Escape leaves it';
-  let aim = null, at = [0.5, 0.5];
+  let aim = null, at = /** @type {Point} */ ([0.5, 0.5]);
   const frame = () => {
     const { naturalWidth: width, naturalHeight: height } = $('picture');
     return fit(aim, width ? [width, height] : [$('last').width, $('last').height]);
@@ -63,7 +63,7 @@
   };
   const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   const move = ([x, y]) => {
-    at = [clamp(at[0] + x, 0, 1), clamp(at[1] + y, 0, 1)].map(v => +v.toFixed(3));
+    at = [+clamp(at[0] + x, 0, 1).toFixed(3), +clamp(at[1] + y, 0, 1).toFixed(3)];
     paintAim();
   };
   const showSpot = () => { if ($('spot')) $('spot').hidden = false; };

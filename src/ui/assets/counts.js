@@ -14,7 +14,8 @@
   el('show').hidden = true;
   // Hours that end where they begin are half chosen.
   on(el('choose'), 'change', ({ currentTarget: form }) => {
-    if (!form.open.value || form.open.value !== form.close.value) form.requestSubmit();
+    const { open, close } = form.elements;
+    if (!open.value || open.value !== close.value) form.requestSubmit();
   });
 
   // The range input lies over the chart: mouse, touch and arrow keys choose a bar.
@@ -22,10 +23,10 @@
     const input = el('reader'), col = document.querySelector('#bars .col');
     if (!input) return;
     const count = +input.max + 1;
-    const rows = new Map([...el('table').tBodies[0].rows].map(row => [+row.dataset.n, row]));
+    const rows = new Map([...el('table').tBodies[0].rows].map(row => [+(row.dataset.n ?? 0), row]));
     const show = n => {
       const at = { x: `${n / count * 100}%`, width: `${100 / count}%`, height: 256 };
-      for (const [key, value] of Object.entries(at)) col.setAttribute(key, value);
+      for (const [key, value] of Object.entries(at)) col?.setAttribute(key, value);
       const words = rows.get(n)?.dataset.words ?? 'still to come';
       put('read', words);
       input.setAttribute('aria-valuetext', words);

@@ -12,14 +12,13 @@
     // Of a film that tells its own time that is the one: this is for the others, and not sure.
     const modified = new Date(file.lastModified || Date.now()).toISOString();
     request.open('POST', `api/v1/media?${new URLSearchParams({ name: file.name, modified })}`);
-    on(request.upload, 'progress', e => { if (e.lengthComputable) file.told(`${Math.floor(e.loaded / e.total * 100)} %`); });
+    on(request.upload, 'progress', e => { if (e.total) file.told(`${Math.floor(e.loaded / e.total * 100)} %`); });
     on(request, 'load', () => {
-      let answer = {};
-      try { answer = JSON.parse(request.responseText); } catch { /* no JSON */ }
-      if (request.status < 300) done(answer);
-      else fail(new Error([answer.detail, answer.hint].filter(Boolean).map(sentence).join(' ') || `The server answered ${request.status}.`));
+      if (request.status < 300) done(request.response);
+      else fail(new Error(wordsOf(request.status, request.response)));
     });
     on(request, 'error', () => fail(new Error('The connection broke.')));
+    request.responseType = 'json';
     request.setRequestHeader('Content-Type', file.type || 'application/octet-stream');
     request.send(file);
   });
@@ -30,9 +29,8 @@
     for (let file; (file = queue.shift());) {
       try {
         const item = await bring(file);
-        const link = Object.assign(document.createElement('a'), { href: `player?id=${item.id}`, textContent: item.name });
-        file.told('');
-        file.line.lastElementChild.append('brought in as ', link);
+        file.told('brought in as ');
+        file.line.lastElementChild.append(Object.assign(make('a', '', item.name), { href: `player?id=${item.id}` }));
       } catch (e) {
         file.told(e.message);
         file.line.lastElementChild.className = 'act bad';

@@ -1,14 +1,16 @@
-// Keeps the head of a page true where no picture does: asks api/v1/state every few seconds; and the log that of its page.
+// Keeps the head of a page true where no picture does, by asking for the state every few seconds; and the log on its
+// page.
 'use strict';
 {
   const ASK_MS = 5000, PATIENCE_MS = 4000;
   let timer = 0;
   // Who reads further up, or marks a line, is left alone.
-  const lines = document.querySelector('ol.lines'), atEnd = () => lines.scrollTop + lines.clientHeight > lines.scrollHeight - 40;
+  const lines = /** @type {Part} */ (document.querySelector('ol.lines'));
+  const atEnd = () => lines.scrollTop + lines.clientHeight > lines.scrollHeight - 40;
   if (lines) lines.scrollTop = lines.scrollHeight;
   const renew = async () => {
     const fresh = (await freshPage(location.href, PATIENCE_MS)).querySelector('ol.lines'), isAtEnd = atEnd();
-    if (!fresh || fresh.textContent === lines.textContent || getSelection().toString()) return;
+    if (!fresh || fresh.textContent === lines.textContent || `${getSelection()}`) return;
     lines.replaceChildren(...fresh.childNodes);
     if (isAtEnd) lines.scrollTop = lines.scrollHeight;
   };
@@ -17,7 +19,8 @@
     const { state: s, isLost } = await askState();
     if (s) document.dispatchEvent(new CustomEvent('state', { detail: s }));
     if (s || isLost) {
-      document.body.dataset.look = isLost ? 'lost' : ['live', 'idle', 'starting', 'paused'].includes(s.state) ? s.state : 'trouble';
+      const isUsual = ['live', 'idle', 'starting', 'paused'].includes(s?.state);
+      document.body.dataset.look = isLost ? 'lost' : isUsual ? s.state : 'trouble';
       put('headline', isLost ? 'Connection lost' : headlineOf(s));
     }
     if (lines && s) await renew().catch(() => { /* the next time */ });

@@ -1,13 +1,14 @@
 // The editor of lines and zones: ends, corners and the whole are dragged on the still picture, arrow keys move them, it
-// is saved without leaving the page, and what it would have counted is shown. Without this file the forms do the same by
-// numbers.
+// is saved without leaving the page, and what it would have counted is shown. Without this file the forms do the same
+// by numbers.
 'use strict';
 {
   const main = el('main'), svg = el('draw'), last = el('last'), form = el('form');
   const { kind, id } = main.dataset, isZone = kind === 'zone';
   const MINUTE_MS = 60_000, STEP = 0.005, FAR = 0.05, LEAST_DRAWN = 0.03, RIM = 14;
 
-  let version = +main.dataset.version, size = null, held = null, from = null, isDirty = false, isDrawing = false, chosen = 0;
+  let version = +main.dataset.version, size = null, held = null, from = null, chosen = 0;
+  let isDirty = false, isDrawing = false;
   const field = name => form.elements[name];
   const percent = v => (v * 100).toFixed(1);
   // A place may lie up to a picture beyond the edge; dragged ones stay on it.
@@ -17,7 +18,10 @@
   // Two ends, or the corners.
   const fields = form && !isZone ? ['a', 'b'].map(end => [field(end + 'x'), field(end + 'y')]) : [];
   const read = () => isZone
-    ? field('corners').value.trim().split('\n').map(row => [...row.trim().split(/[\s;]+/), '', ''].slice(0, 2).map(fraction))
+    ? field('corners').value.trim().split('\n').map(row => {
+      const [x = '', y = ''] = row.trim().split(/[\s;]+/);
+      return [fraction(x), fraction(y)];
+    })
     : fields.map(end => end.map(one => fraction(one.value)));
   let points = form ? read() : [];
   const ticked = () => [...form.querySelectorAll('[name=classes]:checked')].map(tick => tick.value);
@@ -31,8 +35,10 @@
   const others = el('others'), walked = shape('svg', {}), trails = shape('path', { class: 'trail' });
   const own = shape('g', {}), dots = shape('g', {}), pull = shape('path', { class: 'pull' });
   const grab = i => {
-    const g = shape('g', { class: 'grab', 'data-end': isZone ? i : 'ab'[i], tabindex: 0, role: 'button', 'aria-label': `${called(i)}; arrow keys move it` });
-    g.append(shape('circle', { class: 'reach', r: 28 }), shape('circle', { r: 9 }), shape('text', { y: 5 }, isZone ? '' : 'ab'[i]));
+    const label = `${called(i)}; arrow keys move it`, end = isZone ? i : 'ab'[i];
+    const g = shape('g', { class: 'grab', 'data-end': end, tabindex: 0, role: 'button', 'aria-label': label });
+    const letter = shape('text', { y: 5 }, isZone ? '' : end);
+    g.append(shape('circle', { class: 'reach', r: 28 }), shape('circle', { r: 9 }), letter);
     return g;
   };
   let grabs = [];
@@ -47,9 +53,9 @@
       grabs = points.map((_, i) => grabs[i] ?? grab(i));
       svg.replaceChildren(others, walked, own, dots, pull, ...grabs);
     }
-    own.replaceChildren(...(isZone ? zoneShapes : lineShapes)(draft(), f));
+    own.replaceChildren(...(isZone ? zoneShapes : lineShapes)(/** @type {any} */ (draft()), f));
     const ats = points.map(f.at);
-    pull.setAttribute('d', `M${ats.map(at => at.map(p)).join('L')}${isZone ? 'z' : ''}`);
+    pull.setAttribute('d', path(ats) + (isZone ? 'z' : ''));
     grabs.forEach((g, i) => {
       // One at the edge of the picture stands a little inside, with its letter.
       const x = clamp(ats[i][0], RIM, f.W - RIM), y = clamp(ats[i][1], RIM, f.H - RIM);
@@ -72,7 +78,7 @@
       at.focus();
     }
     if (words) (at?.parentElement ?? el('said')).scrollIntoView({ block: 'nearest' });
-    if (link) el('said').append(' ', Object.assign(document.createElement('a'), { href: link, textContent: 'Load it as it is now' }));
+    if (link) el('said').append(' ', Object.assign(make('a', '', 'Load it as it is now'), { href: link }));
   };
   const changed = () => {
     isDirty = true;
@@ -199,9 +205,13 @@
       if (fields.flat().includes(e.target) || e.target.name === 'corners') points = read();
       changed();
     });
-    const press = (button, act) => on(el(button), 'click', e => { e.preventDefault(); remember(); act(); putPoints(); });
-    const other = document.querySelector('#flip, #more');
-    if (other.id === 'flip') press('flip', () => points.reverse());
+    const press = (button, act) => on(el(button), 'click', e => {
+      e.preventDefault();
+      remember();
+      act();
+      putPoints();
+    });
+    if (document.querySelector('#flip')) press('flip', () => points.reverse());
     else {
       press('more', () => {
         const [a, b] = [points[chosen], points[(chosen + 1) % points.length]];
@@ -251,17 +261,23 @@
     if (!held) paintSoon();
   };
   let frame = 0;
-  const paintSoon = () => { frame ||= requestAnimationFrame(() => { frame = 0; drawTrails(); if (form) rehearse(); }); };
+  const paintSoon = () => {
+    frame ||= requestAnimationFrame(() => {
+      frame = 0;
+      drawTrails();
+      if (form) rehearse();
+    });
+  };
   const drawTrails = () => {
     const f = place();
-    trails.setAttribute('d', [...tracks.values()].map(({ points }) => points.length < 2 ? '' :
-      'M' + points.map(([, l, , r, b]) => f.at([(l + r) / 2, b])).map(([x, y]) => `${p(x)} ${p(y)}`).join('L')).join(''));
+    const walks = [...tracks.values()].map(({ points }) => points.map(([, l, , r, b]) => f.at([(l + r) / 2, b])));
+    trails.setAttribute('d', walks.filter(walk => walk.length > 1).map(path).join(''));
   };
 
   const ANCHORS = {
     bottom: (l, t, r, b) => [[(l + r) / 2, b]], center: (l, t, r, b) => [[(l + r) / 2, (t + b) / 2]],
-    top: (l, t, r) => [[(l + r) / 2, t]], left: (l, t, r, b) => [[l, (t + b) / 2]], right: (l, t, r, b) => [[r, (t + b) / 2]],
-    box: (l, t, r, b) => [[l, t], [r, t], [l, b], [r, b]],
+    top: (l, t, r) => [[(l + r) / 2, t]], left: (l, t, r, b) => [[l, (t + b) / 2]],
+    right: (l, t, r, b) => [[r, (t + b) / 2]], box: (l, t, r, b) => [[l, t], [r, t], [l, b], [r, b]],
   };
   // Where a track would have crossed `line`: [[x, y], is in] each. A sketch of what the counter does:
   // without its patience for boxes that tremble on the line.
@@ -290,7 +306,7 @@
   // Whether nothing like what was seen can pass the line: its anchor never comes so near to the edge.
   const isBeyondReach = ({ a, b, anchor }) => {
     const boxes = [...tracks.values()].flatMap(track => track.points);
-    const least = (low, high) => boxes.reduce((least, box) => Math.min(least, box[high] - box[low]), boxes.length ? 1 : 0.02);
+    const least = (low, high) => boxes.length ? Math.min(1, ...boxes.map(box => box[high] - box[low])) : 0.02;
     const w = least(1, 3), h = least(2, 4);
     const rim = { bottom: [w / 2, h, w / 2, 0], center: [w / 2, h / 2, w / 2, h / 2], top: [w / 2, 0, w / 2, h],
       left: [0, h / 2, w, h / 2], right: [w, h / 2, 0, h / 2], box: [w, h, w, h] }[anchor];
@@ -309,16 +325,18 @@
     return (ay > y) !== (by > y) && x < (bx - ax) * (y - ay) / (by - ay) + ax ? !is : is;
   }, false);
   const rehearse = () => {
-    const classes = ticked(), seen = [...tracks.values()].filter(track => !classes.length || classes.includes(track.class));
+    const classes = ticked(), isCounted = track => !classes.length || classes.includes(track.class);
+    const seen = [...tracks.values()].filter(isCounted);
     const kept = firstAt === null ? 'Nothing is looked at yet: that begins when a line or zone is saved.'
       : !id ? 'It counts once it is saved.' : isDirty ? `Until you save, the old ${kind} counts.` : '';
     if (isZone) {
       const anchor = ANCHORS[field('anchor').value];
-      put('would-in', `${seen.filter(track => track.isHere && anchor(...track.points.at(-1).slice(1)).every(isWithin)).length}`);
+      const isInside = track => track.isHere && anchor(...track.points.at(-1).slice(1)).every(isWithin);
+      put('would-in', `${seen.filter(isInside).length}`);
       put('trial-why', kept);
       return;
     }
-    const line = draft(), f = place(), sum = { in: 0, out: 0 }, circles = [];
+    const line = /** @type {any} */ (draft()), f = place(), sum = { in: 0, out: 0 }, circles = [];
     for (const track of seen) {
       for (const [[x, y], isIn] of crossings(line, track.points, f)) {
         sum[isIn ? 'in' : 'out']++;
@@ -329,7 +347,8 @@
     el('near').hidden = !isBeyondReach(line);
     put('would-in', `${sum.in}`); put('would-out', `${sum.out}`);
     const seconds = Math.min(60, Math.round((performance.now() - firstAt) / 1000));
-    put('trial-why', (firstAt === null ? '' : `Since you opened this page: ${seconds} s, ${tracks.size} ${tracks.size === 1 ? 'track' : 'tracks'}. Dots mark where. `) + kept);
+    const heard = `${seconds} s, ${tracks.size} ${tracks.size === 1 ? 'track' : 'tracks'}`;
+    put('trial-why', (firstAt === null ? '' : `Since you opened this page: ${heard}. Dots mark where. `) + kept);
   };
 
   // ---- saving: the form is sent as it is, and of the page that comes back what is new is taken over
@@ -338,45 +357,35 @@
   const here = id ? `lines?${kind}=${id}` : 'lines';
   on(form, 'submit', async e => {
     e.preventDefault();
-    isSending = true;
-    el('save').disabled = true;
-    try {
-      const isDeleted = e.submitter?.value === 'delete', body = new URLSearchParams(new FormData(form, e.submitter));
-      const answer = await fetch(form.action, { method: 'POST', body, signal: AbortSignal.timeout(10_000) });
-      const page = parsed(await answer.text()), fresh = id => page.getElementById(id);
-      if (isSignedOut(answer)) {
-        isDirty = false;
-        signIn(answer);
-      } else if (answer.status === 412) {
-        field('_version').value = version = +fresh('main').dataset.version;
-        say(`Somebody else has changed this ${kind} meanwhile. Yours is not saved. Save again to replace it.`, here);
-      } else if (!answer.ok) {
-        const wrong = fresh('said')?.dataset.field;
-        say(`Not saved: ${(fresh('said') ?? page.body).textContent.trim() || `the server answered ${answer.status}.`}`, '',
-          wrong && form.querySelector(`[name="${wrong}"], [name="${wrong}x"], #${wrong}`));
-      } else {
-        isDirty = false;
-        if (!id || isDeleted) { location.assign(answer.url + (isDeleted ? '' : '#saved')); return; }
-        field('_version').value = version = +fresh('main').dataset.version;
-        for (const part of ['title', 'list']) el(part).replaceChildren(...fresh(part).childNodes);
-        say('');
-        el('saved').hidden = false;
-        el('saved').classList.add('on');
-        put('news', 'Saved. It counts from now on.');
-        paint();
-      }
-    } catch (e) {
-      say(`Not saved: ${e.name === 'TimeoutError' ? 'no answer in 10 s' : e.message}.`);
-    } finally {
-      isSending = false;
-      el('save').disabled = false;
+    isSending = el('save').disabled = true;
+    const sent = field('_version')?.value;
+    const page = await submit(form, e.submitter, form, AbortSignal.timeout(10_000));
+    isSending = el('save').disabled = false;
+    if (!page) { say(`Not saved: ${el('said').textContent}`); return; }
+    const { id: shown, version: now } = page.getElementById('main').dataset;
+    const { textContent: why, dataset: { field: wrong } } = page.getElementById('said');
+    if (id) field('_version').value = version = +now;
+    if (why) {
+      say(`Not saved: ${why}`, id && now !== sent && here,
+        wrong && form.querySelector(`[name="${wrong}"], [name="${wrong}x"], #${wrong}`));
+      return;
+    }
+    isDirty = false;
+    if (e.submitter?.value === 'delete') location.assign('lines');
+    else if (!id) location.assign(`lines?${kind}=${shown}#saved`);
+    else {
+      say('');
+      el('saved').hidden = false;
+      el('saved').classList.add('on');
+      put('news', el('saved').textContent);
+      paint();
     }
   });
   el('trial')?.classList.remove('js');
 
   // ---- what is not saved is not left without a word
 
-  addEventListener('beforeunload', e => { if (isDirty) e.preventDefault(); });
+  addEventListener('beforeunload', e => { if (isDirty && !isSigningIn) e.preventDefault(); });
   on(document, 'click', e => {
     const link = e.target.closest('a[href]');
     if (!isDirty || !link || e.ctrlKey || e.metaKey || link.target || link.hash) return;

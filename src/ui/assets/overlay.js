@@ -29,7 +29,8 @@
     const f = place();
     svg.setAttribute('viewBox', `0 0 ${f.W} ${f.H}`);
     frameTo(moving, f);
-    drawn.replaceChildren(...zones.flatMap(zone => zoneShapes(zone, f)), ...lines.flatMap(line => lineShapes(line, f)), hit);
+    const shapes = [...zones.flatMap(zone => zoneShapes(zone, f)), ...lines.flatMap(line => lineShapes(line, f))];
+    drawn.replaceChildren(...shapes, hit);
     draw();
   };
 
@@ -54,15 +55,15 @@
       paths += `M${p(x)} ${p(y)}H${p(x2)}V${p(y2)}H${p(x)}z`;
       track.trail = track.trail.filter(point => time - point[2] < TRAIL_MS);
       const dots = [...track.trail, [(l + r) / 2, b]].map(f.at);
-      if (dots.length > 1) trails += 'M' + dots.map(([x, y]) => `${p(x)} ${p(y)}`).join('L');
+      if (dots.length > 1) trails += path(dots);
       const top = Math.min(y, y2);
-      texts.push([Math.min(x, x2), top > 20 ? top - 6 : Math.max(y, y2) + 16, `${track.class === 'moving' ? 'object' : track.class} ${id}`]);
+      const name = track.class === 'moving' ? 'object' : track.class;
+      texts.push({ x: Math.min(x, x2), y: top > 20 ? top - 6 : Math.max(y, y2) + 16, text: `${name} ${id}` });
     }
     for (const [line, flash] of flashes) {
       const own = lines.find(other => other.id === line);
       if (time > flash.until || !own) { flashes.delete(line); continue; }
-      const [a, b] = [f.at(own.a), f.at(own.b)];
-      hits += `M${p(a[0])} ${p(a[1])}L${p(b[0])} ${p(b[1])}`;
+      hits += path([f.at(own.a), f.at(own.b)]);
       hit.setAttribute('class', flash.isIn ? 'hit' : 'hit o');
     }
     trail.setAttribute('d', trails);
@@ -70,11 +71,11 @@
     boxes.setAttribute('d', paths);
     hit.setAttribute('d', hits);
     while (words.childElementCount < texts.length) words.append(shape('text', {}));
-    while (words.childElementCount > texts.length) words.lastChild.remove();
-    texts.forEach(([x, y, text], i) => {
+    while (words.childElementCount > texts.length) words.lastElementChild?.remove();
+    texts.forEach(({ x, y, text }, i) => {
       const e = words.children[i];
       e.setAttribute('x', p(x)); e.setAttribute('y', p(y));
-      if (e.textContent !== text) e.textContent = text;
+      setText(e, text);
     });
     if ((tracks.size && !calm.matches) || flashes.size) frame = requestAnimationFrame(draw);
   };
@@ -96,14 +97,13 @@
     }));
     if (!frame) draw();
     for (const [id, inside] of overlay.zones) {
-      const b = document.querySelector(`[data-zone="${id}"] b`);
-      if (b) setText(b, inside);
+      setText(document.querySelector(`[data-zone="${id}"] b`), inside);
     }
   };
 
   // ---- boxes on and off
 
-  const toggle = document.querySelector('#boxes'); // not where figures alone are shown
+  const toggle = /** @type {Part} */ (document.querySelector('#boxes')); // not where figures alone are shown
   const remember = what => { try { return what(localStorage); } catch { return null; } };
   const setBoxes = isOn => {
     toggle?.setAttribute('aria-pressed', isOn);
@@ -119,7 +119,7 @@
   // ---- figures
 
   const chips = el('tallies');
-  const setText = (e, text) => { if (e.textContent !== `${text}`) e.textContent = text; };
+  const setText = (e, text) => { if (e && e.textContent !== `${text}`) e.textContent = text; };
   let since;
   const takeTally = tally => {
     // Set to zero, or another day: the words above the figures are the server's.
@@ -128,14 +128,16 @@
     since = is;
     if (scene !== tally.scene) { scene = tally.scene; takeLines(drawing); }
     // Another line: its chip is the server's, too.
-    const isSame = [...chips.children].map(li => li.dataset.line).join() === tally.lines.map(line => line.line_id).join();
+    const shown = [...chips.children].map(li => li.dataset.line);
+    const isSame = shown.join() === tally.lines.map(line => line.line_id).join();
     if (!isSame && Date.now() - chartAt > 1000) refresh(false);
     const sum = { in: 0, out: 0, inside: 0 };
     tally.lines.forEach((line, i) => {
-      if (isSame) ['in', 'out'].forEach((way, side) => setText(chips.children[i].children[side + 1].children[0], line[way].toLocaleString()));
+      const figures = isSame ? [...chips.children[i].children].slice(1) : [];
+      ['in', 'out'].forEach((way, side) => setText(figures[side]?.children[0], line[way].toLocaleString()));
       for (const key in sum) sum[key] += line[key];
     });
-    put('today-in', sum.in.toLocaleString()); put('today-out', sum.out.toLocaleString()); put('today-inside', sum.inside.toLocaleString());
+    for (const key in sum) put(`today-${key}`, sum[key].toLocaleString());
   };
 
   // Why it does not count is told where there is no line, too.
@@ -202,9 +204,10 @@
     lead = calm.matches ? 0 : Math.min((counting.detection_ms || 0) / 1000, 0.5);
     isWrong = counting.state === 'fault';
     sections();
-    const saved = counting.detections_saved * 100 / counting.looks | 0;
+    const saved = counting.detections_saved * 100 / counting.detections | 0;
+    const skipped = saved ? `, ${saved} % skipped without motion` : '';
     put('count-rate', counting.detections_per_second > 0
-      ? `${counting.detections_per_second.toFixed(1)} fps (${counting.detection_ms.toFixed(0)} ms)${saved ? `, ${saved} % skipped without motion` : ''}` : 'idle');
+      ? `${counting.detections_per_second.toFixed(1)} fps (${counting.detection_ms.toFixed(0)} ms)${skipped}` : 'idle');
     const is = [counting.state, counting.reason, counting.backend, counting.model, counting.notes].join();
     if (counted !== undefined && counted !== is) refresh(false);
     counted = is;

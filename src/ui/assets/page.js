@@ -10,7 +10,7 @@ const el = id => document.getElementById(id);
 const on = (target, type, act, how) => target?.addEventListener(type, act, how);
 
 // Times in the camera's zone, if the page tells it.
-const offset = document.querySelector('[data-offset]')?.dataset.offset ?? -60 * new Date().getTimezoneOffset();
+const offset = +(document.querySelector('[data-offset]')?.dataset.offset ?? -60 * new Date().getTimezoneOffset());
 const local = ms => new Date(ms + offset * 1000).toISOString();
 const exact = ms => local(ms).slice(11, 19);
 
@@ -45,7 +45,7 @@ const fieldsOf = part => [...part.querySelectorAll('input, select, textarea')].f
   !['file', 'hidden', 'submit'].includes(one.type) && (one.id || one.name));
 const isTick = one => one.type === 'checkbox' || one.type === 'radio';
 const nameOf = one => [one.form?.getAttribute('action'), one.id || one.name, isTick(one) ? one.value : '',
-  one.matches('a, button, summary') ? one.ariaLabel ?? one.textContent : ''].join('/');
+  !one.id && one.matches('a, button, summary') ? one.ariaLabel ?? one.textContent : ''].join('/');
 const stateOf = one => isTick(one) ? one.checked : one.value;
 const setState = (one, state) => { one[isTick(one) ? 'checked' : 'value'] = state; };
 // Whether somebody has changed it since the page was made.
@@ -54,8 +54,10 @@ const isDirty = one => one.options ? [...one.options].some(o => o.selected !== o
 
 // What was typed on a page that turns out to need signing in is there again afterwards; a password is not kept.
 const TYPED = 'typed';
-const typedFields = () => fieldsOf(document.querySelector('main')).filter(one => one.type !== 'password');
+const typedFields = () => fieldsOf(el('main')).filter(one => one.type !== 'password');
+let isSigningIn = false;
 const signIn = answer => {
+  isSigningIn = true;
   const typed = typedFields().filter(isDirty).map(one => [nameOf(one), stateOf(one)]);
   try { sessionStorage.setItem(TYPED, JSON.stringify([location.pathname, typed])); } catch { /* lost */ }
   const next = encodeURIComponent((location.pathname.split('/').pop() || './') + location.search);
@@ -68,7 +70,7 @@ const isSignedOut = answer => answer.status === 401
   || [answer.url, answer.headers.get('Content-Location')].some(place => /^[^?]*\/sign-in(\?|$)/.test(place));
 addEventListener('load', () => {
   let typed;
-  try { typed = JSON.parse(sessionStorage.getItem(TYPED)); } catch { return; }
+  try { typed = JSON.parse(sessionStorage.getItem(TYPED) ?? ''); } catch { return; }
   if (typed?.[0] !== location.pathname) return;
   sessionStorage.removeItem(TYPED);
   const was = new Map(typed[1]);
@@ -77,6 +79,9 @@ addEventListener('load', () => {
   for (const one of back) for (const type of ['input', 'change']) one.dispatchEvent(new Event(type, { bubbles: true }));
 });
 
+// The server's own words for a problem.
+const wordsOf = (status, problem) => [problem?.detail, problem?.hint].filter(Boolean).map(sentence).join(' ')
+  || `The server answered ${status}.`;
 // Asks; a problem is an error with the server's own words. A page is an answer, whatever its status is.
 const ask = async (address, options) => {
   const answer = await fetch(address, { cache: 'no-store', ...options });
@@ -84,9 +89,7 @@ const ask = async (address, options) => {
   if (answer.status < 502 || kind.includes('problem+json')) heard();
   if (isSignedOut(answer)) signIn(answer);
   else if (answer.ok || isPage) return answer;
-  const problem = await answer.json().catch(() => ({}));
-  const words = [problem.detail, problem.hint].filter(Boolean).map(sentence).join(' ');
-  throw Object.assign(new Error(words || `The server answered ${answer.status}.`), { status: answer.status, problem });
+  throw new Error(wordsOf(answer.status, await answer.json().catch(() => null)));
 };
 // Asks the API.
 const send = async (method, path, body, headers, signal) => {
@@ -136,13 +139,14 @@ const freshPage = async (address, patience) => {
 };
 
 // ---- forms without leaving the page: `data-swap`, at a form, a link or around them, names the parts of the page that
-// change with it
+// change with it; a row of settings (`.set`) is sent and changes alone
 
-// Replaces parts of this page by those of `page`. Half-typed fields, open folds and the focus stay; the form `sent` is
-// new, unless it was refused. Without `sent` a part in which somebody types or presses stays as it is.
+// Replaces parts of this page by those of `page`. Half-typed fields, open folds and the focus stay; the form or row
+// `sent` is new, but for what is typed since (`was` has the states that were sent), unless it was refused. Without
+// `sent` a part in which somebody types or presses stays as it is.
 const STOPS = 'a, button, summary, input:not([type=hidden]), select, textarea';
-const swap = (page, ids, sent, isRefused) => {
-  const at = document.activeElement, atName = nameOf(at), parts = [];
+const swap = (page, ids, sent, isRefused, was = new Map()) => {
+  const at = /** @type {Part} */ (document.activeElement), atName = nameOf(at), parts = [];
   for (const id of ids) {
     const old = el(id), fresh = page.getElementById(id), has = old?.contains(at);
     if (!fresh && sent && !isRefused) old?.remove();
@@ -152,14 +156,14 @@ const swap = (page, ids, sent, isRefused) => {
     const now = new Map(fieldsOf(fresh).map(one => [nameOf(one), one]));
     for (const one of fieldsOf(old)) {
       const same = now.get(nameOf(one));
-      if (same && isDirty(one) && (one.form !== sent || isRefused)) setState(same, stateOf(one));
+      if (same && isDirty(one) && (isRefused || was.get(one) !== stateOf(one))) setState(same, stateOf(one));
     }
     const foldName = one => one.id || nameOf(one.firstElementChild);
     const folds = part => [...part.querySelectorAll('details')].map(one => [foldName(one), one]);
     const were = new Map(folds(old));
     for (const [name, one] of folds(fresh)) {
-      const was = were.get(name);
-      if (was?.open && (isRefused || !was.contains(sent))) one.open = true;
+      const fold = were.get(name);
+      if (fold?.open && (isRefused || !fold.contains(sent ?? null))) one.open = true;
     }
     if (old.open) fresh.open = true;
     old.replaceWith(fresh);
@@ -167,7 +171,9 @@ const swap = (page, ids, sent, isRefused) => {
   }
   const stops = parts.flatMap(part => [part, ...part.querySelectorAll(STOPS)]).filter(one =>
     one.matches(STOPS) && !one.disabled && one.checkVisibility());
-  const first = sent && stops.find(one => one.autofocus);
+  // Who has gone on to another field stays there.
+  const isFree = !at.isConnected || at === document.body || sent?.contains(at);
+  const first = sent && isFree ? stops.find(one => one.autofocus) : null;
   if (first || !at.isConnected) {
     const isSame = one => at.id ? one.id === at.id : nameOf(one) === atName;
     const focus = first ?? stops.find(isSame) ?? stops[0], { selectionStart: from, selectionEnd: to } = at;
@@ -180,29 +186,36 @@ const swap = (page, ids, sent, isRefused) => {
 const renew = async (...ids) => {
   try { swap(await freshPage(location.href), ids); return true; } catch { return false; /* the next time */ }
 };
-// Asks for the page that `from` leads to. Screen readers hear the message of a part. A failure is said in the part.
-const follow = async (from, by, address, options) => {
-  const holder = (by ?? from).closest('[data-swap]'), ids = holder.dataset.swap.split(' ');
+// Asks for the page that `from` leads to, and gives it, if it is this one. Screen readers hear the message of a part. A
+// failure is said in the part.
+const follow = async (from, holder, address, options) => {
+  const ids = holder.dataset.swap.split(' '), row = holder.closest('.set');
   const failed = holder.querySelector('.said') ?? el('said');
-  if (from.ariaBusy) return;
-  from.ariaBusy = true;
-  if (failed) failed.textContent = '';
+  if (from.ariaBusy) return null;
+  from.ariaBusy = 'true';
+  if (failed) { failed.textContent = ''; delete failed.dataset.text; }
+  const was = new Map((row ? fieldsOf(row) : [...from.elements ?? []]).map(one => [one, stateOf(one)]));
   try {
     const answer = await ask(address, options), page = parsed(await answer.text());
     const isHere = new URL(answer.url).pathname === location.pathname && ids.some(el);
-    if (answer.redirected && !isHere) return location.assign(answer.url);
-    swap(page, ids, from, !answer.ok);
+    if (answer.redirected && !isHere) { location.assign(answer.url); return null; }
+    if (!answer.ok && !ids.some(id => page.getElementById(id))) throw new Error(wordsOf(answer.status, null));
+    swap(page, ids, row ?? from, !answer.ok, was);
     const said = ids.map(id => el(id)?.querySelector('[role=status], [role=alert]')?.textContent);
     put('news', said.filter(Boolean).join(' '));
+    return page;
   } catch (e) {
     failed?.classList.add('bad');
-    put(failed?.id || 'news', e.message);
+    put(failed?.id || 'news', e.name === 'TimeoutError' ? 'No answer in time.' : e.message);
+    return null;
   } finally { from.ariaBusy = null; }
 };
-const submit = (form, by) => {
-  const address = by?.getAttribute('formaction') ?? form.getAttribute('action');
-  const body = new URLSearchParams(new FormData(form, by)), isGet = (by?.formMethod || form.method) === 'get';
-  return follow(form, by, isGet ? `${address}?${body}` : address, isGet ? {} : { method: 'POST', body });
+const submit = (form, by, holder = (by ?? form).closest('[data-swap]'), signal) => {
+  const address = by?.getAttribute('formaction') ?? form.getAttribute('action') ?? '';
+  const body = new URLSearchParams(/** @type {any} */ (new FormData(/** @type {any} */ (form), by)));
+  const isGet = (by?.formMethod || form.method) === 'get', isRow = holder.matches('.set');
+  for (const one of isRow ? form.querySelectorAll('.set [name]') : []) if (!holder.contains(one)) body.delete(one.name);
+  return follow(form, holder, isGet ? `${address}?${body}` : address, isGet ? {} : { method: 'POST', body, signal });
 };
 on(document, 'submit', e => {
   const { target: form, submitter: by, defaultPrevented } = e;
@@ -215,7 +228,7 @@ on(document, 'click', e => {
   const link = e.target.closest('a[data-swap]');
   if (!link || e.defaultPrevented || e.ctrlKey || e.metaKey || e.shiftKey) return;
   e.preventDefault();
-  follow(link, null, link.getAttribute('href'));
+  follow(link, link, link.href);
 });
 
 // The head and the window's title say the worst that is wrong. The banner is the server's: fetched again when it is
@@ -275,7 +288,7 @@ const listen = (handlers, opened) => {
 
 const MINE = 'view';
 const myView = { rotate: 0 };
-try { Object.assign(myView, JSON.parse(localStorage.getItem(MINE))); } catch { /* nothing may be stored */ }
+try { Object.assign(myView, JSON.parse(localStorage.getItem(MINE) ?? '{}')); } catch { /* nothing may be stored */ }
 const turnedSize = ([w, h]) => myView.rotate % 180 ? [h, w] : [w, h];
 const flipped = ([x, y]) => [myView.mirror ? 1 - x : x, myView.flip ? 1 - y : y];
 // Where a point of everyone's picture is in this browser's, and back.
@@ -308,6 +321,7 @@ const frameTo = (inner, f) => {
 };
 
 const p = n => n.toFixed(1);
+const path = points => `M${points.map(([x, y]) => `${p(x)} ${p(y)}`).join('L')}`;
 const clamp = (v, least, most) => Math.min(most, Math.max(least, v));
 
 // A line, its arrow to the left of a→b (that way is in; to the right in a mirror), and its names; like draw.rs.
@@ -317,9 +331,8 @@ const lineShapes = (line, f) => {
   const [dx, dy] = [b[0] - a[0], b[1] - a[1]], long = Math.hypot(dx, dy) || 1e-6;
   const [ux, uy] = [dx / long, dy / long], [mx, my] = [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
   const beside = (far, on) => [mx + uy * far * hand + ux * on, my - ux * far * hand + uy * on];
-  const to = points => points.map(([x, y]) => `${p(x)} ${p(y)}`).join('L');
   const tip = beside(40, 0);
-  const bar = 'M' + to([a, b]), arrow = `M${to([beside(6, 0), tip])}M${to([beside(30, -8), tip, beside(30, 8)])}`;
+  const bar = path([a, b]), arrow = path([beside(6, 0), tip]) + path([beside(30, -8), tip, beside(30, 8)]);
   const half = Math.max(8, 4 * line.in_name.length), low = a[1] > b[1] ? a : b;
   const word = beside(48 + half * Math.abs(uy) + 8 * Math.abs(ux), 0);
   const text = (x, y, edge, name, words) => shape('text',
@@ -342,7 +355,7 @@ for (const link of document.querySelectorAll('[data-video]')) on(link, 'click', 
 const zoneShapes = (zone, f) => {
   const at = zone.points.map(f.at);
   const [x, y] = [0, 1].map(axis => at.reduce((sum, one) => sum + one[axis], 0) / at.length);
-  return [shape('path', { class: zone.exclude ? 'zone off' : 'zone', d: `M${at.map(one => one.map(p)).join('L')}z` }),
+  return [shape('path', { class: zone.exclude ? 'zone off' : 'zone', d: `${path(at)}z` }),
     shape('text', { class: 'mid', x: p(clamp(x, 48, Math.max(48, f.W - 48))), y: p(clamp(y, 16, f.H - 10)) },
       zone.name)];
 };

@@ -49,7 +49,8 @@
   const show = async (jpeg, header, isWanted) => {
     const image = await createImageBitmap(jpeg);
     if (!isWanted()) { image.close(); return; }
-    if (canvas.width !== image.width || canvas.height !== image.height) [canvas.width, canvas.height] = [image.width, image.height];
+    const { width, height } = image;
+    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     paper.drawImage(image, 0, 0);
     image.close();
     const us = Math.round(+header('X-Timestamp') * 1e6);
@@ -66,23 +67,17 @@
   };
 
   // One picture: the newest request wins, and one is asked for at a time.
-  let wanted = null, isAsking = false;
-  const one = async query => {
-    wanted = query;
-    if (isAsking) return;
-    isAsking = true;
-    while (wanted !== null) {
-      const asked = wanted;
-      wanted = null;
-      try {
-        const answer = await fetch(`${base}frame.jpg?${asked}`);
-        if (!answer.ok) throw new Error(`the server answered ${answer.status}.`);
-        const jpeg = await answer.blob();
-        await show(jpeg, name => answer.headers.get(name), () => wanted === null && !replay);
-      } catch (e) { if (wanted === null) failed(e); }
-    }
-    isAsking = false;
-  };
+  let wanted = null;
+  const askFor = newestOnly(async query => {
+    const isWanted = () => wanted === query && !replay;
+    if (!isWanted()) return;
+    try {
+      const answer = await fetch(`${base}frame.jpg?${query}`);
+      if (!answer.ok) throw new Error(`the server answered ${answer.status}.`);
+      await show(await answer.blob(), name => answer.headers.get(name), isWanted);
+    } catch (e) { if (isWanted()) failed(e); }
+  });
+  const one = query => askFor(wanted = query);
 
   // ---- playing
 
@@ -117,7 +112,7 @@
     try {
       const answer = await fetch(`${base}frames?from=${here()}&speed=${speed.value}`, { signal: mine.signal });
       if (!answer.ok) throw new Error(`the server answered ${answer.status}.`);
-      const reader = answer.body.getReader();
+      const reader = /** @type {ReadableStream} */ (answer.body).getReader();
       let left = new Uint8Array();
       for (;;) {
         const { done, value } = await reader.read();
@@ -177,7 +172,8 @@
     speed.dispatchEvent(new Event('change'));
   };
   const keys = {
-    ' ': toggle, k: toggle, ArrowLeft: e => e.shiftKey ? go(at - 5) : step(-1), ArrowRight: e => e.shiftKey ? go(at + 5) : step(1),
+    ' ': toggle, k: toggle,
+    ArrowLeft: e => e.shiftKey ? go(at - 5) : step(-1), ArrowRight: e => e.shiftKey ? go(at + 5) : step(1),
     Home: () => go(0), End: () => go(duration), '<': () => faster(-1), '>': () => faster(1),
     f: () => document.fullscreenElement ? document.exitFullscreen() : el('shot').requestFullscreen?.(),
   };
@@ -209,7 +205,10 @@
     on(video, 'click', async e => {
       e.preventDefault();
       const now = await making().catch(() => null);
-      if (now) { put('making', `A video is being made already: ${Math.floor(now.done * 100)} %. Try again when it is finished.`); return; }
+      if (now) {
+        put('making', `A video is being made already: ${Math.floor(now.done * 100)} %. Try again when it is finished.`);
+        return;
+      }
       put('making', 'Making the video. It is saved while it is made.');
       video.cloneNode().click(); // a failure is a failed download, and the page stays
       follow();

@@ -5,7 +5,7 @@
   const PARTS = ['keep', 'record', 'newest', 'kept-none'];
   let shown = null, timer = 0;
 
-  const isStop = () => el('record').getAttribute('action').endsWith('stop');
+  const isStop = () => el('record').getAttribute('action')?.endsWith('stop');
   const word = () => { if (!isStop()) put('record-word', el('lapse').value ? 'Time-lapse' : 'Record'); };
   on(document, 'change', e => { if (e.target.id === 'lapse') word(); });
   on(document, 'swap', ({ detail: parts }) => {

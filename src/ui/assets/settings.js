@@ -2,13 +2,9 @@
 // in its place; and each control of the camera while it is turned. The page works without this file.
 'use strict';
 {
-  const main = el('main'), row = (name, kind = 'key') => main.querySelector(`[data-${kind}="${CSS.escape(name)}"]`);
-  const parts = e => [...e.querySelectorAll('input, select')].filter(one => one.name && !one.disabled);
-  const values = e => parts(e).filter(one => one.type !== 'checkbox' || one.checked).map(one => [one.name, one.value]);
-  const waits = e => parts(e).some(isDirty) || e.querySelector('[aria-invalid], .ask');
-  const has = e => e.contains(document.activeElement);
-  const say = (e, words, isWrong) => {
-    const said = e.querySelector('.err'), field = e.querySelector('.set > :is(input, select), .unit > input');
+  const main = el('main');
+  const say = (row, words, isWrong) => {
+    const said = row.querySelector('.err'), field = row.querySelector('.set > :is(input, select), .unit > input');
     said.textContent = words;
     said.classList.toggle('well', !isWrong);
     if (field) field.ariaInvalid = isWrong ? 'true' : null;
@@ -16,90 +12,48 @@
 
   // ---- settings
 
-  const replace = (old, fresh) => {
-    const was = has(old) && document.activeElement, isOpen = old.querySelector('details')?.open;
-    const { selectionStart: from, selectionEnd: to } = was;
-    old.replaceWith(fresh);
-    if (isOpen) fresh.querySelectorAll('details').forEach(one => { one.open = true; });
-    const now = el(was.id);
-    now?.focus();
-    if (from != null) now?.setSelectionRange(from, to);
-  };
-  const showPlan = page => {
-    main.querySelector('#goes')?.remove();
-    main.querySelector('#retention')?.append(...page.querySelectorAll('#goes'));
-  };
-  // What the server says now, but for rows that somebody is at, or has not finished. `key`: the row that was sent, with
-  // `sent`.
-  const take = (page, key, sent) => {
-    replace(el('banners'), page.getElementById('banners'));
-    showPlan(page);
-    for (const fresh of page.querySelectorAll('[data-key]')) {
-      const old = row(fresh.dataset.key), isSent = fresh.dataset.key === key;
-      if (!old || (!isSent && (has(old) || waits(old) || old.outerHTML === fresh.outerHTML))) continue;
-      const [was, now] = [old, fresh].map(e => e.querySelector('[name^="was."]'));
-      // Typed on meanwhile.
-      if (isSent && `${values(old)}` !== sent) { if (was && now) was.value = now.value; } else replace(old, fresh);
-    }
-    for (const fresh of page.querySelectorAll('[data-control] .org')) {
-      const old = el(fresh.id);
-      if (old && !has(old) && old.innerHTML !== fresh.innerHTML) old.replaceWith(fresh);
-    }
-  };
-  const post = async (address, body) => {
-    const answer = await ask(address, { method: 'POST', body: new URLSearchParams(body) });
-    const page = parsed(await answer.text());
-    if (!page.getElementById('banners')) throw new Error(`The server answered ${answer.status}.`);
-    return page;
-  };
-  // One after the other, so that what is typed last holds.
+  // What the server says now, but for rows that wait for somebody.
+  const FRESH = '[data-key]:not(:has([aria-invalid], .ask)), [data-control] .org, #banners, #goes';
+  const take = page => swap(page, [...main.querySelectorAll(FRESH)].map(one => one.id));
+  const refusal = page => page.querySelector('main > [role=alert]')?.textContent ?? '';
+  const isDirtyRow = row => fieldsOf(row).some(isDirty);
+  // One after the other, so that what is typed last holds. Without a button, only if something is new and the focus is
+  // no longer in the field that was left: a field that is replaced under the focus is left, too.
   let queue = Promise.resolve();
-  const change = (key, more, by, form) => { queue = queue.then(() => send_(key, more, by, form)); return queue; };
-  // Without a form, the row's own with what is in the row.
-  const send_ = async (key, more, by, form) => {
-    let e = row(key);
-    if (!more && !by && !waits(e)) return;
-    const own = values(e), to = form ?? e.closest('form');
-    const hidden = [...to.querySelectorAll(':scope > [type=hidden]')].map(one => [one.name, one.value]);
-    e.querySelector('.org').textContent = 'Saving …';
-    try {
-      const address = by?.getAttribute('formaction') ?? to.getAttribute('action');
-      const page = await post(address, [...hidden, ...form ? [] : own, ...more ?? []]);
-      take(page, key, `${own}`);
-      e = row(key);
-      const refused = page.querySelector('main > [role=alert]'), said = e.querySelector('.err');
+  const save = (id, by, form, left) => {
+    queue = queue.finally(async () => {
+      let row = el(id);
+      if (!by && (!isDirtyRow(row) || (left && left.id === document.activeElement?.id))) return;
+      const saving = submit(form ?? row.closest('form'), by, row);
+      row.querySelector('.org').textContent = 'Saving …';
+      const page = await saving;
+      row = el(id);
+      if (!page) {
+        row.querySelector('.org').textContent = '';
+        say(row, `Not saved: ${el('news').textContent}`, true);
+        return;
+      }
       // An error that belongs to no row is shown at this one.
-      if (refused && !said.textContent) say(e, refused.textContent, true);
-      put('news', `${e.querySelector('label, .lab').textContent}: ${said.textContent || 'saved'}`);
-    } catch (error) {
-      e.querySelector('.org').textContent = '';
-      say(e, `Not saved: ${error.message}`, true);
-    }
+      if (refusal(page) && !row.querySelector('.err').textContent) {
+        say(row, refusal(page), true);
+        put('news', refusal(page));
+      }
+      // Typed on meanwhile.
+      const isTyping = isDirtyRow(row) && row.contains(document.activeElement);
+      if (isTyping) on(row, 'focusout', ({ target }) => save(id, null, null, target), { once: true });
+      take(page);
+    });
   };
-  main.addEventListener('change', ev => {
-    const e = ev.target.closest('[data-key]');
-    if (e) change(e.dataset.key);
+  on(main, 'change', ({ target }) => {
+    const row = target.closest('[data-key]');
+    if (row) save(row.id, null, null, isTick(target) || target.options ? null : target);
   });
-  main.addEventListener('click', async ev => {
-    const e = ev.target.closest('[data-fresh]')?.closest('[data-key]');
-    if (!e) return;
-    ev.preventDefault();
-    take(await freshPage('settings'), e.dataset.key, `${values(e)}`);
-  });
-  const preview = async (form, { nextElementSibling: note }) => {
-    try {
-      const page = await freshPage('settings?' + new URLSearchParams([...new FormData(form), ['plan', 1]]));
-      const wrong = page.querySelectorAll('[data-key]:has([aria-invalid])');
-      const refused = page.querySelector('main > [role=alert]');
-      if (refused && !wrong.length) throw new Error(refused.textContent);
-      showPlan(page);
-      replace(note, page.querySelector('#plan + *') ?? note);
-      for (const fresh of wrong) replace(row(fresh.dataset.key), fresh);
-    } catch (error) {
-      main.querySelector('#goes')?.remove();
-      note.role = 'alert';
-      note.textContent = error.message;
-    }
+  const preview = async (form, by) => {
+    const page = await submit(form, by);
+    if (!page) return;
+    const wrong = page.querySelectorAll('[data-key]:has([aria-invalid])');
+    swap(page, [...wrong].map(one => one.id));
+    if (!wrong.length) by.parentElement.querySelector('.said').textContent = refusal(page);
   };
 
   // ---- controls of the camera
@@ -109,12 +63,12 @@
   // With `isLook`, not what somebody is at.
   const takeControls = ({ items }, isLook) => {
     for (const item of items) {
-      const e = row(item.name, 'control'), input = e && field(e);
-      if (!input || (isLook && (has(e) || input.matches(':active')))) continue;
+      const e = main.querySelector(`[data-control="${CSS.escape(item.name)}"]`), input = e && field(e);
+      if (!input || (isLook && (e.contains(document.activeElement) || input.matches(':active')))) continue;
       e.classList.toggle('idle', !!item.inactive);
       if (input !== document.activeElement || input.type !== 'range') put_(input, item.value);
       const out = e.querySelector('output');
-      if (out) out.textContent = +item.value;
+      if (out) out.textContent = `${+item.value}`;
     }
   };
   // Of one at its field, of all of them above them.
@@ -144,7 +98,7 @@
     }
   };
   const drags = {};
-  main.addEventListener('input', ev => {
+  on(main, 'input', ev => {
     const e = ev.target.closest('[data-control]');
     if (!e) return;
     const out = e.querySelector('output'), { type } = ev.target;
@@ -165,23 +119,22 @@
 
   // ---- forms
 
-  main.addEventListener('submit', ev => {
-    const { target: form, submitter: by } = ev, e = by?.closest('.set'), key = e?.dataset.key, name = by?.value;
+  on(main, 'submit', ev => {
+    const { target: form, submitter: by } = ev, e = by?.closest('.set'), name = by?.value;
     const action = form.getAttribute('action');
-    if (form.id === 'reset') change(key, [['_null', name]], by, form);
-    else if (form.id === 'press') controls(e, 'PATCH', 'controls', { [by.name]: true });
+    if (form.id === 'press') controls(e, 'PATCH', 'controls', { [by?.name ?? '']: true });
     else if (form.id === 'default') controls(e, 'PATCH', 'controls', { [name]: null });
     else if (form.id === 'defaults') controls(null, 'POST', 'controls/reset');
     else if (action === 'api/v1/settings') {
       // The key Enter presses a button that is of no row.
-      const at = document.activeElement.closest('[data-key]');
-      if (by?.id === 'plan') preview(form, by); else if (key) change(key, [], by); else if (at) change(at.dataset.key);
+      const at = document.activeElement?.closest('[data-key]');
+      if (by?.id === 'plan') preview(form, by); else if (e) save(e.id, by, form); else if (at) save(at.id);
     } else if (action !== 'api/v1/controls') return;
     ev.preventDefault();
   });
   const toml = main.querySelector('#toml');
-  toml?.addEventListener('dragover', e => e.preventDefault());
-  toml?.addEventListener('drop', async e => {
+  on(toml, 'dragover', e => e.preventDefault());
+  on(toml, 'drop', async e => {
     e.preventDefault();
     if (e.dataTransfer.files[0]) toml.value = await e.dataTransfer.files[0].text();
   });
@@ -190,8 +143,8 @@
 
   const find = el('find'), folds = [...main.querySelectorAll('.adv')], areOpen = folds.map(one => one.open);
   el('seek').hidden = true;
-  find.form.addEventListener('submit', ev => ev.preventDefault());
-  find.addEventListener('input', () => {
+  on(find.form, 'submit', ev => ev.preventDefault());
+  const search = () => {
     const word = find.value.trim().toLowerCase();
     main.classList.toggle('finding', !!word);
     folds.forEach((one, i) => { one.open = word ? true : areOpen[i]; });
@@ -200,7 +153,9 @@
     for (const e of main.querySelectorAll('.leaf .panel')) e.hidden = !!word && !e.querySelector('.set:not([hidden])');
     el('none').hidden = !word || !!main.querySelector('.leaf .set:not([hidden])');
     put('none-word', find.value.trim());
-  });
+  };
+  on(find, 'input', search);
+  on(document, 'swap', () => { if (find.value.trim()) search(); });
 
   // The group in sight is marked.
   const links = new Map([...main.querySelectorAll('.leaf > nav a')].map(a => [a.hash.slice(1), a]));

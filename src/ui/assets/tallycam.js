@@ -80,7 +80,7 @@
       const now = Date.now(), cameras = new Set([camera]);
       let ahead = 0;
       for (const key of Object.keys(localStorage).filter(key => key.startsWith(NOTE) && key !== note)) {
-        const other = JSON.parse(localStorage.getItem(key));
+        const other = JSON.parse(localStorage.getItem(key) ?? 'null');
         if (!other) continue; // just closed
         latest = Math.max(latest, other.focusedAt);
         if (Math.abs(now - other.at) > NOTED_MS) { localStorage.removeItem(key); continue; } // it crashed
@@ -294,7 +294,11 @@
     if (state?.state === 'live' && !isLost) keep();
     pausedAt = Date.now();
   });
-  on(document, 'swap', ({ detail: parts }) => { if (hasActed && parts.includes('pause')) { hasActed = false; ask(); } });
+  on(document, 'swap', ({ detail: parts }) => {
+    if (!hasActed || !parts.includes('pause')) return;
+    hasActed = false;
+    ask();
+  });
 
   on(el('snapshot'), 'click', e => {
     const link = e.target, now = Date.now();

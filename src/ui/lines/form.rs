@@ -15,7 +15,8 @@ pub(super) fn shape_form(kind: &str, id: Option<u64>, version: Option<u64>) -> S
     };
     let version = version.map_or_else(String::new, |version| field("_version", &version.to_string()));
     let save = format!("<button class=\"sr\" tabindex=\"-1\" aria-hidden=\"true\">Save {kind}</button>");
-    form_to(method, &address, &next, " id=\"form\" autocomplete=\"off\"") + &version + &save
+    let more = " id=\"form\" autocomplete=\"off\" data-swap=\"title list\"";
+    form_to(method, &address, &next, more) + &version + &save
 }
 
 /// The last value of this field, trimmed; empty if there is none.

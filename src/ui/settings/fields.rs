@@ -57,7 +57,8 @@ pub(super) fn row(page: &SettingsPage, setting: &Setting) -> String {
         format!("<label for=\"s-{path}\">{}</label>", Text(labels.label))
     };
     format!(
-        "<div class=\"set{out}\" data-key=\"{path}\"{find}><div>{label}<span class=\"hint\" \
+        "<div class=\"set{out}\" id=\"row-{path}\" data-swap=\"row-{path}\" \
+         data-key=\"{path}\"{find}><div>{label}<span class=\"hint\" \
          id=\"s-{path}-hint\">{hint}</span></div>{field}<span class=\"org\" \
          id=\"s-{path}-org\">{origin}</span>{said}{was}</div>\n",
         find = Some(synonyms(&setting.path))
@@ -67,7 +68,7 @@ pub(super) fn row(page: &SettingsPage, setting: &Setting) -> String {
         hint = hint_html(setting, labels),
         field = field(setting, labels, &rules),
         origin = origin(setting, labels.label, is_fixed),
-        said = said(setting, page.saved.contains(&setting.path)),
+        said = said(setting, labels.label, page.saved.contains(&setting.path)),
     )
 }
 
@@ -81,29 +82,32 @@ fn is_out(page: &SettingsPage, setting: &Setting) -> bool {
 }
 
 /// The result of the last change: "Saved" for a while, an error, or a question.
-fn said(setting: &Setting, is_saved: bool) -> String {
+fn said(setting: &Setting, label: &str, is_saved: bool) -> String {
     let path = Text(&setting.path);
     let more = match (&setting.deletes, setting.is_changed) {
         (Some(deletes), _) => format!(
             "<div class=\"ask\"><p><b>{}</b> It cannot be undone.</p><p class=\"row\"><button class=\"btn danger\" \
              formaction=\"api/v1/settings?confirm=1\">Save and delete</button> <a class=\"btn\" \
-             href=\"settings#s-{path}\" data-fresh>Cancel</a></p></div>",
+             href=\"settings#s-{path}\" data-swap=\"row-{path}\">Cancel</a></p></div>",
             MarkedText(deletes)
         ),
         (None, true) => format!(
-            " <a class=\"link\" href=\"settings#s-{path}\" data-fresh>Take theirs</a> <button class=\"link\">Set \
-             mine</button>"
+            " <a class=\"link\" href=\"settings#s-{path}\" data-swap=\"row-{path}\">Take theirs</a> \
+             <button class=\"link\">Set mine</button>"
         ),
         (None, false) => String::new(),
     };
     let wrong =
         setting.wrong.as_ref().map(|wrong| MarkedText(&sentence(wrong)).to_string()).unwrap_or_default();
-    format!("<div class=\"err\" id=\"s-{path}-said\">{wrong}{more}</div>{}", saved(is_saved))
+    let role = if wrong.is_empty() && more.is_empty() { "" } else { " role=\"status\"" };
+    format!("<div class=\"err\" id=\"s-{path}-said\"{role}>{wrong}{more}</div>{}", saved(label, is_saved))
 }
 
 /// Shown for some seconds instead of the origin.
-pub(super) fn saved(is_saved: bool) -> &'static str {
-    if is_saved { "<span class=\"ok\">Saved</span>" } else { "" }
+pub(super) fn saved(label: &str, is_saved: bool) -> String {
+    let said =
+        format!("<span class=\"ok\" role=\"status\"><span class=\"sr\">{}: </span>Saved</span>", Text(label));
+    Some(said).filter(|_| is_saved).unwrap_or_default()
 }
 
 /// Effect and range; the full text of the configuration on demand.

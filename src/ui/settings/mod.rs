@@ -236,10 +236,9 @@ fn group_form(page: &SettingsPage, group: &Group, rows: &str, advanced: &str) ->
             if is_open { " open" } else { "" }
         )
     };
-    let preview = match &page.plan {
-        Some(plan) if group.id == RETENTION => retention::preview(plan),
-        _ => String::new(),
-    };
+    let goes = page.plan.as_ref().map(retention::preview).unwrap_or_default();
+    let preview = format!("<div id=\"goes\">{goes}</div>");
+    let preview = if group.id == RETENTION { preview } else { String::new() };
     let waits = match &page.waits {
         Some((wait, clock)) if group.id == RETENTION && page.plan.is_none() => {
             format!("<p class=\"small muted\">{}</p>", Text(&retention::wait_in_words(*wait, clock)))
@@ -271,9 +270,10 @@ const WRONG: &str = "aria-invalid";
 /// The key Enter presses the first button of a form, which must not be one that deletes.
 const ENTER: &str = "<button class=\"sr\" tabindex=\"-1\" aria-hidden=\"true\">Apply</button>";
 
-const PLAN: &str = "<p class=\"row\"><button class=\"btn\" id=\"plan\" formmethod=\"get\" formaction=\"settings\" \
+const PLAN: &str = "<p class=\"row\" data-swap=\"goes\"><button class=\"btn\" id=\"plan\" formmethod=\"get\" \
+    formaction=\"settings\" \
     name=\"plan\" value=\"1\">Preview</button> <span class=\"small \
-    muted\">What these rules delete now</span></p>";
+    muted\">What these rules delete now</span> <span class=\"small said\" id=\"plan-said\" role=\"status\"></span></p>";
 
 /// The choice of a camera mode (format, width and height in one); `None` if no modes are known.
 fn modes(page: &SettingsPage) -> Option<String> {
@@ -322,8 +322,8 @@ fn modes(page: &SettingsPage) -> Option<String> {
         let _ = write!(options, "<option value=\"\" selected>{} × {}</option>", Text(width), Text(height));
     }
     Some(format!(
-        "<div class=\"set\" data-key=\"mode\" data-find=\"{find}\"><div><label for=\"mode\">{label}</label><span \
-         class=\"hint\" \
+        "<div class=\"set\" id=\"row-mode\" data-swap=\"row-mode\" data-key=\"mode\" \
+         data-find=\"{find}\"><div><label for=\"mode\">{label}</label><span class=\"hint\" \
          id=\"mode-hint\">{hint}</span></div><select id=\"mode\" name=\"mode\" \
          aria-describedby=\"mode-hint\"{disabled}>{options}</select><input type=\"hidden\" name=\"was.mode\" \
          value=\"{was}\"><span class=\"org\">{origin}</span><div \
@@ -335,7 +335,7 @@ fn modes(page: &SettingsPage) -> Option<String> {
         disabled = if page.is_fixed() || pinned.is_some() { " disabled" } else { "" },
         origin =
             pinned.map(|place| format!("<b>Set in {}</b>: change it there", Text(place))).unwrap_or_default(),
-        saved = fields::saved(page.saved.iter().any(|saved| saved == MODE)),
+        saved = fields::saved(MODE_LABEL, page.saved.iter().any(|saved| saved == MODE)),
     ))
 }
 

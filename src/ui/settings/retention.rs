@@ -58,7 +58,7 @@ impl RetentionPreview {
 
 /// The items that the rules delete, and the reasons.
 pub(super) fn preview(plan: &RetentionPreview) -> String {
-    let mut html = String::from("<div id=\"goes\" role=\"status\">");
+    let mut html = String::from("<div role=\"status\">");
     if plan.items == 0 {
         html.push_str("<p>By these rules nothing is deleted.</p>");
     } else {
