@@ -1,4 +1,5 @@
 // Sliders of light and lens, the spot to focus on, and changes by others. The forms work without this file.
+// @ts-check
 'use strict';
 {
   const $ = el; // elements that may be missing on a page

@@ -1,5 +1,6 @@
 // Keeps the page of figures fresh while something crosses, and says in words what a bar shows. The
 // figures are the server's: the same page is fetched again, and its new part put in place of the old one.
+// @ts-check
 'use strict';
 {
   const FRESH_MS = 2000; // at most so often

@@ -1,4 +1,5 @@
 // Brings files in: chosen, or dropped anywhere on the page, one after the other.
+// @ts-check
 'use strict';
 {
   const list = el('brought'), field = el('files');

@@ -1,5 +1,6 @@
 // A shared worker: hears api/v1/events once for all windows of a camera, which a browser gives few connections, and
 // passes each what it asks for. A window posts the list of its types, and an empty one when it goes out of sight.
+// @ts-check
 'use strict';
 {
   const AGAIN_MS = 3000, QUIET_MS = 30_000;
@@ -42,5 +43,6 @@
   };
 
   addEventListener('online', open);
+  // @ts-ignore: a worker's own event.
   addEventListener('connect', ({ ports: [port] }) => { port.onmessage = e => ask(port, e.data); });
 }

@@ -1,5 +1,6 @@
 // Keeps the head of a page true where no picture does, by asking for the state every few seconds; and the log on its
 // page.
+// @ts-check
 'use strict';
 {
   const ASK_MS = 5000, PATIENCE_MS = 4000;

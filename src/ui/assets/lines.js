@@ -1,6 +1,7 @@
 // The editor of lines and zones: ends, corners and the whole are dragged on the still picture, arrow keys move them, it
 // is saved without leaving the page, and what it would have counted is shown. Without this file the forms do the same
 // by numbers.
+// @ts-check
 'use strict';
 {
   const main = el('main'), svg = el('draw'), last = el('last'), form = el('form');
@@ -285,6 +286,7 @@
     const [a, b] = [f.at(line.a), f.at(line.b)], along = [b[0] - a[0], b[1] - a[1]];
     const side = ([x, y]) => Math.sign(along[0] * (y - a[1]) - along[1] * (x - a[0]));
     const isAtEdge = end => end.some(v => v < 0.005 || v > 0.995);
+    /** @type {[Point, boolean][]} */
     const found = [];
     let sure = null; // side and place when last all of the anchor was on one side
     for (const [, ...box] of points) {

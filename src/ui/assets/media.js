@@ -1,5 +1,6 @@
 // The page of media: picking, with Shift everything between, and how much is picked; older items below; and what is
 // being recorded. The page works without this file.
+// @ts-check
 'use strict';
 {
   const boxes = () => [...document.querySelectorAll('#days [name=ids]:enabled')];

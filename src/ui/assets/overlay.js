@@ -1,6 +1,7 @@
 // Counting on the live page: boxes, ids, trails and lines over the picture, and figures that tick, from
 // the server's events. The picture below is the clean stream; without this file the figures stand as
 // they were when the page was loaded.
+// @ts-check
 'use strict';
 {
   const [svg, last, today] = [el('overlay'), el('last'), el('today')];

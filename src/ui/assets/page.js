@@ -1,20 +1,26 @@
 // What the scripts of the pages share: finding elements, putting words, asking the server and hearing it, and the
 // shapes of lines over a picture. By itself it only closes what pops up.
+// @ts-check
 'use strict';
 // A page with a form that was refused stands at the API's address: from here on at its own.
 const base = document.querySelector('base');
 if (base) { history.replaceState(null, '', base.href); base.remove(); }
 // A page that was fetched: where its links begin is this page's business.
 const parsed = html => new DOMParser().parseFromString(html.replace(/<base [^>]*>/, ''), 'text/html');
+/** @type {(id: string) => Part} */
 const el = id => document.getElementById(id);
+/** @type {(target: EventTarget | null | undefined, type: string, act: (e: Happening) => any, how?: any) => void} */
 const on = (target, type, act, how) => target?.addEventListener(type, act, how);
 
 // Times in the camera's zone, if the page tells it.
 const offset = +(document.querySelector('[data-offset]')?.dataset.offset ?? -60 * new Date().getTimezoneOffset());
+/** @type {(ms: number) => string} */
 const local = ms => new Date(ms + offset * 1000).toISOString();
+/** @type {(ms: number) => string} */
 const exact = ms => local(ms).slice(11, 19);
 
 // Text in which `this` is something to type.
+/** @type {(id: string, text: string) => void} */
 const put = (id, text) => {
   const e = el(id);
   if ((e.dataset.text ?? e.textContent) === text) return;
@@ -26,9 +32,11 @@ const sentence = text => (text || '').replace(/[^.!?…]$/, '$&.');
 const make = (name, className, text) => Object.assign(document.createElement(name), { className, textContent: text });
 
 // Bytes and times in a recording, in the words of format.rs.
+/** @type {(n: number) => string} */
 const size = n => n <= 0 ? '0 bytes' : n < 999500 ? `${Math.max(1, Math.round(n / 1e3))} kB`
   : n < 9.95e6 ? `${(n / 1e6).toFixed(1)} MB` : n < 999.5e6 ? `${Math.round(n / 1e6)} MB`
     : n < 99.95e9 ? `${(n / 1e9).toFixed(1)} GB` : `${Math.round(n / 1e9)} GB`;
+/** @type {(seconds: number) => string} */
 const running = seconds => {
   const s = Math.floor(seconds), two = n => String(n).padStart(2, '0');
   const minutes = Math.floor(s / 60), hours = Math.floor(s / 3600);
@@ -41,6 +49,7 @@ let heardAt = performance.now();
 const heard = () => { heardAt = performance.now(); };
 
 // The fields of a part, and a name that no other field of the page has.
+/** @type {(part: Element) => Part[]} */
 const fieldsOf = part => [...part.querySelectorAll('input, select, textarea')].filter(one =>
   !['file', 'hidden', 'submit'].includes(one.type) && (one.id || one.name));
 const isTick = one => one.type === 'checkbox' || one.type === 'radio';
@@ -110,6 +119,7 @@ const askState = async () => {
 };
 
 // Sends the newest value when the one before was answered: a slider that is dragged asks no more than the server does.
+/** @type {<T>(ask: (value: T) => Promise<any>) => (value: T) => Promise<void>} */
 const newestOnly = ask => {
   let next, isAsking = false;
   return async value => {
@@ -145,6 +155,7 @@ const freshPage = async (address, patience) => {
 // `sent` is new, but for what is typed since (`was` has the states that were sent), unless it was refused. Without
 // `sent` a part in which somebody types or presses stays as it is.
 const STOPS = 'a, button, summary, input:not([type=hidden]), select, textarea';
+/** @type {(page: Document, ids: string[], sent?: Element, isRefused?: boolean, was?: Map<Part, any>) => void} */
 const swap = (page, ids, sent, isRefused, was = new Map()) => {
   const at = /** @type {Part} */ (document.activeElement), atName = nameOf(at), parts = [];
   for (const id of ids) {
@@ -159,6 +170,7 @@ const swap = (page, ids, sent, isRefused, was = new Map()) => {
       if (same && isDirty(one) && (isRefused || was.get(one) !== stateOf(one))) setState(same, stateOf(one));
     }
     const foldName = one => one.id || nameOf(one.firstElementChild);
+    /** @type {(part: Part) => [string, Part][]} */
     const folds = part => [...part.querySelectorAll('details')].map(one => [foldName(one), one]);
     const were = new Map(folds(old));
     for (const [name, one] of folds(fresh)) {
@@ -188,6 +200,7 @@ const renew = async (...ids) => {
 };
 // Asks for the page that `from` leads to, and gives it, if it is this one. Screen readers hear the message of a part. A
 // failure is said in the part.
+/** @type {(from: Part, holder: Part, address: string, options?: RequestInit) => Promise<Document | null>} */
 const follow = async (from, holder, address, options) => {
   const ids = holder.dataset.swap.split(' '), row = holder.closest('.set');
   const failed = holder.querySelector('.said') ?? el('said');
@@ -210,6 +223,7 @@ const follow = async (from, holder, address, options) => {
     return null;
   } finally { from.ariaBusy = null; }
 };
+/** @type {(form: Part, by?: Part | null, holder?: any, signal?: AbortSignal) => Promise<Document | null>} */
 const submit = (form, by, holder = (by ?? form).closest('[data-swap]'), signal) => {
   const address = by?.getAttribute('formaction') ?? form.getAttribute('action') ?? '';
   const body = new URLSearchParams(/** @type {any} */ (new FormData(/** @type {any} */ (form), by)));
@@ -289,10 +303,14 @@ const listen = (handlers, opened) => {
 const MINE = 'view';
 const myView = { rotate: 0 };
 try { Object.assign(myView, JSON.parse(localStorage.getItem(MINE) ?? '{}')); } catch { /* nothing may be stored */ }
+/** @type {(size: Point) => Point} */
 const turnedSize = ([w, h]) => myView.rotate % 180 ? [h, w] : [w, h];
+/** @type {(place: Point) => Point} */
 const flipped = ([x, y]) => [myView.mirror ? 1 - x : x, myView.flip ? 1 - y : y];
 // Where a point of everyone's picture is in this browser's, and back.
+/** @type {(place: Point) => Point} */
 const toMine = ([x, y]) => flipped({ 90: [1 - y, x], 180: [1 - x, 1 - y], 270: [y, 1 - x] }[myView.rotate] ?? [x, y]);
+/** @type {(place: Point) => Point} */
 const fromMine = point => {
   const [x, y] = flipped(point);
   return { 90: [y, 1 - x], 180: [1 - x, 1 - y], 270: [1 - y, x] }[myView.rotate] ?? [x, y];
@@ -300,6 +318,7 @@ const fromMine = point => {
 
 // ---- shapes
 
+/** @type {(name: string, attributes: Record<string, any>, text?: string) => SVGElement} */
 const shape = (name, attributes, text) => {
   const e = document.createElementNS('http://www.w3.org/2000/svg', name);
   for (const [key, value] of Object.entries(attributes)) e.setAttribute(key, value);
@@ -308,6 +327,7 @@ const shape = (name, attributes, text) => {
 };
 
 // Where a picture of this size lies in the drawing, in pixels of the window, as `object-fit: contain` has it.
+/** @type {(svg: Element, size: Point) => Fit} */
 const fit = (svg, [width, height]) => {
   const [W, H] = [svg.clientWidth || 1, svg.clientHeight || 1], scale = Math.min(W / width, H / height);
   const [w, h] = [width * scale, height * scale];
@@ -315,21 +335,27 @@ const fit = (svg, [width, height]) => {
 };
 
 // Makes an inner drawing show just the picture.
+/** @type {(inner: Element, f: Fit) => void} */
 const frameTo = (inner, f) => {
   const shown = { x: f.x, y: f.y, width: f.w, height: f.h, viewBox: `${f.x} ${f.y} ${f.w} ${f.h}` };
   for (const [key, value] of Object.entries(shown)) inner.setAttribute(key, value);
 };
 
+/** @type {(n: number) => string} */
 const p = n => n.toFixed(1);
+/** @type {(points: Point[]) => string} */
 const path = points => `M${points.map(([x, y]) => `${p(x)} ${p(y)}`).join('L')}`;
+/** @type {(v: number, least: number, most: number) => number} */
 const clamp = (v, least, most) => Math.min(most, Math.max(least, v));
 
 // A line, its arrow to the left of a→b (that way is in; to the right in a mirror), and its names; like draw.rs.
+/** @type {(line: Line, f: Fit) => SVGElement[]} */
 const lineShapes = (line, f) => {
   const hand = f.isMirrored ? -1 : 1;
   const [a, b] = [f.at(line.a), f.at(line.b)];
   const [dx, dy] = [b[0] - a[0], b[1] - a[1]], long = Math.hypot(dx, dy) || 1e-6;
   const [ux, uy] = [dx / long, dy / long], [mx, my] = [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
+  /** @type {(far: number, on: number) => Point} */
   const beside = (far, on) => [mx + uy * far * hand + ux * on, my - ux * far * hand + uy * on];
   const tip = beside(40, 0);
   const bar = path([a, b]), arrow = path([beside(6, 0), tip]) + path([beside(30, -8), tip, beside(30, 8)]);
@@ -352,6 +378,7 @@ for (const link of document.querySelectorAll('[data-video]')) on(link, 'click', 
 });
 
 // A zone: its outline, and its name in the middle; like draw.rs.
+/** @type {(zone: Zone, f: Fit) => SVGElement[]} */
 const zoneShapes = (zone, f) => {
   const at = zone.points.map(f.at);
   const [x, y] = [0, 1].map(axis => at.reduce((sum, one) => sum + one[axis], 0) / at.length);

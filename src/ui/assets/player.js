@@ -1,5 +1,6 @@
 // Plays a recording by time. While it plays, the pictures come as one multipart stream at the recording's own pace,
 // and each says when it was taken; a seek or a step asks for one picture. So what is told is always of what is shown.
+// @ts-check
 'use strict';
 {
   const main = el('main'), canvas = el('screen'), seek = el('seek'), play = el('play'), speed = el('speed');

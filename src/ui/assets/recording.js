@@ -1,5 +1,6 @@
 // Snapshot and Record: the growing time and size, keys, and the parts that the state says are stale. The forms work
 // without this file.
+// @ts-check
 'use strict';
 {
   const PARTS = ['keep', 'record', 'newest', 'kept-none'];

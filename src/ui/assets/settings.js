@@ -1,5 +1,6 @@
 // Sends each row of settings as soon as it is changed, as its form would, and puts the row of the page that comes back
 // in its place; and each control of the camera while it is turned. The page works without this file.
+// @ts-check
 'use strict';
 {
   const main = el('main');

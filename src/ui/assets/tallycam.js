@@ -1,5 +1,6 @@
 // Keeps the live page live: asks api/v1/state once a second and puts the answer into the page's
 // words. The page works without this file, and nothing here moves the layout.
+// @ts-check
 'use strict';
 {
   const [shot, last, picture, over] = ['shot', 'last', 'picture', 'over'].map(el);
@@ -110,6 +111,7 @@
   // is compared; a scene that never changes only costs a new stream now and then.
   const still = { since: Date.now(), patience: STILL_MS };
   const sheet = Object.assign(document.createElement('canvas'), { width: 64, height: 36 });
+  /** @type {any} */
   const paper = sheet.getContext('2d', { willReadFrequently: true });
   const lookOfLast = () => {
     paper.drawImage(last, 0, 0, 64, 36); // scaled, the picture itself would vary
