@@ -23,8 +23,7 @@ pub enum Role {
 }
 
 /// A scope of a token: the routes that it opens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// The live stream.
     Stream,

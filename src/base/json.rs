@@ -38,6 +38,14 @@ macro_rules! words {
             }
         }
 
+        impl<'de> serde::Deserialize<'de> for $kind {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<$kind, D::Error> {
+                let given = serde_json::Value::deserialize(from)?;
+                let expected = || serde::de::Error::custom(concat!("one of", $(" ", $word, ","),+).trim_end_matches(','));
+                given.as_str().and_then($kind::parse).ok_or_else(expected)
+            }
+        }
+
         impl schemars::JsonSchema for $kind {
             fn inline_schema() -> bool {
                 true

@@ -9,19 +9,20 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 use crate::base::unicode::{percent_decoded, percent_encoded};
+use crate::http::api::camera::lens::LensPatch;
+use crate::http::api::camera::light::LightPatch;
 use crate::http::api::camera::view_query;
+use crate::http::api::media::items::MediaIds;
+use crate::http::api::media::recordings::RecordingDraft;
 use crate::http::auth::csrf;
-use crate::http::request::body_fields::Fields;
+use crate::http::request::body;
 use crate::http::request::form_data::{FormData, boundary};
 use crate::http::request::json_body::MOST_KEYS;
 use crate::http::request::query::Query;
 use crate::http::request::{etag, json_body, range, time_param};
 use crate::media::View;
+use crate::store::LineDraft;
 use crate::ui::LocalClock;
-
-/// Body keys, one of each kind.
-const KEYS: [&str; 10] =
-    ["name", "flag", "number", "count", "anchor", "classes", "a", "points", "time", "ids"];
 
 /// Reads the first line of `data` as an address, the lines up to an empty one as head fields, and the rest as the
 /// body.
@@ -90,22 +91,14 @@ fn json(headers: &HeaderMap, body: &[u8]) {
         assert!(keys.windows(2).all(|two| two[0] != two[1]), "a key is there twice");
     }
     let _ = json_body::read_long::<Map<String, Value>>(body);
-    let known: Vec<&str> = KEYS.into_iter().chain(View::KEYS).collect();
-    let Ok(fields) = Fields::read(headers, body, &known) else { return };
-    let _ = (fields.text("name"), fields.flag("flag"), fields.texts("classes"), fields.place("a"));
-    let _ = (fields.places("points"), fields.time("time"), fields.bytes("count"), fields.given("name"));
-    let _ = fields.one_of("anchor", &[("bottom", 1), ("top", 2)]);
-    if let Ok(Some(number)) = fields.number("number", -1.0..=2.0) {
-        assert!((-1.0..=2.0).contains(&number));
-    }
-    if let Ok(Some(count)) = fields.whole("count", 1..=9) {
-        assert!((1..=9).contains(&count));
-    }
-    if let Ok(ids) = fields.ids("ids", 5) {
-        assert!((1..=5).contains(&ids.len()) && !ids.contains(&0), "{ids:?}");
-    }
-    if let Ok(view) = view_query::of_fields(&fields, &TimeZone::UTC) {
+    let Ok(sent) = json_body::read(headers, body) else { return };
+    if let Ok(view) = view_query::of_body(&sent, &TimeZone::UTC) {
         shows_something(&view);
+    }
+    let _ = (body::of::<RecordingDraft>(&sent, &View::KEYS), body::of::<LightPatch>(&sent, &[]));
+    let _ = (body::of::<LensPatch>(&sent, &[]), body::of::<LineDraft>(&sent, &[]));
+    if let Ok(Ok(ids)) = body::of::<MediaIds>(&sent, &[]).map(|MediaIds { ids }| ids.taken()) {
+        assert!(!ids.is_empty() && !ids.contains(&0), "{ids:?}");
     }
 }
 

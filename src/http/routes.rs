@@ -3,7 +3,7 @@
 use hyper::Method;
 
 use crate::http::api::camera::{controls, found, lens, light, live, picture, state};
-use crate::http::api::counting::{counts, crossings, events, lines, model, recount, tallies, zones};
+use crate::http::api::counting::{counts, crossings, events, lines, model, recount, shapes, tallies, zones};
 use crate::http::api::machine::{
     activity, backup, diagnosis, logs, password, people, power, settings, update,
 };
@@ -15,6 +15,7 @@ use crate::http::request::keys::{AMOUNT, FLAG, ID, MayBe, QueryKey, SECONDS, SPA
 use crate::http::request::right::Right;
 use crate::http::site::handler::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
 use crate::http::{legacy, openapi, pages};
+use crate::store::{LineRow, ZoneRow};
 
 macro_rules! route {
     (
@@ -518,23 +519,23 @@ pub static ROUTES: &[Route] = &[
         "The counting lines of a source class, those of the operator's file first.",
         [key("deleted", MayBe::Words(&["1", "0"]), "`1`: with deleted ones."), SCENE],
         [(200, "The lines.", Content::Json("Lines")), WRONG_QUERY, NO_COUNTING]),
-    route!(Operator POST "/api/v1/lines" lines::add => "added line", Api,
+    route!(Operator POST "/api/v1/lines" shapes::add::<LineRow> => "added line", Api,
         "Draws a line in the current source class.", [], Wanted::Json("LineDraft"), [NEW_LINE, API_FOREIGN,
         CONFLICT, WRONG_DRAFT, NO_COUNTING]),
     route!(Counts GET "/api/v1/lines/{id}" lines::get, Api, "One line, also a deleted one.", [], [LINE,
         UNKNOWN, NO_COUNTING]),
-    route!(Operator PUT "/api/v1/lines/{id}" lines::replace => "changed line", Api,
+    route!(Operator PUT "/api/v1/lines/{id}" shapes::replace::<LineRow> => "changed line", Api,
         "Draws it again; its counts stay. Supports If-Match.", [], Wanted::Json("LineDraft"), [LINE,
         API_FOREIGN, UNKNOWN, CONFLICT, CHANGED, WRONG_DRAFT, NO_COUNTING]),
-    route!(Operator PATCH "/api/v1/lines/{id}" lines::change => "changed line", Api,
+    route!(Operator PATCH "/api/v1/lines/{id}" shapes::change::<LineRow> => "changed line", Api,
         "Changes the given keys. Supports If-Match.", [], Wanted::Json("LinePatch"), [LINE, API_FOREIGN,
         UNKNOWN, CONFLICT, CHANGED, WRONG_DRAFT, NO_COUNTING]),
-    route!(Operator DELETE "/api/v1/lines/{id}" lines::delete => "removed line", Api,
+    route!(Operator DELETE "/api/v1/lines/{id}" shapes::delete::<LineRow> => "removed line", Api,
         "Deletes it; its counts stay. Supports If-Match.", [], [DELETED, API_FOREIGN, UNKNOWN, CONFLICT,
         CHANGED, NO_COUNTING]),
     route!(Counts GET "/api/v1/zones" zones::list, Api, "The zones of a source class, and their occupancy.",
         [SCENE], [(200, "The zones.", Content::Json("Zones")), WRONG_QUERY, NO_COUNTING]),
-    route!(Operator POST "/api/v1/zones" zones::add => "added zone", Api,
+    route!(Operator POST "/api/v1/zones" shapes::add::<ZoneRow> => "added zone", Api,
         "Draws a zone in the current source class.", [], Wanted::Json("ZoneDraft"), [NEW_ZONE, API_FOREIGN,
         CONFLICT, WRONG_DRAFT, NO_COUNTING]),
     route!(Counts GET "/api/v1/zones/occupancy" zones::occupancy, Api, "How many were in each zone that \
@@ -542,13 +543,13 @@ pub static ROUTES: &[Route] = &[
         [FROM_BUCKET, TO_BUCKET, BUCKET, OPEN, CLOSE, SCENE],
         [(200, "The zones.", Content::Json("Occupancy")), WRONG_QUERY, NO_COUNTING]),
     route!(Counts GET "/api/v1/zones/{id}" zones::get, Api, "One zone.", [], [ZONE, UNKNOWN, NO_COUNTING]),
-    route!(Operator PUT "/api/v1/zones/{id}" zones::replace => "changed zone", Api,
+    route!(Operator PUT "/api/v1/zones/{id}" shapes::replace::<ZoneRow> => "changed zone", Api,
         "Draws it again. Supports If-Match.", [], Wanted::Json("ZoneDraft"), [ZONE, API_FOREIGN, UNKNOWN,
         CONFLICT, CHANGED, WRONG_DRAFT, NO_COUNTING]),
-    route!(Operator PATCH "/api/v1/zones/{id}" zones::change => "changed zone", Api,
+    route!(Operator PATCH "/api/v1/zones/{id}" shapes::change::<ZoneRow> => "changed zone", Api,
         "Changes the given keys. Supports If-Match.", [], Wanted::Json("ZonePatch"), [ZONE, API_FOREIGN,
         UNKNOWN, CONFLICT, CHANGED, WRONG_DRAFT, NO_COUNTING]),
-    route!(Operator DELETE "/api/v1/zones/{id}" zones::delete => "removed zone", Api,
+    route!(Operator DELETE "/api/v1/zones/{id}" shapes::delete::<ZoneRow> => "removed zone", Api,
         "Deletes it. Supports If-Match.", [], [DELETED, API_FOREIGN, UNKNOWN, CONFLICT, CHANGED,
         NO_COUNTING]),
     route!(Counts GET "/api/v1/counts" counts::counts, Api, "Crossings by bucket, in whole hours from that \

@@ -1,7 +1,6 @@
 //! The OpenAPI 3.1.0 document, generated from the table of routes, so that the two cannot differ.
 
 pub(in crate::http) mod schemas;
-pub(in crate::http) mod schemas_media;
 
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue};

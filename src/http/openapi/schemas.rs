@@ -6,36 +6,61 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use crate::access::{Role, Scope};
 use crate::http::api::camera::{lens, light, picture};
-use crate::http::api::counting::{model, recount};
-use crate::http::api::machine::{activity, backup, logs, password, people, settings, update};
-use crate::http::api::media::uploads;
+use crate::http::api::counting::{model, recount, tallies};
+use crate::http::api::machine::{activity, backup, logs, password, people, power, settings, update};
+use crate::http::api::media::{items, recordings, snapshots, storage, uploads, zip};
 use crate::http::legacy::LegacyRow;
-use crate::http::openapi::schemas_media;
-use crate::http::report::schema_parts::{closed, count, draft, list, maybe, name, object, text};
+use crate::http::report::schema_parts::{count, draft, list, maybe, name, number, object, text};
 use crate::http::report::{controls, counts, media, state, wire};
+use crate::http::request::body::schema_of;
 use crate::http::request::problem::{ProblemJson, WrongValueOf};
 use crate::http::site::videos::VideosReport;
 use crate::store::media::{AsideFile, Item, RetentionRules, Vacuumed};
-use crate::store::{LineRow, Reset};
+use crate::store::{LineDraft, LineRow, Reset, ZoneDraft};
 use crate::ui::{Finding, LensReport, LightReport, LogLine, PresetReport, RangeReport, ZoneNow};
 
 /// All schemas by name.
 pub fn all() -> Value {
     let mut all = told();
-    let sent = [
-        of_what_is_drawn(&mut all),
-        of_the_camera(),
-        activity::schemas(),
-        lens::schemas(),
-        light::schemas(),
-        picture::schemas(&all["Picture"]),
-        of_access(),
-        schemas_media::all(&all["MediaItem"]),
-    ];
-    all.extend(sent.into_iter().filter_map(|part| part.as_object().cloned()).flatten());
+    names_of_shapes(&mut all);
+    let mut sent = sent();
+    for (kind, own) in [("Line", schema_of::<LineDraft>()), ("Zone", schema_of::<ZoneDraft>())] {
+        sent.insert(format!("{kind}Draft"), draft(all[kind].clone(), &own, true));
+        sent.insert(format!("{kind}Patch"), draft(all[kind].clone(), &own, false));
+    }
+    let picture = picture::schema(&all["Picture"]);
+    if let (Some(snapshot), Some(view)) =
+        (sent["SnapshotDraft"]["properties"].as_object_mut(), picture["properties"].as_object())
+    {
+        snapshot.extend(view.clone());
+    }
+    sent.insert(String::from("PicturePatch"), picture);
+    for part in [Value::Object(sent), by_hand(), activity::schemas()] {
+        all.extend(part.as_object().cloned().unwrap_or_default());
+    }
     Value::Object(all)
+}
+
+/// The schemas of bodies; other keys are refused.
+fn sent() -> Map<String, Value> {
+    macro_rules! sent {
+        ($($kind:ty),+ $(,)?) => { [$((<$kind>::schema_name().into_owned(), schema_of::<$kind>())),+] };
+    }
+    #[rustfmt::skip]
+    let sent = sent!(
+        people::UserDraft, people::TokenDraft, people::LinkDraft, password::PasswordDraft, backup::ResetWish,
+        power::PowerWish, model::ModelChoice, model::ModelName, tallies::ResetDraft, lens::LensPatch,
+        light::LightPatch, items::MediaPatch, items::MediaIds, items::MediaKeep, zip::ArchiveIds,
+        snapshots::SnapshotDraft, recordings::RecordingDraft, storage::RulesDraft, storage::AsideName,
+        storage::CheckWish, storage::VacuumWish,
+    );
+    let closed = |(name, mut schema): (String, Value)| {
+        tidy(&mut schema, true, &str::to_owned);
+        schema["additionalProperties"] = json!(false);
+        (name, schema)
+    };
+    sent.map(closed).into_iter().collect()
 }
 
 /// Registers these types, and pairs each schema's name with its name in the document.
@@ -83,17 +108,17 @@ fn told() -> Map<String, Value> {
         names.get(name).copied().unwrap_or_else(other).to_owned()
     };
     let told = generator.take_definitions(true).into_iter().map(|(name, mut schema)| {
-        tidy(&mut schema, &called);
+        tidy(&mut schema, false, &called);
         (called(&name), schema)
     });
     told.collect()
 }
 
 /// Adapts a schema for its readers. It drops the width of numbers, sets a minimum of 0 unless there is another, and
-/// removes `null` from optional properties.
-fn tidy(schema: &mut Value, called: &dyn Fn(&str) -> String) {
+/// removes `null` from optional properties; what `is_sent` may be null as well as absent.
+fn tidy(schema: &mut Value, is_sent: bool, called: &dyn Fn(&str) -> String) {
     let Some(map) = schema.as_object_mut() else {
-        return schema.as_array_mut().into_iter().flatten().for_each(|inner| tidy(inner, called));
+        return schema.as_array_mut().into_iter().flatten().for_each(|inner| tidy(inner, is_sent, called));
     };
     match map.get("format").cloned() {
         Some(Value::String(format)) if ["date-time", "uri", "uri-reference"].contains(&format.as_str()) => {}
@@ -109,14 +134,23 @@ fn tidy(schema: &mut Value, called: &dyn Fn(&str) -> String) {
     let required = map.get("required").cloned().unwrap_or_default();
     let required: Vec<&str> = required.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     for (name, property) in map.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+        let mut is_nullable = false;
         for key in ["type", "enum"] {
             let some = property.get_mut(key).and_then(Value::as_array_mut);
             if let Some(some) = some.filter(|_| !required.contains(&name.as_str())) {
+                let all = some.len();
                 some.retain(|one| *one != "null" && !one.is_null());
-                if key == "type" {
-                    property[key] = some.first().cloned().unwrap_or_default();
+                is_nullable |= some.len() < all;
+                if key == "type" && some.len() == 1 {
+                    property[key] = some[0].take();
                 }
             }
+        }
+        if let Some(property) = property.as_object_mut() {
+            property.remove("default");
+        }
+        if is_sent && is_nullable {
+            *property = maybe(property.take());
         }
     }
     if map.contains_key("maxItems")
@@ -132,10 +166,15 @@ fn tidy(schema: &mut Value, called: &dyn Fn(&str) -> String) {
     if let Some(Value::String(words)) = map.get_mut("description") {
         *words = words.replace('\n', " ");
     }
-    map.values_mut().for_each(|inner| tidy(inner, called));
+    map.values_mut().for_each(|inner| tidy(inner, is_sent, called));
 }
 
-fn of_the_camera() -> Value {
+/// The schemas of answers that no type describes, and of bodies whose keys are the client's.
+fn by_hand() -> Value {
+    let place = json!({
+        "type": "array", "minItems": 3, "maxItems": 3, "items": number(),
+        "description": "The second, the number from 0, and the bytes of a picture.",
+    });
     json!({
         "StreamStatus": {
             "type": "object",
@@ -158,53 +197,19 @@ fn of_the_camera() -> Value {
         "OldLog": list(json!({"$ref": "#/components/schemas/OldLine"})),
         "OldDatabase": list(json!({"$ref": "#/components/schemas/OldItem"})),
         "Counts": object(json!({"in_count": count(), "out_count": count()})),
-        "ResetDraft": closed(json!({"line": {"type": "integer", "minimum": 1}}), &[]),
-        "ModelChoice": closed(json!({"name": maybe(text())}), &[]),
-        "ModelName": closed(json!({"name": text()}), &["name"]),
+        "MediaIndex": object(json!({
+            "duration": number(), "frames": count(), "gaps": list(object(json!({"from": number(), "to": number()}))),
+            "items": list(place), "next": maybe(text()),
+        })),
     })
 }
 
-fn of_access() -> Value {
-    let role = json!({"type": "string", "enum": Role::ALL.map(Role::as_str)});
-    json!({
-        "UserDraft": {
-            "type": "object", "minProperties": 1, "additionalProperties": false,
-            "properties": {"role": maybe(role), "password": maybe(text()), "current": maybe(text())},
-        },
-        "TokenDraft": {
-            "type": "object", "required": ["name", "scopes"], "additionalProperties": false,
-            "properties": {
-                "name": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,40}$"},
-                "scopes": {"type": "array", "items": {"type": "string", "enum": Scope::ALL}, "minItems": 1},
-                "days": maybe(json!({"type": "integer", "minimum": 1, "maximum": 3660})),
-            },
-        },
-        "LinkDraft": {
-            "type": "object", "required": ["address"], "additionalProperties": false,
-            "properties": {"address": text(), "hours": maybe(json!({"type": "integer", "minimum": 1, "maximum": 8784}))},
-        },
-        "PasswordDraft": closed(json!({"password": text(), "current": text()}), &["password"]),
-        "ResetWish": closed(json!({"name": text()}), &["name"]),
-        "PowerWish": closed(json!({"action": {"type": "string", "enum": ["off", "reboot"]}}), &["action"]),
-    })
-}
-
-const LINE_KEYS: [&str; 8] = ["name", "a", "b", "in_name", "out_name", "classes", "anchor", "recrossing"];
-const ZONE_KEYS: [&str; 5] = ["name", "points", "classes", "anchor", "exclude"];
-
-/// The schemas of bodies for lines and zones; also sets the length of names in `all`.
-fn of_what_is_drawn(all: &mut Map<String, Value>) -> Value {
+/// Sets the length of the names of lines and zones.
+fn names_of_shapes(all: &mut Map<String, Value>) {
     for (kind, key, longest) in
         [("Line", "name", 60), ("Line", "in_name", 30), ("Line", "out_name", 30), ("Zone", "name", 60)]
     {
         all[kind]["properties"][key] = name(longest, "");
         all[kind]["properties"]["classes"]["items"] = name(100, "");
     }
-    let (line, zone) = (&all["Line"], &all["Zone"]);
-    json!({
-        "LineDraft": draft(line.clone(), &LINE_KEYS, &["name", "a", "b"]),
-        "LinePatch": draft(line.clone(), &LINE_KEYS, &[]),
-        "ZoneDraft": draft(zone.clone(), &ZONE_KEYS, &["name", "points"]),
-        "ZonePatch": draft(zone.clone(), &ZONE_KEYS, &[]),
-    })
 }

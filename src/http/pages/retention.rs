@@ -6,7 +6,7 @@ use crate::base::Fault;
 use crate::config::keys;
 use crate::http::api::media::storage;
 use crate::http::pages::data_media;
-use crate::http::request::body_fields::{FieldError, Fields};
+use crate::http::request::body::FieldError;
 use crate::http::site::Site;
 use crate::http::site::preferences::{NotSet, PreferenceChanges, WrongSetting};
 use crate::store::media::RetentionRules;
@@ -53,11 +53,11 @@ fn changed(mut rules: RetentionRules, changes: &PreferenceChanges) -> Result<Ret
         let message = error.to_string();
         let (key, given) = match error {
             FieldError::Wrong { key, given, .. } => (key, given.unwrap_or_default()),
-            _ => ("", String::new()),
+            _ => Default::default(),
         };
         NotSet::Wrong(vec![WrongSetting { path: format!("{SECTION}.{key}"), given, message, hint: None }])
     };
-    storage::apply(&mut rules, &Fields::from(fields)).map_err(wrong)?;
+    storage::apply(&mut rules, &Value::Object(fields)).map_err(wrong)?;
     Ok(rules)
 }
 

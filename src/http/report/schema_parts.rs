@@ -2,26 +2,17 @@
 
 use serde_json::{Value, json};
 
-/// The schema of a draft: `keys` of the answer's schema `whole`, some of them required. Read-only keys may be sent
-/// back and change nothing; unknown keys are refused.
-pub fn draft(mut whole: Value, keys: &[&str], required: &[&str]) -> Value {
-    whole["required"] = json!(required);
+/// The schema of a draft: the answer's schema `whole`, of which the body sets the keys of `own`, all required ones if it
+/// `is_whole`. The other keys may be sent back and change nothing; unknown keys are refused.
+pub fn draft(mut whole: Value, own: &Value, is_whole: bool) -> Value {
+    whole["required"] = if is_whole { own["required"].clone() } else { json!([]) };
     whole["additionalProperties"] = json!(false);
-    if let Some(properties) = whole["properties"].as_object_mut() {
-        for (key, schema) in properties {
-            if !keys.contains(&key.as_str()) {
-                schema["readOnly"] = json!(true);
-            }
+    for (key, schema) in whole["properties"].as_object_mut().into_iter().flatten() {
+        if own["properties"].get(key).is_none() {
+            schema["readOnly"] = json!(true);
         }
     }
     whole
-}
-
-/// An object with exactly these keys.
-pub fn closed(properties: Value, required: &[&str]) -> Value {
-    json!({
-        "type": "object", "required": required, "properties": properties, "additionalProperties": false,
-    })
 }
 
 /// A page of a list.

@@ -414,8 +414,9 @@ pub const RETRY_LEDGER: u32 = 2;
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::http::request::body_fields::Fields;
+    use crate::http::request::body;
     use crate::http::request::keys::{QueryKey, TEXT, key};
+    use crate::http::request::kinds::WholeIn;
     use crate::http::request::query::Query;
     use crate::http::site::preferences::{NotSet, WrongSetting};
     use http_body_util::BodyExt;
@@ -424,6 +425,16 @@ mod tests {
     async fn read(response: Response<Body>) -> (hyper::http::response::Parts, String) {
         let (parts, body) = response.into_parts();
         (parts, String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap())
+    }
+
+    #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+    #[allow(dead_code)]
+    struct Wide {
+        w: Option<WholeIn<0, 255>>,
+    }
+
+    fn refused(body: &str) -> Problem {
+        body::read::<Wide>(&HeaderMap::new(), body.as_bytes()).unwrap_err().into()
     }
 
     #[tokio::test]
@@ -442,8 +453,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_wrong_value_is_named_with_its_range_and_what_was_given() {
-        let fields = Fields::read(&HeaderMap::new(), br#"{"w": 300}"#, &["w"]).unwrap();
-        let problem = Problem::from(fields.whole("w", 0..=255).unwrap_err());
+        let problem = refused(r#"{"w": 300}"#);
         let json: serde_json::Value = serde_json::from_str(&read(problem.respond(true)).await.1).unwrap();
         assert_eq!(
             (&json["field"], &json["range"], &json["given"]),
@@ -464,8 +474,6 @@ mod tests {
 
     #[tokio::test]
     async fn a_wrong_value_is_reported_as_it_was_given() {
-        let read =
-            |body: &str| Problem::from(Fields::read(&HeaderMap::new(), body.as_bytes(), &["w"]).unwrap_err());
         let setting = |path: &str, given: &str| {
             let (path, given) = (path.to_owned(), given.to_owned());
             let wrong = WrongSetting { path, given, message: String::from("no."), hint: None };
@@ -474,9 +482,9 @@ mod tests {
         const KEYS: &[QueryKey] = &[key("w", TEXT, "")];
         let query = Query::parse("width=7").known(KEYS).unwrap_err();
         for (problem, field, range, given) in [
-            (read(r#"{"foo": 1}"#), "foo", "one of w", "1"),
-            (read(r#"{"foo": "x"}"#), "foo", "one of w", "x"),
-            (read(r#"{"w": 1, "w": "2"}"#), "w", "given once", "1 and 2"),
+            (refused(r#"{"foo": 1}"#), "foo", "one of w", "1"),
+            (refused(r#"{"foo": "x"}"#), "foo", "one of w", "x"),
+            (refused(r#"{"w": 1, "w": "2"}"#), "w", "given once", "1 and 2"),
             (query, "width", "one of w", "7"),
             (setting("picture.foo", "1"), "picture.foo", "one of picture.gray, ", "1"),
             (setting("store.directory", "\"/x\""), "store.directory", "nothing", "/x"),

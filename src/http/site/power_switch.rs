@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::base::{Fault, FaultKind};
+use crate::base::{Fault, FaultKind, json};
+
+json::words! { PowerAction { Off "off", Reboot "reboot" } }
 
 /// The wanted state of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::RecordError;
-use crate::base::Fault;
+use crate::base::{Fault, json};
 use crate::pipeline::PictureChange;
 
 /// Valid pictures per second of a recording.
@@ -35,6 +35,8 @@ pub struct RecordingRequest {
     /// Records the pictures as viewers see them instead of originals. The recording has no pre-roll then.
     pub as_shown: bool,
 }
+
+json::words! { Which { Shown "shown", Original "original", Largest "largest" } }
 
 /// The picture that a snapshot takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

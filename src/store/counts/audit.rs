@@ -21,8 +21,7 @@ pub(super) const MOST_OF_A_KIND: i64 = 5000;
 const MOST_AGE_US: i64 = 400 * 86_400 * 1_000_000;
 
 /// The kind of a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AuditKind {
     /// A client signed in with a password or a link.
     SignedIn,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::base::json;
 use crate::vision::{Anchor, Direction, Recrossing};
@@ -23,25 +23,39 @@ pub enum Scene {
     Sim,
 }
 
-/// A line as a user describes it.
-#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+/// A line as a user describes it. Its name has 1–60 characters, all visible, and is unique among the lines of its scene
+/// that are not deleted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LineDraft {
-    /// Its name: 1–60 characters, all visible; unique among the lines of its scene that are not deleted.
+    /// A name.
     pub name: String,
     /// Start: x and y in fractions of the frame.
     pub a: [f64; 2],
     /// End: x and y in fractions of the frame.
     pub b: [f64; 2],
     /// The name of the direction in, from the right-hand side of a→b to its left; 1–30 characters.
+    #[serde(default = "inwards")]
     pub in_name: String,
     /// The name of the direction out; 1–30 characters.
+    #[serde(default = "outwards")]
     pub out_name: String,
     /// Names of the classes that are counted; all if empty.
+    #[serde(default)]
     pub classes: Vec<String>,
     /// The point of a box that must cross the line.
+    #[serde(default)]
     pub anchor: Anchor,
     /// Whether the same object counts each time it crosses.
+    #[serde(default)]
     pub recrossing: Recrossing,
+}
+
+fn inwards() -> String {
+    String::from("in")
+}
+
+fn outwards() -> String {
+    String::from("out")
 }
 
 impl LineDraft {
@@ -52,8 +66,8 @@ impl LineDraft {
             name: name.into(),
             a,
             b,
-            in_name: String::from("in"),
-            out_name: String::from("out"),
+            in_name: inwards(),
+            out_name: outwards(),
             classes: Vec::new(),
             anchor: Anchor::default(),
             recrossing: Recrossing::default(),
@@ -107,19 +121,22 @@ impl LineRow {
     }
 }
 
-/// A zone as a user describes it.
-#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+/// A zone as a user describes it. The rules for its name are those of a line's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ZoneDraft {
-    /// Its name, with the same rules as a line's.
+    /// A name.
     pub name: String,
     /// Its corners, 3–32, in fractions of the frame.
     #[schemars(length(min = 3, max = 32))]
     pub points: Vec<[f64; 2]>,
     /// Names of the classes that are counted; all if empty.
+    #[serde(default)]
     pub classes: Vec<String>,
     /// The point of a box that must be in the zone.
+    #[serde(default)]
     pub anchor: Anchor,
     /// Nothing in the zone is tracked, and so nothing is counted there.
+    #[serde(default)]
     pub exclude: bool,
 }
 

@@ -16,7 +16,7 @@ use crate::http::report::controls::{
     ControlsReport, FormatsReport, is_saved, is_set_for_every_camera, of_every_camera, pinned,
 };
 use crate::http::report::wire;
-use crate::http::request::body_fields::Fields;
+use crate::http::request::body;
 use crate::http::request::etag::IfMatch;
 use crate::http::request::problem::{Problem, WrongValueOf};
 use crate::http::request::{etag, json_body, reply};
@@ -93,7 +93,7 @@ fn all_refused(set: &CameraControls, wanted: &[(String, Option<f64>)]) -> Option
 
 /// `POST /api/v1/controls/reset`: returns every control to the camera's default, except those that the operator pins.
 pub async fn reset(request: Request) -> Result<Response<Body>, Problem> {
-    Fields::read_none(&request.headers, &request.body)?;
+    body::read_none(&request.headers, &request.body)?;
     let version = version(&request.site, &request.headers)?;
     let controls = set_defaults(&request.site, version).await?;
     Ok(told(&request, controls).await)

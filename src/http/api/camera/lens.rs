@@ -17,9 +17,11 @@ use crate::http::report;
 use crate::http::report::schema_parts::object;
 use crate::http::report::wire;
 use crate::http::report::wire::Redact;
-use crate::http::request::body_fields::{FieldError, Fields, wrong};
+use crate::http::request::body;
+use crate::http::request::body::FieldError;
+use crate::http::request::kinds::{Given, NumberIn, SentKind, kinds};
 use crate::http::request::problem::Problem;
-use crate::http::request::{etag, reply};
+use crate::http::request::{etag, json_body, reply};
 use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::http::site::handler::Request;
@@ -29,70 +31,72 @@ use crate::pipeline::CameraState;
 use crate::pipeline::focus::{FocusError, Move, Planned, SweepEnd};
 use crate::ui::{LastSweep, LensReport, LensWindow, SweepProgress};
 
-/// Keys of a change.
-const KEYS: [&str; 4] = ["position", "auto", "step", WINDOW];
-
-const WINDOW: &str = "window";
-
 /// A change of the lens: exactly one of these. `auto: false` beside a position or a step is allowed, because it is
 /// implied.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct LensRequest {
-    /// To this position, 0–1.
-    pub position: Option<f64>,
-    /// Autofocus on or off.
-    pub auto: Option<bool>,
-    /// By this much, −1…1 and not 0.
-    pub step: Option<f64>,
+#[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+#[schemars(extend("minProperties" = 1, "not" = {"required": ["position", "step"]}, "dependentSchemas" = {
+    "window": {"maxProperties": 1},
+    "position": {"properties": {"auto": {"const": false}}},
+    "step": {"properties": {"auto": {"const": false}}},
+}))]
+pub struct LensPatch {
+    position: Given<NumberIn<0, 100>>,
+    auto: Given<bool>,
+    #[schemars(extend("not" = {"const": 0}))]
+    step: Given<NumberIn<-100, 100>>,
+    /// `null`: all of the picture.
+    window: Given<Option<WindowPlace>>,
 }
 
-impl LensRequest {
-    fn read(fields: &Fields) -> Result<LensRequest, FieldError> {
-        fields.no_null(&KEYS[..3])?;
-        if fields.has(WINDOW) {
-            return Err(wrong(WINDOW, "by itself, without a position, a step or auto"));
-        }
-        Ok(LensRequest {
-            position: fields.number("position", 0.0..=1.0)?,
-            auto: fields.flag("auto")?,
-            step: fields.number("step", -1.0..=1.0)?,
-        })
+kinds!([] WindowPlace);
+
+/// The focus window of a change, in fractions of the shown picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct WindowPlace([f64; 2]);
+
+impl SentKind for WindowPlace {
+    fn of(given: &Value) -> Result<WindowPlace, String> {
+        let share = |key| given.get(key)?.as_f64().filter(|share| (0.0..=1.0).contains(share));
+        let is_window = given.as_object().is_some_and(|given| given.len() == 2);
+        let at = share("x").zip(share("y")).filter(|_| is_window);
+        let (x, y) = at.ok_or("{\"x\": 0.4, \"y\": 0.6}, each from 0 to 1, or null")?;
+        Ok(WindowPlace([x, y]))
     }
 
-    fn meant(self) -> Result<Move, FieldError> {
-        match self {
-            LensRequest { position: Some(_), step: Some(_), .. } => {
-                Err(wrong("step", "left away where a position is given"))
-            }
-            LensRequest { auto: Some(true), position: None, step: None } => Ok(Move::Auto(true)),
-            LensRequest { auto: Some(true), .. } => {
-                Err(wrong("auto", "false, or left away, where a position or a step is given"))
-            }
-            LensRequest { step: Some(0.0), .. } => Err(FieldError::Wrong {
-                key: "step",
-                expected: String::from("a number from -1 to 1 that is not 0"),
-                given: Some(String::from("0")),
-            }),
-            LensRequest { position: Some(position), .. } => Ok(Move::To(position)),
-            LensRequest { step: Some(step), .. } => Ok(Move::By(step)),
-            LensRequest { auto: Some(false), .. } => Ok(Move::Auto(false)),
-            LensRequest { .. } => Err(wrong("position", "given, or auto, or step")),
-        }
+    fn schema() -> Value {
+        let share = json!({"type": "number", "minimum": 0, "maximum": 1});
+        object(json!({"x": share, "y": share}))
     }
 }
 
-/// The focus window of a change: `{"x": 0.4, "y": 0.6}` in fractions of the shown picture, or `null` for all of it.
-/// The outer `None`: the change is another one, or empty.
-fn window_of(fields: &Fields) -> Result<Option<Option<[f64; 2]>>, FieldError> {
-    if !fields.has(WINDOW) || KEYS[..3].iter().any(|key| fields.has(key)) {
-        return Ok(None);
+/// The wanted change.
+#[derive(Debug, PartialEq)]
+enum LensWish {
+    Move(Move),
+    LookAt(Option<[f64; 2]>),
+}
+
+impl LensPatch {
+    /// The one change of the body `sent`.
+    fn of(sent: &Value) -> Result<LensWish, FieldError> {
+        let patch: LensPatch = body::of(sent, &[])?;
+        let (position, auto) = (patch.position.0.map(|to| to.0), patch.auto.0);
+        let wrong = |key, expected: &str| Err(body::wrong(key, expected, body::given_in(sent, key)));
+        Ok(LensWish::Move(match (position, patch.step.0.map(|by| by.0), auto, patch.window.0) {
+            (None, None, None, Some(window)) => return Ok(LensWish::LookAt(window.map(|at| at.0))),
+            (.., Some(_)) => return wrong("window", "by itself, without a position, a step or auto"),
+            (Some(_), Some(_), ..) => return wrong("step", "left away where a position is given"),
+            (None, None, Some(is_on), _) => Move::Auto(is_on),
+            (_, _, Some(true), _) => {
+                return wrong("auto", "false, or left away, where a position or a step is given");
+            }
+            (_, Some(0.0), ..) => return wrong("step", "a number from -1 to 1 that is not 0"),
+            (Some(position), ..) => Move::To(position),
+            (_, Some(step), ..) => Move::By(step),
+            (None, None, None, None) => return wrong("position", "given, or auto, or step"),
+        }))
     }
-    let Some(given) = fields.get(WINDOW) else { return Ok(Some(None)) };
-    let share = |key| given.get(key)?.as_f64().filter(|share| (0.0..=1.0).contains(share));
-    let is_window = given.as_object().is_some_and(|given| given.len() == 2);
-    let at = share("x").zip(share("y")).filter(|_| is_window);
-    let (x, y) = at.ok_or_else(|| wrong(WINDOW, "{\"x\": 0.4, \"y\": 0.6}, each from 0 to 1, or null"))?;
-    Ok(Some(Some([x, y])))
 }
 
 /// Points autofocus at this place and stores it.
@@ -304,33 +308,31 @@ pub async fn get(request: Request) -> Response<Body> {
 
 /// `PATCH /api/v1/lens`.
 pub async fn patch(request: Request) -> Result<Response<Body>, Problem> {
-    let fields = Fields::read(&request.headers, &request.body, &KEYS)?;
-    if let Some(at) = window_of(&fields).map_err(|error| fields.with_given(error))? {
-        look_at(&request.site, at, expected(&request)?).await?;
-        return Ok(get(request).await);
-    }
-    let movement = match LensRequest::read(&fields).and_then(LensRequest::meant) {
-        Ok(movement) => movement,
-        // Without a lens, the fault of the request does not matter: the same as for the light.
+    let sent: Value = json_body::read(&request.headers, &request.body).map_err(FieldError::from)?;
+    match LensPatch::of(&sent) {
+        Ok(LensWish::Move(movement)) => make_if(&request.site, movement, expected(&request)?).await?,
+        Ok(LensWish::LookAt(at)) => look_at(&request.site, at, expected(&request)?).await?,
         Err(error) => {
-            request.site.focus.require_lens(kind(&request.site)).await?;
-            return Err(fields.with_given(error).into());
+            // Without a lens, a wrong value does not matter: the same as for the light.
+            if !matches!(error, FieldError::Unknown { .. }) {
+                request.site.focus.require_lens(kind(&request.site)).await?;
+            }
+            return Err(error.into());
         }
-    };
-    make_if(&request.site, movement, expected(&request)?).await?;
+    }
     Ok(get(request).await)
 }
 
 /// `POST /api/v1/lens/reset`.
 pub async fn post_reset(request: Request) -> Result<Response<Body>, Problem> {
-    Fields::read_none(&request.headers, &request.body)?;
+    body::read_none(&request.headers, &request.body)?;
     make_if(&request.site, Move::Reset, expected(&request)?).await?;
     Ok(get(request).await)
 }
 
 /// `POST /api/v1/lens/sweep`.
 pub async fn post_sweep(request: Request) -> Result<Response<Body>, Problem> {
-    Fields::read_none(&request.headers, &request.body)?;
+    body::read_none(&request.headers, &request.body)?;
     sweep(&request.site).await?;
     let mut response = get(request).await;
     *response.status_mut() = StatusCode::ACCEPTED;
@@ -343,27 +345,6 @@ pub async fn delete_sweep(request: Request) -> Response<Body> {
     get(request).await
 }
 
-pub fn schemas() -> Value {
-    let share = json!({"type": "number", "minimum": 0, "maximum": 1});
-    json!({
-        "LensPatch": {
-            "type": "object", "minProperties": 1, "additionalProperties": false,
-            "not": {"required": ["position", "step"]},
-            "dependentSchemas": {
-                "window": {"maxProperties": 1},
-                "position": {"properties": {"auto": {"const": false}}},
-                "step": {"properties": {"auto": {"const": false}}},
-            },
-            "properties": {
-                "position": {"type": "number", "minimum": 0, "maximum": 1},
-                "auto": {"type": "boolean"},
-                "step": {"type": "number", "minimum": -1, "maximum": 1, "not": {"const": 0}},
-                "window": {"oneOf": [object(json!({"x": share, "y": share})), {"type": "null"}]},
-            },
-        },
-    })
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -371,34 +352,38 @@ mod tests {
 
     #[test]
     fn a_window_is_a_place_or_null() {
-        let of = |body: &str| {
-            let fields = Fields::read(&hyper::HeaderMap::new(), body.as_bytes(), &KEYS).unwrap();
-            window_of(&fields).map_err(|error| format!("{error:?}"))
-        };
-        assert_eq!(of(r#"{"window": {"x": 0.4, "y": 1}}"#), Ok(Some(Some([0.4, 1.0]))));
-        assert_eq!(of(r#"{"window": null}"#), Ok(Some(None)));
-        assert_eq!(of(r#"{"step": 0.1}"#), Ok(None));
-        for wrong in [r#"{"x": 2, "y": 0}"#, r#"{"x": 0.1}"#, "[0.1, 0.1]", r#"{"x": 0, "y": 0, "z": 0}"#] {
-            assert!(of(&format!("{{\"window\": {wrong}}}")).is_err(), "{wrong}");
+        let of = |body: Value| LensPatch::of(&body).map_err(|error| format!("{error:?}"));
+        assert_eq!(of(json!({"window": {"x": 0.4, "y": 1}})), Ok(LensWish::LookAt(Some([0.4, 1.0]))));
+        assert_eq!(of(json!({"window": null})), Ok(LensWish::LookAt(None)));
+        for wrong in
+            [json!({"x": 2, "y": 0}), json!({"x": 0.1}), json!([0.1, 0.1]), json!({"x": 0, "y": 0, "z": 0})]
+        {
+            assert!(of(json!({"window": wrong})).is_err(), "{wrong}");
         }
+        assert!(of(json!({"window": null, "step": 0.1})).is_err());
     }
 
     #[test]
     fn a_change_is_exactly_one_move() {
-        let movement = |position, auto, step| LensRequest { position, auto, step }.meant();
-        assert_eq!(movement(Some(0.4), None, None), Ok(Move::To(0.4)));
-        assert_eq!(movement(Some(0.0), Some(false), None), Ok(Move::To(0.0)));
-        assert_eq!(movement(None, None, Some(-0.05)), Ok(Move::By(-0.05)));
-        assert_eq!(movement(None, Some(true), None), Ok(Move::Auto(true)));
-        assert_eq!(movement(None, Some(false), None), Ok(Move::Auto(false)));
-        for none in [
-            movement(None, None, None),
-            movement(Some(0.4), Some(true), None),
-            movement(Some(0.4), None, Some(0.1)),
-            movement(None, Some(true), Some(0.1)),
-            movement(None, None, Some(0.0)),
+        for (body, movement) in [
+            (json!({"position": 0.4}), Move::To(0.4)),
+            (json!({"position": 0, "auto": false}), Move::To(0.0)),
+            (json!({"step": -0.05}), Move::By(-0.05)),
+            (json!({"auto": true}), Move::Auto(true)),
+            (json!({"auto": "off"}), Move::Auto(false)),
         ] {
-            assert!(matches!(none, Err(FieldError::Wrong { .. })), "{none:?}");
+            assert_eq!(LensPatch::of(&body), Ok(LensWish::Move(movement)), "{body}");
+        }
+        for body in [
+            json!({}),
+            json!({"position": 0.4, "auto": true}),
+            json!({"position": 0.4, "step": 0.1}),
+            json!({"auto": true, "step": 0.1}),
+            json!({"step": 0}),
+            json!({"position": null}),
+            json!({"position": 1.1}),
+        ] {
+            assert!(matches!(LensPatch::of(&body), Err(FieldError::Wrong { .. })), "{body}");
         }
     }
 }

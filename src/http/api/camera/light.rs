@@ -12,9 +12,12 @@ use crate::config::{MOST_RANGES, PixelRange};
 use crate::http::report::light::{has, has_colors, hex, no_light, report};
 use crate::http::report::schema_parts::{count, list};
 use crate::http::report::wire;
-use crate::http::request::body_fields::{FieldError, Fields};
+use crate::http::request::body;
+use crate::http::request::body::FieldError;
 use crate::http::request::etag::IfMatch;
+use crate::http::request::kinds::{Given, SentKind, WholeIn, kinds};
 use crate::http::request::problem::Problem;
+use crate::http::request::query::Query;
 use crate::http::request::{etag, json_body, reply};
 use crate::http::server::body::Body;
 use crate::http::site::Site;
@@ -23,7 +26,46 @@ use crate::http::site::preferences::{NotSet, PreferenceChanges, meanwhile};
 use crate::pipeline::Lights;
 use crate::pipeline::lights::{Color, PRESETS};
 
-const KEYS: [&str; 5] = ["on", "brightness", "color", "preset", "ranges"];
+/// A change of the light.
+#[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+#[schemars(extend("not" = {"required": ["preset", "color"]}))]
+pub struct LightPatch {
+    on: Given<bool>,
+    brightness: Given<WholeIn<0, 255>>,
+    #[schemars(regex(pattern = "^#?[0-9A-Fa-f]{6}$"))]
+    color: Given<String>,
+    #[schemars(extend("enum" = PRESETS.map(|(name, _)| name)))]
+    preset: Given<String>,
+    ranges: Given<PixelRanges>,
+}
+
+kinds!([] PixelRanges);
+
+/// A list of objects `{"from", "to", "color"}`; in a form a text such as `0-3 FF0000, 7 0000FF`. `None`: it is neither.
+#[derive(Debug)]
+struct PixelRanges(Option<Vec<PixelRange>>);
+
+impl SentKind for PixelRanges {
+    fn of(given: &Value) -> Result<PixelRanges, String> {
+        Ok(PixelRanges(match given {
+            Value::Array(items) => items.iter().map(range).collect(),
+            Value::String(text) => {
+                text.split(',').filter(|text| !text.trim().is_empty()).map(pixel_range).collect()
+            }
+            _ => None,
+        }))
+    }
+
+    fn schema() -> Value {
+        list(json!({
+            "type": "object", "required": ["from", "color"],
+            "properties": {
+                "from": count(), "to": count(), "color": {"type": "string", "pattern": "^[0-9A-F]{6}$"},
+            },
+        }))
+    }
+}
 
 /// The values of a form's fields when its page was made.
 const WAS: [&str; 2] = ["was.brightness", "was.color"];
@@ -104,10 +146,17 @@ pub async fn get(request: Request) -> Response<Body> {
 /// `PATCH /api/v1/light`.
 pub async fn patch(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
-    let was: &[&str] = if json_body::is_form(&request.headers, &request.body) { &WAS } else { &[] };
-    let fields = Fields::read(&request.headers, &request.body, &[&KEYS, was].concat())?;
+    let mut sent: Value = json_body::read(&request.headers, &request.body).map_err(FieldError::from)?;
+    let form = json_body::form_of(&request.headers, &request.body).unwrap_or_default();
+    if let Some(sent) = sent.as_object_mut() {
+        sent.retain(|key, _| !(WAS.contains(&key.as_str()) && form.get(key).is_some()));
+    }
+    let patch = match body::of(&sent, &[]) {
+        Err(error @ FieldError::Unknown { .. }) => return Err(error.into()),
+        patch => patch,
+    };
     let pixels = of(site)?.settings().strip.count();
-    let options = parse_request(&fields, pixels)?;
+    let options = wanted(patch?, &sent, pixels)?;
     let mut tries = 0;
     loop {
         let in_force = site.preferences()?.in_force();
@@ -117,7 +166,7 @@ pub async fn patch(request: Request) -> Result<Response<Body>, Problem> {
             IfMatch::Other => return Err(NotSet::Changed.into()),
         };
         let lights = &in_force.resolved.config.lights;
-        let moved = moved(&fields, &options, lights.brightness, lights.color)?;
+        let moved = moved(&form, &options, lights.brightness, lights.color)?;
         let expected = named.or((moved != options).then_some(in_force.version));
         match change(site, moved, expected).await {
             // Perhaps only other settings changed: compare again.
@@ -140,7 +189,7 @@ pub async fn patch(request: Request) -> Result<Response<Body>, Problem> {
 /// # Errors
 /// Somebody else has set one of them meanwhile.
 fn moved(
-    fields: &Fields,
+    form: &Query,
     options: &LightRequest,
     brightness: u8,
     color: Color,
@@ -152,9 +201,8 @@ fn moved(
             _ => Ok(wanted),
         }
     }
-    let was = |key: &str| fields.as_text(key);
-    let was_brightness = was("was.brightness").and_then(|text| text.parse().ok());
-    let was_color = was("was.color").as_deref().and_then(read_color);
+    let was_brightness = form.get(WAS[0]).and_then(|text| text.parse().ok());
+    let was_color = form.get(WAS[1]).and_then(read_color);
     Ok(LightRequest {
         brightness: one(options.brightness, was_brightness, brightness)?,
         color: one(options.color, was_color, color)?,
@@ -162,46 +210,34 @@ fn moved(
     })
 }
 
-fn parse_request(fields: &Fields, pixels: usize) -> Result<LightRequest, FieldError> {
-    fields.no_null(&["on", "brightness", "color", "preset", "ranges"])?;
-    let mut color = None;
-    if let Some(text) = fields.text("color")? {
-        let read = read_color(&text).ok_or_else(|| fields.wrong("color", "a colour as RRGGBB"))?;
-        color = Some(read);
-    }
-    if let Some(preset) = fields.one_of("preset", &PRESETS)? {
-        if color.is_some() {
-            return Err(fields.wrong("preset", "left out where there is a color"));
-        }
-        color = Some(preset);
-    }
-    Ok(LightRequest {
-        is_on: fields.flag("on")?,
-        brightness: fields.whole("brightness", 0..=255)?.and_then(|value| u8::try_from(value).ok()),
-        color,
-        ranges: ranges(fields, pixels)?,
-    })
-}
-
-/// A list of objects `{"from", "to", "color"}`; in a form a text such as `0-3 FF0000, 7 0000FF`.
-fn ranges(fields: &Fields, pixels: usize) -> Result<Option<Vec<PixelRange>>, FieldError> {
-    let Some(value) = fields.get("ranges") else { return Ok(None) };
-    let last = pixels.saturating_sub(1);
-    let expected = format!(
-        "a list of at most {MOST_RANGES} objects with from and to, 0 to {last}, and color, a colour as RRGGBB"
-    );
-    let ranges: Option<Vec<PixelRange>> = match value {
-        Value::Array(items) => items.iter().map(range).collect(),
-        Value::String(text) => {
-            text.split(',').filter(|text| !text.trim().is_empty()).map(pixel_range).collect()
-        }
-        _ => None,
+/// The change of the body `sent`, for a light with so many pixels.
+fn wanted(patch: LightPatch, sent: &Value, pixels: usize) -> Result<LightRequest, FieldError> {
+    let wrong = |key, expected: String| body::wrong(key, expected, body::given_in(sent, key));
+    let color =
+        |text: String| read_color(&text).ok_or_else(|| wrong("color", String::from("a colour as RRGGBB")));
+    let color = patch.color.0.map(color).transpose()?;
+    let preset = |text: String| {
+        let preset = PRESETS.iter().find(|(name, _)| *name == text).map(|(_, color)| *color);
+        preset.ok_or_else(|| wrong("preset", format!("one of {}", PRESETS.map(|(name, _)| name).join(", "))))
     };
+    let preset = patch.preset.0.map(preset).transpose()?;
+    if color.is_some() && preset.is_some() {
+        return Err(wrong("preset", String::from("left out where there is a color")));
+    }
+    let last = pixels.saturating_sub(1);
     let is_good = |range: &PixelRange| range.from <= range.to && usize::from(range.to) <= last;
-    ranges
-        .filter(|ranges| ranges.len() <= MOST_RANGES && ranges.iter().all(is_good))
-        .map(Some)
-        .ok_or_else(|| fields.wrong("ranges", expected))
+    let fit = |PixelRanges(ranges): PixelRanges| {
+        let ranges = ranges.filter(|ranges| ranges.len() <= MOST_RANGES && ranges.iter().all(is_good));
+        ranges.ok_or_else(|| wrong("ranges", format!(
+            "a list of at most {MOST_RANGES} objects with from and to, 0 to {last}, and color, a colour as RRGGBB"
+        )))
+    };
+    Ok(LightRequest {
+        is_on: patch.on.0,
+        brightness: patch.brightness.0.and_then(|value| u8::try_from(value.0).ok()),
+        color: color.or(preset),
+        ranges: patch.ranges.0.map(fit).transpose()?,
+    })
 }
 
 fn range(item: &Value) -> Option<PixelRange> {
@@ -215,26 +251,6 @@ fn range(item: &Value) -> Option<PixelRange> {
     Some(PixelRange { from, to, color: read_color(object.get("color")?.as_str()?)? })
 }
 
-/// The JSON schemas of these bodies.
-pub fn schemas() -> Value {
-    let color = json!({"type": "string", "pattern": "^[0-9A-F]{6}$"});
-    let names = PRESETS.map(|(name, _)| name);
-    let ranges = list(json!({
-        "type": "object", "required": ["from", "color"],
-        "properties": {"from": count(), "to": count(), "color": color},
-    }));
-    json!({
-        "LightPatch": {
-            "type": "object", "additionalProperties": false, "not": {"required": ["preset", "color"]},
-            "properties": {
-                "on": {"type": "boolean"}, "brightness": {"type": "integer", "minimum": 0, "maximum": 255},
-                "color": {"type": "string", "pattern": "^#?[0-9A-Fa-f]{6}$"},
-                "preset": {"type": "string", "enum": names}, "ranges": ranges,
-            },
-        },
-    })
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -242,7 +258,12 @@ mod tests {
     use hyper::HeaderMap;
 
     fn read(body: &str) -> Result<LightRequest, FieldError> {
-        parse_request(&Fields::read(&HeaderMap::new(), body.as_bytes(), &KEYS)?, 10)
+        of_body(&HeaderMap::new(), body.as_bytes())
+    }
+
+    fn of_body(headers: &HeaderMap, body: &[u8]) -> Result<LightRequest, FieldError> {
+        let sent: Value = json_body::read(headers, body)?;
+        wanted(body::of(&sent, &[])?, &sent, 10)
     }
 
     #[test]
@@ -296,8 +317,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         let form = hyper::header::HeaderValue::from_static("application/x-www-form-urlencoded");
         headers.insert(hyper::header::CONTENT_TYPE, form);
-        let fields = Fields::read(&headers, b"on=1&ranges=0-3+FF0000,+7+0000ff", &KEYS).unwrap();
-        let ranges = parse_request(&fields, 10).unwrap().ranges.unwrap();
+        let options = of_body(&headers, b"on=1&ranges=0-3+FF0000,+7+0000ff").unwrap();
+        let ranges = options.ranges.unwrap();
         assert_eq!(ranges.iter().map(PixelRange::to_string).collect::<Vec<_>>(), ["0-3 FF0000", "7 0000FF"]);
     }
 }

@@ -32,6 +32,7 @@ pub struct PictureReport {
     flip: bool,
     #[schemars(inner(range(min = 0, max = 1)))]
     crop: Option<[f64; 4]>,
+    #[schemars(length(max = 200))]
     text: Option<String>,
     timestamp: bool,
     unsaved: Option<String>,
@@ -59,11 +60,11 @@ impl PictureReport {
 }
 
 /// The schema of a change; `picture` is that of the answer.
-pub fn schemas(picture: &Value) -> Value {
+pub fn schema(picture: &Value) -> Value {
     let mut properties = picture["properties"].as_object().cloned().unwrap_or_default();
     properties.remove("unsaved");
     properties.values_mut().for_each(|schema| *schema = maybe(schema.take()));
-    json!({"PicturePatch": {"type": "object", "properties": properties, "additionalProperties": false}})
+    json!({"type": "object", "properties": properties, "additionalProperties": false})
 }
 
 impl Redact for PictureReport {

@@ -2,8 +2,9 @@
 //! or the same keys in a body. Pure.
 
 use jiff::tz::TimeZone;
+use serde_json::Value;
 
-use crate::http::request::body_fields::{FieldError, Fields};
+use crate::http::request::body::{FieldError, wrong};
 use crate::http::request::problem::Problem;
 use crate::http::request::query::{Query, wrong_value};
 use crate::media::View;
@@ -30,15 +31,22 @@ pub fn of_old_query(query: &Query, zone: &TimeZone) -> View {
 ///
 /// # Errors
 /// A value is malformed.
-pub fn of_fields(fields: &Fields, zone: &TimeZone) -> Result<View, FieldError> {
-    let texts = View::KEYS.map(|key| (key, fields.as_text(key)));
+pub fn of_body(sent: &Value, zone: &TimeZone) -> Result<View, FieldError> {
+    let texts = View::KEYS.map(|key| (key, sent.get(key).and_then(as_text)));
     View::read(|key| texts.iter().find(|(name, _)| *name == key).and_then(|(_, text)| text.as_deref()))
         .map(|view| view.with_zone(zone))
-        .map_err(|wrong| FieldError::Wrong {
-            key: wrong.key,
-            expected: wrong.expected.to_owned(),
-            given: Some(wrong.given),
-        })
+        .map_err(|error| wrong(error.key, error.expected, Some(error.given)))
+}
+
+/// The value as a query would spell it: `1` and `0` for true and false, a list with commas.
+fn as_text(value: &Value) -> Option<String> {
+    Some(match value {
+        Value::Null => return None,
+        Value::Array(list) => list.iter().filter_map(as_text).collect::<Vec<_>>().join(","),
+        Value::String(text) => text.clone(),
+        Value::Bool(flag) => String::from(if *flag { "1" } else { "0" }),
+        other => other.to_string(),
+    })
 }
 
 #[cfg(test)]
@@ -50,27 +58,24 @@ mod tests {
     fn bodies_and_queries_give_the_same_view() {
         let query = Query::parse("gray=1&scale=1%2F2&rotate=90&mirror=0&crop=0.5,0,0.5,1&timestamp=1&fps=3");
         let body = br#"{"gray":true,"scale":"1/2","rotate":90,"mirror":false,"crop":[0.5,0,0.5,1],"timestamp":true}"#;
-        let fields = Fields::read(&hyper::HeaderMap::new(), body, &View::KEYS).unwrap();
+        let sent: Value = serde_json::from_slice(body).unwrap();
         let zone = TimeZone::fixed(jiff::tz::offset(2));
         let view = of_query(&query, &zone).unwrap();
         assert_eq!(view.timestamp.as_ref(), Some(&zone));
-        assert_eq!(view, of_fields(&fields, &zone).unwrap());
-        let wrong = Query::parse("gray=1&rotate=45&crop=1");
+        assert_eq!(view, of_body(&sent, &zone).unwrap());
+        let bad = Query::parse("gray=1&rotate=45&crop=1");
         assert_eq!(
-            of_query(&wrong, &zone).unwrap_err().detail,
+            of_query(&bad, &zone).unwrap_err().detail,
             r#"rotate is "45", and should be 0, 90, 180 or 270"#
         );
-        let wrong_fields = Fields::read(&hyper::HeaderMap::new(), br#"{"rotate":45}"#, &View::KEYS).unwrap();
-        let FieldError::Wrong { key, given, .. } = of_fields(&wrong_fields, &zone).unwrap_err() else {
-            panic!("it is a value that is wrong");
-        };
-        assert_eq!((key, given.as_deref()), ("rotate", Some("45")));
+        let wrong_body = of_body(&serde_json::json!({"rotate": 45}), &zone).unwrap_err();
+        assert_eq!(wrong_body, wrong("rotate", "0, 90, 180 or 270", Some(String::from("45"))));
         let twice = Query::parse("gray=1&gray=0");
         assert_eq!(of_query(&twice, &zone).unwrap_err().detail, r#"gray is "0", and should be given once"#);
         assert!(of_old_query(&twice, &zone).gray);
         let empty = Query::parse("gray=1&rotate=");
         assert_eq!(of_query(&empty, &zone).unwrap(), of_old_query(&empty, &zone));
         assert!(of_old_query(&empty, &zone).gray);
-        assert_eq!(of_old_query(&wrong, &zone), View { gray: true, ..View::default() });
+        assert_eq!(of_old_query(&bad, &zone), View { gray: true, ..View::default() });
     }
 }

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use hyper::Response;
 use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 
-use crate::http::api::counting::lines;
+use crate::http::api::counting::shapes;
 use crate::http::report::counts::{BUCKETS, By, Counted};
 use crate::http::report::wire;
 use crate::http::request::problem::Problem;
@@ -45,7 +45,7 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
     let (from_us, to_us, bucket) = span(&request)?;
     let too_many = too_many(query);
     let (by, format, hours) = (by(query)?, format(query)?, hours(query)?);
-    let scene = lines::scene(&request, store)?;
+    let scene = shapes::scene(&request, store)?;
     let (wanted, classes) = (query.values("line"), query.values("class"));
     let labels = site.counting()?.status().labels;
     let counts_db = site.counts_readers()?;

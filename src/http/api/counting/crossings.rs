@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::base::Stop;
 use crate::http::api::counting::counts::{CountsFormat, as_table, classes_of, format, resolve};
-use crate::http::api::counting::lines;
+use crate::http::api::counting::shapes;
 use crate::http::api::media::download;
 use crate::http::report::wire;
 use crate::http::report::wire::{CrossingReport, List};
@@ -70,7 +70,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     let since = query.whole("since", 0..=u64::MAX)?;
     let format = format(query)?;
     let mut asked = CrossingsQuery {
-        scene: lines::scene(&request, store)?,
+        scene: shapes::scene(&request, store)?,
         from_us: instant("from")?,
         to_us: instant("to")?,
         lines: Vec::new(),

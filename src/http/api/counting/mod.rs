@@ -6,5 +6,6 @@ pub(in crate::http) mod events;
 pub(in crate::http) mod lines;
 pub(in crate::http) mod model;
 pub(in crate::http) mod recount;
+pub(in crate::http) mod shapes;
 pub(in crate::http) mod tallies;
 pub(in crate::http) mod zones;

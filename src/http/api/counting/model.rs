@@ -8,7 +8,7 @@ use crate::config::{DetectorKind, kind};
 use crate::http::report::wire;
 use crate::http::report::wire::{Redact, milliseconds};
 use crate::http::request::problem::Problem;
-use crate::http::request::{json_body, reply};
+use crate::http::request::{body, reply};
 use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::http::site::handler::Request;
@@ -114,11 +114,17 @@ async fn blocking<T: Send + 'static>(ask: impl FnOnce() -> T + Send + 'static) -
     asked.map_err(|e| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))
 }
 
-/// The requested model.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ModelBody {
+/// The model to use; without a name, that of the configuration.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+pub struct ModelChoice {
     name: Option<String>,
+}
+
+/// A model to download.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+pub struct ModelName {
+    /// The name of a model in the catalogue.
+    name: String,
 }
 
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -159,16 +165,15 @@ pub async fn model(request: Request) -> Result<Response<Body>, Problem> {
 
 /// `PUT /api/v1/model`: answered when the model is in use.
 pub async fn put(request: Request) -> Result<Response<Body>, Problem> {
-    let wanted: ModelBody = json_body::read(&request.headers, &request.body)?;
+    let wanted: ModelChoice = body::read(&request.headers, &request.body).map_err(Problem::unprocessable)?;
     choose(&request.site, wanted.name).await?;
     model(request).await
 }
 
 /// `POST /api/v1/model/fetch`: answered when the model is installed.
 pub async fn fetch(request: Request) -> Result<Response<Body>, Problem> {
-    let wanted: ModelBody = json_body::read(&request.headers, &request.body)?;
-    let name = wanted.name.ok_or_else(|| json_body::PayloadError::Wrong(String::from("name is missing")))?;
+    let wanted: ModelName = body::read(&request.headers, &request.body).map_err(Problem::unprocessable)?;
     request.site.counting()?;
-    fetch_model(&request.site, name).await?;
+    fetch_model(&request.site, wanted.name).await?;
     model(request).await
 }

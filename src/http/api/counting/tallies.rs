@@ -4,7 +4,8 @@ use hyper::{Response, StatusCode};
 
 use crate::http::report::wire;
 use crate::http::report::wire::{TalliesReport, TracksReport};
-use crate::http::request::body_fields::Fields;
+use crate::http::request::body;
+use crate::http::request::kinds::{Given, WholeIn};
 use crate::http::request::problem::Problem;
 use crate::http::request::reply;
 use crate::http::server::body::Body;
@@ -40,14 +41,19 @@ pub async fn undo_reset(request: Request) -> Result<Response<Body>, Problem> {
     Ok(reply::no_content())
 }
 
+/// A reset of counters.
+#[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub struct ResetDraft {
+    line: Given<WholeIn<1, { u64::MAX }>>,
+}
+
 /// `POST /api/v1/counts/reset`: the counters of one line, or of all if none is named.
 pub async fn reset(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
-    let fields = Fields::read_or_nothing(&request.headers, &request.body, &["line"]);
-    let fields = fields.map_err(Problem::unprocessable)?;
-    fields.no_null(&["line"]).map_err(Problem::unprocessable)?;
-    let line = fields.whole("line", 1..=u64::MAX).map_err(Problem::unprocessable)?;
-    let reset = counts.reset(line).await.map_err(not_reset)?;
+    let draft = body::read_or_nothing(&request.headers, &request.body);
+    let ResetDraft { line } = draft.map_err(Problem::unprocessable)?;
+    let reset = counts.reset(line.0.map(|line| line.0)).await.map_err(not_reset)?;
     let mut response = reply::json(wire::json(&reset));
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)

@@ -17,7 +17,7 @@ use crate::http::api::media::download;
 use crate::http::api::media::download::{PIECE, WAITING, put};
 use crate::http::auth::audit::{AuditNote, change, noted};
 use crate::http::report::wire;
-use crate::http::request::body_fields::Fields;
+use crate::http::request::body;
 use crate::http::request::form_data::FormData;
 use crate::http::request::problem::{Problem, counts_only};
 use crate::http::request::range::disposition;
@@ -171,12 +171,17 @@ fn file_of<R: Read>(form: &mut FormData<R>) -> Result<(), Fault> {
     Err(unfit("the form has no file"))
 }
 
+/// A factory reset.
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+pub struct ResetWish {
+    /// The camera's name, as a confirmation.
+    name: String,
+}
+
 /// `POST /api/v1/factory-reset`: requires the camera's `name`, to prevent mistakes.
 pub async fn factory_reset(request: Request) -> Result<Response<Body>, Problem> {
-    let fields = Fields::read(&request.headers, &request.body, &["name"]);
-    let typed = fields.and_then(|fields| fields.text("name")).map_err(Problem::unprocessable)?;
-    let typed = typed.ok_or_else(|| Problem::missing(&[("name", "the camera's name, as a confirmation")]))?;
-    wipe(&request.site, &typed, request.link.peer()).await?;
+    let wish: ResetWish = body::read(&request.headers, &request.body).map_err(Problem::unprocessable)?;
+    wipe(&request.site, &wish.name, request.link.peer()).await?;
     let mut response = no_store(reply::no_content());
     *response.status_mut() = StatusCode::ACCEPTED;
     response.extensions_mut().insert(Told(Arc::new(ResetBegun)));

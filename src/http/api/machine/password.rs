@@ -1,14 +1,15 @@
 //! `/api/v1/password`, and the rules for setting any password.
 
 use hyper::{Response, StatusCode};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::access::{ADMIN, Access, AccessError, AccessGuard, Role, random_password};
 use crate::base::clock;
 use crate::http::auth::authenticate::fit_password;
 use crate::http::auth::caller::{AuthError, Who};
 use crate::http::report::wire;
-use crate::http::request::body_fields::{FieldError, Fields};
+use crate::http::request::body;
+use crate::http::request::body::FieldError;
 use crate::http::request::json_body::PayloadError;
 use crate::http::request::problem::Problem;
 use crate::http::request::reply::{self, no_store};
@@ -68,11 +69,14 @@ pub struct MadePassword {
     password: String,
 }
 
-/// The error without the given value and without unknown keys: either may be the password.
-pub fn hidden(error: FieldError, known: &[&str]) -> FieldError {
+/// The keys that errors may name.
+const SHOWN: [&str; 3] = ["role", "password", "current"];
+
+/// The problem without the given value and without unknown keys: either may be the password.
+pub fn hidden(error: FieldError) -> Problem {
     let star = || String::from("***");
-    let shown = |key: String| Some(key).filter(|key| known.contains(&key.as_str())).unwrap_or_else(star);
-    match error {
+    let shown = |key: String| Some(key).filter(|key| SHOWN.contains(&key.as_str())).unwrap_or_else(star);
+    Problem::unprocessable(match error {
         FieldError::Wrong { key, expected, .. } => {
             let expected = if key == "password" { fit_password() } else { expected };
             FieldError::Wrong { key, expected, given: None }
@@ -85,17 +89,15 @@ pub fn hidden(error: FieldError, known: &[&str]) -> FieldError {
             PayloadError::NoNumber(shown(key), star()).into()
         }
         error => error,
-    }
+    })
 }
 
-/// The body of `PUT /api/v1/password`: the new password and the current one.
-fn password_draft(request: &Request) -> Result<(String, String), Problem> {
-    const KEYS: [&str; 2] = ["password", "current"];
-    let read = Fields::read(&request.headers, &request.body, &KEYS)
-        .and_then(|fields| Ok((fields.text("password")?, fields.text("current")?)));
-    let (password, current) = read.map_err(|error| Problem::unprocessable(hidden(error, &KEYS)))?;
-    let password = password.ok_or_else(|| Problem::missing(&[("password", &fit_password())]))?;
-    Ok((password, current.unwrap_or_default()))
+/// The new password and the current one.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+pub struct PasswordDraft {
+    #[schemars(description = fit_password())]
+    password: String,
+    current: Option<String>,
 }
 
 /// `GET /api/v1/password`.
@@ -105,9 +107,10 @@ pub async fn password(request: Request) -> Result<Response<Body>, Problem> {
 
 /// `PUT /api/v1/password`: sets it and ends all sessions. From other machines it needs the current one.
 pub async fn set_password(request: Request) -> Result<Response<Body>, Problem> {
-    let (password, current) = password_draft(&request)?;
+    let read = body::read(&request.headers, &request.body);
+    let PasswordDraft { password, current } = read.map_err(hidden)?;
     let access = access(&request)?;
-    set_user(&request, access, ADMIN, None, Some(password), current).await?;
+    set_user(&request, access, ADMIN, None, Some(password), current.unwrap_or_default()).await?;
     Ok(report(&request, access))
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hyper::header::IF_NONE_MATCH;
 use hyper::{Response, StatusCode};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::access::{ADMIN, Access, AccessError, Role, Scope, SessionFacts, TokenFacts};
 use crate::base::clock;
@@ -15,7 +15,9 @@ use crate::http::auth::authenticate::fit_password;
 use crate::http::auth::caller::{AuthError, Who};
 use crate::http::report::wire;
 use crate::http::report::wire::List;
-use crate::http::request::body_fields::Fields;
+use crate::http::request::body;
+use crate::http::request::body::wrong;
+use crate::http::request::kinds::WholeIn;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::LINK;
 use crate::http::request::reply;
@@ -30,6 +32,35 @@ const DAY_S: u64 = 86_400;
 /// The longest life of a token with an end, in days, and of a link, in hours.
 const MOST_DAYS: u64 = 3660;
 const MOST_HOURS: u64 = 366 * 24;
+
+/// Changes of a user, or a new one.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[schemars(extend("minProperties" = 1))]
+pub struct UserDraft {
+    #[schemars(extend("enum" = Role::ALL.map(Role::as_str)))]
+    role: Option<String>,
+    password: Option<String>,
+    current: Option<String>,
+}
+
+/// A wanted token.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+pub struct TokenDraft {
+    /// What it is for.
+    #[schemars(regex(pattern = "^[A-Za-z0-9._-]{1,40}$"))]
+    name: String,
+    #[schemars(length(min = 1))]
+    scopes: Vec<Scope>,
+    days: Option<WholeIn<1, MOST_DAYS>>,
+}
+
+/// A wanted link.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+pub struct LinkDraft {
+    #[schemars(description = EXAMPLE)]
+    address: String,
+    hours: Option<WholeIn<1, MOST_HOURS>>,
+}
 
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct UserReport {
@@ -130,12 +161,13 @@ fn user_list(access: &Access) -> Response<Body> {
 
 /// `PUT /api/v1/users/{name}`: adds a user, or changes the given values. A password is never returned.
 pub async fn put_user(request: Request) -> Result<Response<Body>, Problem> {
-    let roles = Role::ALL.map(|role| (role.as_str(), role));
-    const KEYS: [&str; 3] = ["role", "password", "current"];
-    let read = Fields::read(&request.headers, &request.body, &KEYS).and_then(|fields| {
-        Ok((fields.one_of("role", &roles)?, fields.text("password")?, fields.text("current")?))
-    });
-    let (role, password, current) = read.map_err(|error| Problem::unprocessable(hidden(error, &KEYS)))?;
+    let read = body::read(&request.headers, &request.body);
+    let UserDraft { role, password, current } = read.map_err(hidden)?;
+    let of = |role: String| {
+        let words = || format!("one of {}", Role::ALL.map(Role::as_str).join(", "));
+        Role::parse(&role).ok_or_else(|| hidden(wrong("role", words(), None)))
+    };
+    let role = role.map(of).transpose()?;
     if role.is_none() && password.is_none() {
         return Err(Problem::missing(&[
             ("role", "viewer, operator or admin"),
@@ -177,21 +209,13 @@ pub async fn add_token(request: Request) -> Result<Response<Body>, Problem> {
     if !access.has_password() {
         return Err(AccessError::NoAdmin.into());
     }
-    let fields = Fields::read(&request.headers, &request.body, &["name", "scopes", "days"])
-        .map_err(Problem::unprocessable)?;
-    let name = fields.text("name").map_err(Problem::unprocessable)?;
-    let words = fields.texts("scopes").map_err(Problem::unprocessable)?.unwrap_or_default();
-    let some = format!("a list of some of {}", Scope::ALL.map(Scope::as_str).join(", "));
-    let (Some(name), false) = (&name, words.is_empty()) else {
-        let keys = [("name", "what it is for", name.is_none()), ("scopes", &some, words.is_empty())];
-        let missing: Vec<_> = keys.iter().filter(|key| key.2).map(|key| (key.0, key.1)).collect();
-        return Err(Problem::missing(&missing));
-    };
-    let name = name.clone();
-    let scopes: Option<Vec<Scope>> = words.iter().map(|word| Scope::parse(word)).collect();
-    let scopes = scopes.ok_or_else(|| Problem::unprocessable(fields.wrong("scopes", some)))?;
-    let days = fields.whole("days", 1..=MOST_DAYS).map_err(Problem::unprocessable)?;
-    let until_s = days.map(|days| clock::wall_s() + days * DAY_S);
+    let read = body::read(&request.headers, &request.body);
+    let TokenDraft { name, scopes, days } = read.map_err(Problem::unprocessable)?;
+    if scopes.is_empty() {
+        let some = format!("a list of some of {}", Scope::ALL.map(Scope::as_str).join(", "));
+        return Err(Problem::missing(&[("scopes", &some)]));
+    }
+    let until_s = days.map(|days| clock::wall_s() + days.0 * DAY_S);
     let (token, facts) =
         change(access, move |access| access.add_token(&name, &scopes, clock::wall_s(), until_s)).await?;
     let name = facts.name.clone();
@@ -263,14 +287,13 @@ pub async fn add_link(request: Request) -> Result<Response<Body>, Problem> {
     if matches!(request.who, Who::Program(_)) {
         return Err(Problem::new(StatusCode::FORBIDDEN, "people make links, not tokens"));
     }
-    let fields = Fields::read(&request.headers, &request.body, &["address", "hours"])
-        .map_err(Problem::unprocessable)?;
-    let address = fields.text("address").map_err(Problem::unprocessable)?;
-    let address = address.ok_or_else(|| Problem::missing(&[("address", EXAMPLE)]))?;
-    let hours = fields.whole("hours", 1..=MOST_HOURS).map_err(Problem::unprocessable)?.unwrap_or(24);
+    let read = body::read(&request.headers, &request.body);
+    let LinkDraft { address, hours } = read.map_err(Problem::unprocessable)?;
+    let hours = hours.map_or(24, |hours| hours.0);
     let until_s = clock::wall_s() + hours * 3600;
+    let given = || Some(address.chars().take(100).collect());
     let link = sign_link(request.table, access, &address, until_s)
-        .map_err(|expected| Problem::unprocessable(fields.wrong("address", expected)))?;
+        .map_err(|expected| Problem::unprocessable(wrong("address", expected, given())))?;
     let report = LinkReport { link: link.clone(), until: time(until_s) };
     let response = shown_once(wire::json(&report), AccessMade::Link { link, until_s });
     Ok(noted(response, AuditNote::Of(format!("{address} for {hours} h"))))

@@ -2,12 +2,14 @@
 //! [`Power`](crate::http::Power) does the switching.
 
 use hyper::{Response, StatusCode};
+use serde::{Deserialize, Serialize};
 
 use crate::access::constant_time_eq;
 use crate::base::clock;
 use crate::http::auth::audit::{AuditNote, noted};
 use crate::http::auth::caller::Caller;
-use crate::http::request::body_fields::Fields;
+use crate::http::report::wire;
+use crate::http::request::body;
 use crate::http::request::problem::Problem;
 use crate::http::request::reply;
 use crate::http::request::reply::no_store;
@@ -16,21 +18,18 @@ use crate::http::site::Site;
 use crate::http::site::handler::Request;
 use crate::http::site::power_switch::PowerAction;
 
-/// The values of `action` in `POST /api/v1/power`.
-const ACTIONS: [(&str, PowerAction); 2] = [("off", PowerAction::Off), ("reboot", PowerAction::Reboot)];
+/// The body of `POST /api/v1/power`, and its answer.
+#[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]
+pub struct PowerWish {
+    action: PowerAction,
+}
 
 /// `POST /api/v1/power`.
 pub async fn power(request: Request) -> Result<Response<Body>, Problem> {
-    let wanted = Fields::read(&request.headers, &request.body, &["action"])
-        .and_then(|fields| fields.one_of("action", &ACTIONS))
-        .map_err(Problem::unprocessable)?;
-    let action = wanted.ok_or_else(|| Problem::missing(&[("action", "one of off, reboot")]))?;
+    let wish: PowerWish = body::read(&request.headers, &request.body).map_err(Problem::unprocessable)?;
+    let action = wish.action;
     ask(&request, action).await?;
-    let said = match action {
-        PowerAction::Off => r#"{"action":"off"}"#,
-        PowerAction::Reboot => r#"{"action":"reboot"}"#,
-    };
-    let mut response = no_store(reply::fixed("application/json", said));
+    let mut response = no_store(reply::json(wire::json(&wish)));
     *response.status_mut() = StatusCode::ACCEPTED;
     Ok(noted(response, AuditNote::Did(format!("{action} the machine"))))
 }

@@ -4,11 +4,15 @@
 
 use hyper::Response;
 use hyper::header::{ETAG, HeaderValue, LOCATION};
+use serde_json::json;
 
+use crate::http::report::schema_parts::name;
 use crate::http::report::wire;
 use crate::http::report::wire::List;
-use crate::http::request::body_fields::Fields;
+use crate::http::request::body;
 use crate::http::request::etag::IfMatch;
+use crate::http::request::keys::MayBe;
+use crate::http::request::kinds::{Given, ItemIds, texts};
 use crate::http::request::problem::Problem;
 use crate::http::request::query::{FLAGS, wrong_value};
 use crate::http::request::{etag, json_body, reply, time_param};
@@ -27,7 +31,40 @@ const MOST: u64 = 1000;
 /// Maximum number of items that one request deletes or protects.
 pub const MOST_AT_ONCE: usize = 10_000;
 
-const EDIT_KEYS: [&str; 4] = ["name", "date", "note", "kept"];
+texts! {
+    /// The name of an item.
+    ItemName: name(200, "/");
+    /// The day of an item.
+    ItemDate: MayBe::Day.schema();
+    /// The note of an item.
+    ItemNote: json!({
+        "type": "string", "maxLength": 2000, "pattern": r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$",
+    });
+}
+
+/// Changes of an item.
+#[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub struct MediaPatch {
+    name: Given<ItemName>,
+    date: Given<ItemDate>,
+    note: Given<ItemNote>,
+    /// It is protected from retention.
+    kept: Given<bool>,
+}
+
+/// The items to delete.
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+pub struct MediaIds {
+    pub ids: ItemIds<MOST_AT_ONCE>,
+}
+
+/// The items to protect from retention, or not.
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+pub struct MediaKeep {
+    ids: ItemIds<MOST_AT_ONCE>,
+    kept: Option<bool>,
+}
 
 /// `GET /api/v1/media`.
 pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
@@ -75,12 +112,11 @@ pub async fn get(request: Request) -> Result<Response<Body>, Problem> {
 /// `PATCH /api/v1/media/{id}`: changes the given keys only.
 pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     let media = request.site.media()?;
-    let fields = Fields::read(&request.headers, &request.body, &EDIT_KEYS)?;
-    fields.no_null(&EDIT_KEYS)?;
+    let patch: MediaPatch = body::read(&request.headers, &request.body)?;
     let item = known(&request.site, request.id).await?;
     // A page's form sends all keys: those that differ from the item count, and an emptied field is empty.
     let form = json_body::form_of(&request.headers, &request.body)
-        .filter(|form| EDIT_KEYS.iter().all(|key| form.get(key).is_some()));
+        .filter(|form| ["name", "date", "note", "kept"].iter().all(|key| form.get(key).is_some()));
     let typed = |key: &str, is: &str| {
         let typed = form.as_ref()?.get(key)?.replace("\r\n", "\n").trim().to_owned();
         (typed != is).then_some(typed)
@@ -90,13 +126,13 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
             name: typed("name", &item.name),
             date: typed("date", &item.date),
             note: typed("note", &item.note),
-            is_kept: fields.flag("kept")?.filter(|is_kept| *is_kept != item.is_kept),
+            is_kept: patch.kept.0.filter(|is_kept| *is_kept != item.is_kept),
         },
         None => MediaEdit {
-            name: fields.text("name")?,
-            date: fields.text("date")?,
-            note: fields.text("note")?,
-            is_kept: fields.flag("kept")?,
+            name: patch.name.0.map(|name| name.0),
+            date: patch.date.0.map(|date| date.0),
+            note: patch.note.0.map(|note| note.0),
+            is_kept: patch.kept.0,
         },
     };
     let version = version(&request, &item)?;
@@ -134,7 +170,8 @@ pub async fn delete(request: Request) -> Result<Response<Body>, Problem> {
 /// `POST /api/v1/media/delete`: all items or none.
 pub async fn delete_many(request: Request) -> Result<Response<Body>, Problem> {
     let media = request.site.media()?;
-    let ids = Fields::read(&request.headers, &request.body, &["ids"])?.ids("ids", MOST_AT_ONCE)?;
+    let MediaIds { ids } = body::read(&request.headers, &request.body)?;
+    let ids = ids.taken()?;
     let count = ids.len();
     media.remove(ids).await?;
     Ok(done("deleted", count))
@@ -143,8 +180,8 @@ pub async fn delete_many(request: Request) -> Result<Response<Body>, Problem> {
 /// `POST /api/v1/media/keep`: protects items from retention, or ends that; all of them or none.
 pub async fn keep_many(request: Request) -> Result<Response<Body>, Problem> {
     let media = request.site.media()?;
-    let fields = Fields::read(&request.headers, &request.body, &["ids", "kept"])?;
-    let (ids, is_kept) = (fields.ids("ids", MOST_AT_ONCE)?, fields.flag("kept")?.unwrap_or(true));
+    let MediaKeep { ids, kept } = body::read(&request.headers, &request.body)?;
+    let (ids, is_kept) = (ids.taken()?, kept.unwrap_or(true));
     let count = ids.len();
     media.set_kept(ids, is_kept).await?;
     Ok(done(if is_kept { "kept" } else { "unsaved" }, count))

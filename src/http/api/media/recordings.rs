@@ -1,60 +1,84 @@
 //! `/api/v1/recordings` and `/api/v1/recording`: starts, shows and stops a recording.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use hyper::Response;
+use serde_json::{Value, json};
 
+use crate::base::json;
 use crate::http::api::media::items;
+use crate::http::api::media::items::{ItemDate, ItemName, ItemNote};
 use crate::http::report::media::RecordingReport;
 use crate::http::report::wire;
-use crate::http::request::body_fields::{FieldError, Fields};
+use crate::http::request::body;
+use crate::http::request::kinds::{Amount, NumberIn, SentKind, Span, kinds};
 use crate::http::request::problem::Problem;
 use crate::http::request::reply;
 use crate::http::server::body::Body;
 use crate::http::site::handler::{MadeId, Request};
 use crate::pipeline::recording::RecordingRequest;
 
-const KEYS: [&str; 8] = ["name", "date", "note", "fps", "every", "duration", "bytes", "picture"];
+/// A wanted recording.
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+pub struct RecordingDraft {
+    name: Option<ItemName>,
+    date: Option<ItemDate>,
+    note: Option<ItemNote>,
+    fps: Option<NumberIn<1, 100_000>>,
+    every: Option<Every>,
+    duration: Option<Span<true>>,
+    bytes: Option<Amount<1>>,
+    picture: Option<RecordedAs>,
+}
 
-/// Pictures per second.
-const RATES: RangeInclusive<f64> = 0.01..=1000.0;
+json::words! { RecordedAs { Shown "shown", Original "original" } }
+
+/// The pictures that are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RecordedAs {
+    Shown,
+    Original,
+}
+
+kinds!([] Every);
 
 /// Interval of a time-lapse.
-const EVERY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
+#[derive(Debug)]
+struct Every(Duration);
+
+impl SentKind for Every {
+    fn of(given: &Value) -> Result<Every, String> {
+        let Span::<false>(time) = Span::of(given)?;
+        let is_fit = (Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&time);
+        is_fit.then_some(Every(time)).ok_or_else(|| String::from("between a second and an hour"))
+    }
+
+    fn schema() -> Value {
+        let words = "^([1-9][0-9]{0,2}s?|([1-9]|[1-5][0-9]|60)m|1h)$";
+        json!({"type": ["number", "string"], "minimum": 1, "maximum": 3600, "pattern": words})
+    }
+}
 
 /// `POST /api/v1/recordings`: 409 while recording.
 pub async fn begin(request: Request) -> Result<Response<Body>, Problem> {
     let recorder = request.site.recorder()?;
-    let fields = Fields::read_or_nothing(&request.headers, &request.body, &KEYS)?;
-    let options = options(&fields)?;
+    let options = options(body::read_or_nothing(&request.headers, &request.body)?);
     items::check_date(&request.site, options.date.as_deref())?;
     let item = recorder.record(options).await?;
     Ok(items::made(&item, "media/"))
 }
 
-fn options(fields: &Fields) -> Result<RecordingRequest, FieldError> {
-    let positive = |key: &'static str| match fields.time(key)? {
-        Some(Duration::ZERO) => Err(fields.wrong(key, "longer than nothing")),
-        time => Ok(time),
-    };
-    let every = fields.time("every")?;
-    if every.is_some_and(|every| !EVERY.contains(&every)) {
-        return Err(fields.wrong("every", "between a second and an hour"));
+fn options(draft: RecordingDraft) -> RecordingRequest {
+    RecordingRequest {
+        name: draft.name.map(|name| name.0).filter(|name| !name.is_empty()),
+        date: draft.date.map(|date| date.0).filter(|date| !date.is_empty()),
+        note: draft.note.map(|note| note.0).unwrap_or_default(),
+        fps: draft.fps.map(|fps| fps.0),
+        every: draft.every.map(|every| every.0),
+        duration: draft.duration.map(|duration| duration.0),
+        bytes: draft.bytes.map(|bytes| bytes.0),
+        as_shown: draft.picture == Some(RecordedAs::Shown),
     }
-    Ok(RecordingRequest {
-        name: fields.text("name")?.filter(|name| !name.is_empty()),
-        date: fields.text("date")?.filter(|date| !date.is_empty()),
-        note: fields.text("note")?.unwrap_or_default(),
-        fps: fields.number("fps", RATES)?,
-        every,
-        duration: positive("duration")?,
-        bytes: match fields.bytes("bytes")? {
-            Some(0) => return Err(fields.wrong("bytes", "more than nothing")),
-            bytes => bytes,
-        },
-        as_shown: fields.one_of("picture", &[("shown", true), ("original", false)])?.unwrap_or(false),
-    })
 }
 
 /// `GET /api/v1/recording`.
@@ -77,8 +101,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn of(body: &str) -> Result<RecordingRequest, FieldError> {
-        options(&Fields::read(&hyper::HeaderMap::new(), body.as_bytes(), &KEYS)?)
+    fn of(body: &str) -> Result<RecordingRequest, body::FieldError> {
+        body::read(&hyper::HeaderMap::new(), body.as_bytes()).map(options)
     }
 
     #[test]

@@ -4,11 +4,16 @@ use std::time::Duration;
 
 use hyper::Response;
 use jiff::tz::TimeZone;
+use serde_json::Value;
 
 use crate::http::api::camera::view_query;
 use crate::http::api::media::items;
+use crate::http::api::media::items::{ItemDate, ItemName, ItemNote};
 use crate::http::api::media::thumbnail::wanted_change;
-use crate::http::request::body_fields::{FieldError, Fields};
+use crate::http::request::body;
+use crate::http::request::body::FieldError;
+use crate::http::request::json_body;
+use crate::http::request::kinds::WholeIn;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
 use crate::http::server::body::Body;
@@ -16,11 +21,15 @@ use crate::http::site::handler::Request;
 use crate::media::{Picture, View};
 use crate::pipeline::recording::{PictureChange, RecordError, SnapshotRequest, Which};
 
-/// The keys of a snapshot, besides those of its view.
-const KEYS: [&str; 5] = ["name", "date", "note", "picture", "w"];
-
-const WHICH: [(&str, Which); 3] =
-    [("shown", Which::Shown), ("original", Which::Original), ("largest", Which::Largest)];
+/// A wanted snapshot. The keys of its view are beside these.
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+pub struct SnapshotDraft {
+    name: Option<ItemName>,
+    date: Option<ItemDate>,
+    note: Option<ItemNote>,
+    picture: Option<Which>,
+    w: Option<WholeIn<16, 8192>>,
+}
 
 /// Allowed widths in pixels.
 const WIDTHS: std::ops::RangeInclusive<u64> = 16..=8192;
@@ -31,24 +40,24 @@ const WAIT: Duration = Duration::from_secs(10);
 /// `POST /api/v1/snapshots`; the keys are in the body, or in the query as for a live snapshot.
 pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
     let recorder = request.site.recorder()?;
-    let keys = [&KEYS[..], &View::KEYS].concat();
-    let fields = Fields::read_or_nothing(&request.headers, &request.body, &keys)?;
-    let fields = fields.and_query(&request.query, &keys)?;
-    let options = options(&fields, &request.site.settings().zone)?;
+    let sent = json_body::read_or_nothing(&request.headers, &request.body).map_err(FieldError::from)?;
+    let options = options(sent.unwrap_or_else(body::nothing), &request.query, &request.site.settings().zone)?;
     items::check_date(&request.site, options.date.as_deref())?;
     let item = recorder.snapshot(options).await?;
     Ok(items::made(&item, "media/"))
 }
 
-fn options(fields: &Fields, zone: &TimeZone) -> Result<SnapshotRequest, FieldError> {
+fn options(mut sent: Value, query: &Query, zone: &TimeZone) -> Result<SnapshotRequest, FieldError> {
+    body::add_query::<SnapshotDraft>(&mut sent, query, &View::KEYS)?;
+    let draft: SnapshotDraft = body::of(&sent, &View::KEYS)?;
     Ok(SnapshotRequest {
-        name: fields.text("name")?.filter(|name| !name.is_empty()),
-        date: fields.text("date")?.filter(|date| !date.is_empty()),
-        note: fields.text("note")?.unwrap_or_default(),
-        which: fields.one_of("picture", &WHICH)?.unwrap_or_default(),
+        name: draft.name.map(|name| name.0).filter(|name| !name.is_empty()),
+        date: draft.date.map(|date| date.0).filter(|date| !date.is_empty()),
+        note: draft.note.map(|note| note.0).unwrap_or_default(),
+        which: draft.picture.unwrap_or_default(),
         change: PictureChange {
-            width: fields.whole("w", WIDTHS)?.and_then(|width| u32::try_from(width).ok()),
-            view: view_query::of_fields(fields, zone)?,
+            width: draft.w.and_then(|width| u32::try_from(width.0).ok()),
+            view: view_query::of_body(&sent, zone)?,
         },
     })
 }
@@ -73,12 +82,12 @@ pub async fn picture(
 }
 
 fn asked(query: &Query, zone: &TimeZone) -> Result<(Which, PictureChange), Problem> {
-    Ok((query.one_of("picture", &WHICH)?.unwrap_or_default(), wanted_change(query, zone)?))
+    Ok((query.one_of("picture", &Which::WORDS)?.unwrap_or_default(), wanted_change(query, zone)?))
 }
 
 /// The picture and view that an old address asks for; malformed values are ignored.
 pub fn asked_of_old(query: &Query, zone: &TimeZone) -> (Which, PictureChange) {
-    let which = query.one_of("picture", &WHICH).ok().flatten().unwrap_or_default();
+    let which = query.one_of("picture", &Which::WORDS).ok().flatten().unwrap_or_default();
     let width = query.whole("w", WIDTHS).ok().flatten().and_then(|width| u32::try_from(width).ok());
     (which, PictureChange { width, view: view_query::of_old_query(query, zone) })
 }

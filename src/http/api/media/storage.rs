@@ -6,17 +6,20 @@ use std::time::{Duration, Instant};
 
 use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Response, StatusCode};
+use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::config::keys;
 use crate::http::api::media::download;
 use crate::http::report::media::{CheckedReport, RetentionReport, StorageReport};
 use crate::http::report::wire;
-use crate::http::request::body_fields::{FieldError, Fields, wrong};
+use crate::http::request::body;
+use crate::http::request::body::FieldError;
+use crate::http::request::kinds::{Amount, Given, Span};
 use crate::http::request::problem::Problem;
 use crate::http::request::range::disposition;
 use crate::http::request::reply::no_store;
-use crate::http::request::{reply, time_param};
+use crate::http::request::{json_body, reply, time_param};
 use crate::http::server::body::{Body, BrokenBody};
 use crate::http::site::Site;
 use crate::http::site::handler::{Request, Told};
@@ -35,7 +38,40 @@ const MOST_PLANNED: usize = 1000;
 /// Pieces of a copy that may wait for a slow client.
 const WAITING: usize = 2;
 
-const RULES: [&str; 5] = ["snapshots_age", "snapshots_size", "recordings_age", "recordings_size", "min_free"];
+/// The words for no limit in a query.
+const NO_LIMIT: [&str; 3] = ["never", "unlimited", "none"];
+
+/// Changes of the rules; null means no limit.
+#[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+#[schemars(rename = "RetentionRules")]
+pub struct RulesDraft {
+    snapshots_age: Given<Option<Span<false>>>,
+    snapshots_size: Given<Option<Amount<0>>>,
+    recordings_age: Given<Option<Span<false>>>,
+    recordings_size: Given<Option<Amount<0>>>,
+    min_free: Given<Option<Amount<0>>>,
+}
+
+/// A file that was set aside.
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+pub struct AsideName {
+    /// The name of a file that was set aside.
+    name: String,
+}
+
+/// A check of the database file.
+#[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub struct CheckWish {
+    repair: Given<bool>,
+}
+
+/// Shrinking the database file.
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+pub struct VacuumWish {
+    wipe: Option<bool>,
+}
 
 /// The disk usage, at most a few seconds old.
 ///
@@ -80,17 +116,16 @@ pub async fn storage(request: Request) -> Result<Response<Body>, Problem> {
 /// `GET /api/v1/media/retention`: the rules and their effect now; rules in the query are tried instead.
 pub async fn retention(request: Request) -> Result<Response<Body>, Problem> {
     let mut rules = request.site.media()?.retention();
-    let asked = request
-        .query
-        .pairs()
-        .iter()
-        .filter(|(key, value)| RULES.contains(&key.as_str()) && !value.trim().is_empty());
-    let asked = asked.map(|(key, value)| match value.as_str() {
-        "never" | "unlimited" | "none" => (key.clone(), serde_json::Value::Null),
-        value => (key.clone(), value.into()),
-    });
-    let asked: serde_json::Map<_, _> = asked.collect();
-    apply(&mut rules, &Fields::from(asked))?;
+    let mut asked = body::nothing();
+    body::add_query::<RulesDraft>(&mut asked, &request.query, &[])?;
+    if let Some(asked) = asked.as_object_mut() {
+        asked.retain(|_, value| value.as_str().is_some_and(|text| !text.trim().is_empty()));
+        for value in asked.values_mut().filter(|value| NO_LIMIT.contains(&value.as_str().unwrap_or_default()))
+        {
+            *value = Value::Null;
+        }
+    }
+    apply(&mut rules, &asked)?;
     plan(&request.site, rules).await
 }
 
@@ -98,17 +133,17 @@ pub async fn retention(request: Request) -> Result<Response<Body>, Problem> {
 pub async fn set_retention(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     let media = site.media()?;
-    let fields = Fields::read(&request.headers, &request.body, &RULES)?;
+    let sent: Value = json_body::read(&request.headers, &request.body).map_err(FieldError::from)?;
+    let mut rules = media.retention();
+    apply(&mut rules, &sent)?;
     let pinned = &site.settings().pinned_retention;
-    if let Some(key) = pinned.iter().find(|key| fields.has(key)) {
+    if let Some(key) = pinned.iter().find(|key| sent.get(key.as_str()).is_some()) {
         return Err(Problem::new(
             StatusCode::CONFLICT,
             format!("{key} is set by the operator's file and cannot be changed here"),
         )
         .hint(format!("change or remove `{key}` under [retention] in the configuration")));
     }
-    let mut rules = media.retention();
-    apply(&mut rules, &fields)?;
     if !request.query.is_set("confirm")? {
         let (media, rules) = (media.clone(), rules.clone());
         let looked = tokio::task::spawn_blocking(move || media.deletions(&rules)).await;
@@ -132,36 +167,35 @@ async fn plan(site: &Site, rules: RetentionRules) -> Result<Response<Body>, Prob
     Ok(reply::json(wire::json(&report)))
 }
 
-/// Applies `fields` to `rules`; `null` means no limit. The ranges are those of the configuration.
-pub fn apply(rules: &mut RetentionRules, fields: &Fields) -> Result<(), FieldError> {
-    let too_small = |key: &'static str, given: f64| {
-        let kind = keys::find("retention", key)?.kind;
-        (given < kind.shape().least?).then(|| fields.wrong(key, kind.describe_expected()))
+/// Applies the body `sent` to `rules`. The ranges are those of the configuration.
+pub fn apply(rules: &mut RetentionRules, sent: &Value) -> Result<(), FieldError> {
+    let draft: RulesDraft = body::of(sent, &[])?;
+    let put_age = |key, rule: &mut Option<Duration>, age: Given<Option<Span<false>>>| {
+        let Some(age) = age.0 else { return Ok(()) };
+        *rule = age.map(|age| age.0);
+        fit(sent, key, rule.map(|age| age.as_secs_f64()))
     };
-    let age = |key: &'static str| -> Result<Option<Duration>, FieldError> {
-        let age = fields.time(key)?;
-        age.and_then(|age| too_small(key, age.as_secs_f64())).map_or(Ok(age), Err)
+    let put_size = |key, rule: &mut Option<u64>, size: Given<Option<Amount<0>>>| {
+        let Some(size) = size.0 else { return Ok(()) };
+        *rule = size.map(|size| size.0);
+        fit(sent, key, rule.map(|bytes| bytes as f64))
     };
-    let size = |key: &'static str| -> Result<Option<u64>, FieldError> {
-        let bytes = fields.bytes(key)?;
-        bytes.and_then(|bytes| too_small(key, bytes as f64)).map_or(Ok(bytes), Err)
-    };
-    if fields.has("snapshots_age") {
-        rules.snapshots_age = age("snapshots_age")?;
+    put_age("snapshots_age", &mut rules.snapshots_age, draft.snapshots_age)?;
+    put_size("snapshots_size", &mut rules.snapshots_bytes, draft.snapshots_size)?;
+    put_age("recordings_age", &mut rules.recordings_age, draft.recordings_age)?;
+    put_size("recordings_size", &mut rules.recordings_bytes, draft.recordings_size)?;
+    put_size("min_free", &mut rules.min_free, draft.min_free)
+}
+
+/// Checks that a rule is not below its range.
+fn fit(sent: &Value, key: &str, rule: Option<f64>) -> Result<(), FieldError> {
+    let Some(kind) = keys::find("retention", key).map(|key| key.kind) else { return Ok(()) };
+    match (rule, kind.shape().least) {
+        (Some(rule), Some(least)) if rule < least => {
+            Err(body::wrong(key, kind.describe_expected(), body::given_in(sent, key)))
+        }
+        _ => Ok(()),
     }
-    if fields.has("snapshots_size") {
-        rules.snapshots_bytes = size("snapshots_size")?;
-    }
-    if fields.has("recordings_age") {
-        rules.recordings_age = age("recordings_age")?;
-    }
-    if fields.has("recordings_size") {
-        rules.recordings_bytes = size("recordings_size")?;
-    }
-    if fields.has("min_free") {
-        rules.min_free = size("min_free")?;
-    }
-    Ok(())
 }
 
 /// `POST /api/v1/media/new`: sets the file aside, even one that cannot be opened, and starts an empty one.
@@ -175,8 +209,7 @@ pub async fn start_new(request: Request) -> Result<Response<Body>, Problem> {
 /// `POST /api/v1/media/aside/delete`: deletes a file that was set aside.
 pub async fn delete_aside(request: Request) -> Result<Response<Body>, Problem> {
     let media = request.site.media()?;
-    let name = Fields::read(&request.headers, &request.body, &["name"])?.text("name")?;
-    let name = name.ok_or_else(|| wrong("name", "the name of a file that was set aside"))?;
+    let AsideName { name } = body::read(&request.headers, &request.body)?;
     media.delete_aside_file(name).await?;
     Ok(reply::no_content())
 }
@@ -184,9 +217,8 @@ pub async fn delete_aside(request: Request) -> Result<Response<Body>, Problem> {
 /// `POST /api/v1/media/check`.
 pub async fn check(request: Request) -> Result<Response<Body>, Problem> {
     let media = request.site.media()?;
-    let fields = Fields::read_or_nothing(&request.headers, &request.body, &["repair"])?;
-    fields.no_null(&["repair"])?;
-    let report = media.check(fields.flag("repair")?.unwrap_or(false)).await?;
+    let CheckWish { repair } = body::read_or_nothing(&request.headers, &request.body)?;
+    let report = media.check(repair.0.unwrap_or(false)).await?;
     let mut response = reply::json(wire::json(&CheckedReport::from(report.clone())));
     response.extensions_mut().insert(Told(Arc::new(report)));
     Ok(response)
@@ -195,8 +227,8 @@ pub async fn check(request: Request) -> Result<Response<Body>, Problem> {
 /// `POST /api/v1/media/vacuum`.
 pub async fn vacuum(request: Request) -> Result<Response<Body>, Problem> {
     let media = request.site.media()?;
-    let fields = Fields::read_or_nothing(&request.headers, &request.body, &["wipe"])?;
-    let done = media.vacuum(fields.flag("wipe")?.unwrap_or(false)).await?;
+    let VacuumWish { wipe } = body::read_or_nothing(&request.headers, &request.body)?;
+    let done = media.vacuum(wipe.unwrap_or(false)).await?;
     let mut response = reply::json(wire::json(&done));
     response.extensions_mut().insert(Told(Arc::new(done)));
     Ok(response)

@@ -20,6 +20,7 @@ use crate::base::{Fault, FaultKind};
 use crate::http::api::media::download;
 use crate::http::api::media::download::{PIECE, WAITING, put};
 use crate::http::request::json_body;
+use crate::http::request::kinds::ItemIds;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
 use crate::http::request::range::disposition;
@@ -38,17 +39,19 @@ pub const MOST: usize = 5000;
 /// Items per read of the store.
 const AT_ONCE: usize = 50;
 
-#[derive(Deserialize)]
+/// The items of an archive.
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ZipItems {
+pub struct ArchiveIds {
     #[serde(deserialize_with = "json_body::wholes")]
+    #[schemars(with = "ItemIds<MOST>")]
     ids: Vec<u64>,
 }
 
 /// An item for the archive.
 struct Packed {
     item: Item,
-    /// Number of a recording's chunks at the request.
+    /// NumberIn of a recording's chunks at the request.
     chunks: usize,
     len: u64,
 }
@@ -100,7 +103,7 @@ fn chosen(request: &Request) -> Result<Vec<u64>, Problem> {
     let wrong = |words: String| Problem::new(StatusCode::BAD_REQUEST, words);
     let begin = request.body.iter().find(|byte| !byte.is_ascii_whitespace());
     let ids = match begin {
-        Some(b'{') => json_body::read::<ZipItems>(&request.headers, &request.body)?.ids,
+        Some(b'{') => json_body::read::<ArchiveIds>(&request.headers, &request.body)?.ids,
         begin => {
             let form = begin.map(|_| Query::parse(&String::from_utf8_lossy(&request.body)));
             let query = form.as_ref().unwrap_or(&request.query);
