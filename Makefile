@@ -45,13 +45,13 @@ test: ## everything that must hold: format, lints, documentation, scripts, all t
 	python3 tests/image/image.py --help >/dev/null
 	tests/js/run
 	deploy/deny.py
-	cargo rustc --locked --lib --features pwm -p tallycam -- -Dwarnings
-	RUSTC_WORKSPACE_WRAPPER="$(CURDIR)/deploy/rustc.sh" cargo test --locked --no-fail-fast -p tallycam -p tallycam-libcamera
+	cargo rustc --locked --lib --features pwm -p tallycam-camera -- -Dwarnings
+	RUSTC_WORKSPACE_WRAPPER="$(CURDIR)/deploy/rustc.sh" cargo test --locked --no-fail-fast --workspace
 
 check: ## the inner loop: format, lints, unit tests
 	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
-	cargo test --locked --lib
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo test --locked --workspace --lib
 
 deny: ## licences, sources and known faults of the crates; part of `make test`
 	@deploy/deny.py

@@ -135,7 +135,7 @@ def shipped_beside():
         "The letters of cards and captions, in the program: DejaVu Sans and DejaVu Sans Bold 2.37, cut down to Latin-1 and a few",
         "punctuation marks",
         "",
-        indented(read(HERE / "src/media/font/LICENSE")),
+        indented(read(HERE / "crates/camera/src/media/font/LICENSE")),
         "",
         "",
     ]

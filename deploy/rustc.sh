@@ -25,7 +25,7 @@ documentation() {
 }
 
 case " $* " in
-    *" --crate-name tallycam "*" --crate-type lib "*)
+    *" --crate-name tallycam "*" --crate-type lib "* | *" --crate-name tallycam_"*" --crate-type lib "*)
         clippy-driver "$@" -Dwarnings
         shift
         documentation "$@"

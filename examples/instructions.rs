@@ -251,7 +251,8 @@ fn encoding(fourcc: Fourcc, data: Vec<u8>, stride: u32) -> Result<Step, Box<dyn 
 }
 
 fn changing(key: &'static str, value: &'static str) -> Result<Step, Box<dyn Error>> {
-    let view = View::read(|name| (name == key).then_some(value))?;
+    let view = View::read(|name| (name == key).then_some(value))
+        .map_err(|wrong| format!("{} should be {}", wrong.key, wrong.expected))?;
     let (jpeg, mut transformer): (Bytes, _) = (picture()?.jpeg(), Transformer::new()?);
     Ok(Box::new(move |_| {
         std::hint::black_box(transformer.transform(&jpeg, &view, None, None, 80)?);

@@ -23,7 +23,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             .filter_map(|pair| pair.split_once('='))
             .find(|(name, _)| *name == key)
             .map(|(_, v)| v)
-    })?;
+    })
+    .map_err(|wrong| format!("{} should be {}", wrong.key, wrong.expected))?;
     let runs: usize = word(2).map_or(Ok(100), str::parse)?;
     let mut transformer = Transformer::new()?;
     let mut spent = Vec::new();

@@ -2,15 +2,15 @@
 //!
 //! # The map
 //!
-//! A layer imports only from layers below it, and modules of layer 2 never import each other. `tests/architecture.rs`
-//! reads the `use` lines and fails on an arrow that points up.
+//! A layer imports only from layers below it. Cargo holds the crates to this. `tests/architecture.rs` reads the `use`
+//! lines of the modules and fails on an arrow that points up.
 //!
 //! ```text
 //! 4  cli
-//! 3  daemon ─► http (+ ui) ─► pipeline, maintenance ─► store, models, card
-//! 2  source   encode   vision   lens   lights   config   access
-//! 1  media
-//! 0  base
+//! 3  daemon ─► http (+ ui) ─► pipeline, maintenance ─► card
+//! 2  access
+//!    tallycam_store ─► tallycam_vision ─► tallycam_camera ─► tallycam_base
+//!                      tallycam_config ─►
 //! ```
 //!
 //! # The path of a frame
@@ -93,42 +93,32 @@
 #[doc(hidden)]
 pub mod access;
 #[doc(hidden)]
-pub mod base;
-#[doc(hidden)]
 pub mod card;
 #[doc(hidden)]
 pub mod cli;
 #[doc(hidden)]
-pub mod config;
-#[doc(hidden)]
 pub mod daemon;
-#[doc(hidden)]
-pub mod encode;
 #[doc(hidden)]
 pub mod http;
 #[doc(hidden)]
-pub mod lens;
-#[doc(hidden)]
-pub mod lights;
-#[doc(hidden)]
 pub mod maintenance;
-#[doc(hidden)]
-pub mod media;
-#[doc(hidden)]
-pub mod models;
 #[doc(hidden)]
 pub mod pipeline;
 #[doc(hidden)]
-pub mod source;
-#[doc(hidden)]
-pub mod store;
-#[doc(hidden)]
 pub mod ui;
 #[doc(hidden)]
-pub mod vision;
+pub use tallycam_base as base;
+#[doc(hidden)]
+pub use tallycam_camera::{encode, lens, lights, media, source};
+#[doc(hidden)]
+pub use tallycam_config as config;
+#[doc(hidden)]
+pub use tallycam_store as store;
+#[doc(hidden)]
+pub use {tallycam_vision as vision, tallycam_vision::models};
 
-pub use base::{ClockTime, Stop};
 pub use http::multipart::{StreamBody, head as stream_response};
-pub use media::{Fourcc, Frame, Hub, Picture, SourceError};
 pub use pipeline::{CameraState, CaptureOptions, Demand, Pipeline};
-pub use source::{Opener, Source, StreamFormat};
+pub use tallycam_base::{ClockTime, Stop};
+pub use tallycam_camera::media::{Fourcc, Frame, Hub, Picture, SourceError};
+pub use tallycam_camera::source::{Opener, Source, StreamFormat};

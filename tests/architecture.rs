@@ -120,8 +120,13 @@ const CALLED_IN: &[(&[&str], &str)] = &[
     (&["thread", "::", "Builder"], "base/worker.rs"),
 ];
 
+/// The crates below `crates/` whose modules belong to the house, and the name of each crate's root there. The root of
+/// camera is the house itself: its modules stand beside those of `src/`.
+const CRATES: [(&str, &str); 5] =
+    [("base", "base"), ("camera", ""), ("vision", "vision"), ("store", "store"), ("config", "config")];
+
 struct Source {
-    /// Relative to `src/`: `source/v4l2.rs`.
+    /// The place in the house, whatever the crate: `source/v4l2.rs`, `store/sqlite.rs`, `http/routes.rs`.
     path: String,
     text: String,
 }
@@ -137,9 +142,33 @@ impl Source {
         path.split('/').filter(|&part| part != "mod").collect()
     }
 
-    /// The words and signs of the shipped code.
+    /// The words and signs of the shipped code. A path that begins at a crate begins at the house: in `crates/store`
+    /// both `crate::sqlite` and, elsewhere, `tallycam_store::sqlite` are `crate::store::sqlite`.
     fn tokens(&self) -> Vec<&str> {
-        tokens(self.shipped())
+        let found = tokens(self.shipped());
+        let own = match self.module()[0] {
+            "models" => "vision",
+            module => CRATES.iter().find(|(_, root)| *root == module).map_or("", |(_, root)| root),
+        };
+        let mut placed = Vec::with_capacity(found.len());
+        for (at, &token) in found.iter().enumerate() {
+            let crate_name = token.strip_prefix("tallycam_");
+            let is_path = found.get(at + 1) == Some(&"::");
+            let root = match crate_name.and_then(|name| CRATES.iter().find(|(own, _)| *own == name)) {
+                Some((_, root)) => root,
+                None if token == "crate" && is_path => own,
+                None => {
+                    placed.push(token);
+                    continue;
+                }
+            };
+            placed.push("crate");
+            // The models stand beside the detectors, in their crate.
+            if !root.is_empty() && !(root == "vision" && found.get(at + 2) == Some(&"models")) {
+                placed.extend(["::", root]);
+            }
+        }
+        placed
     }
 
     /// The text without the test module at its end. Code after the declaration of a test module in its own file is
@@ -330,7 +359,8 @@ fn block_comment(text: &str) -> usize {
     text.len()
 }
 
-/// Every file of `src/` except tests, `main.rs` and `lib.rs`.
+/// Every file of `src/` and `crates/` except tests, `main.rs` and the `lib.rs` of crates that have no name of their
+/// own in the house.
 fn sources() -> Vec<Source> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(folder).expect("src can be read") {
@@ -342,16 +372,27 @@ fn sources() -> Vec<Source> {
             }
         }
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut paths = Vec::new();
-    walk(&root, &mut paths);
-    paths.sort();
-    paths
-        .into_iter()
-        .map(|path| Source {
+    let read = |folder: String, name: &str| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        let mut paths = Vec::new();
+        walk(&root, &mut paths);
+        let place =
+            |path: &Path| match path.strip_prefix(&root).expect("below it").to_string_lossy().into_owned() {
+                own if name.is_empty() || own.starts_with("models/") => own,
+                own if own == "lib.rs" => format!("{name}/mod.rs"),
+                own => format!("{name}/{own}"),
+            };
+        let source = |path: PathBuf| Source {
             text: std::fs::read_to_string(&path).expect("a source file"),
-            path: path.strip_prefix(&root).expect("below src").to_string_lossy().into_owned(),
-        })
+            path: place(&path),
+        };
+        paths.into_iter().map(source).collect::<Vec<_>>()
+    };
+    let mut sources = read(String::from("src"), "");
+    sources.extend(CRATES.iter().flat_map(|(own, name)| read(format!("crates/{own}/src"), name)));
+    sources.sort_by(|one, other| one.path.cmp(&other.path));
+    sources
+        .into_iter()
         .filter(|source| !matches!(source.path.as_str(), "main.rs" | "lib.rs"))
         .filter(|source| !source.module().contains(&"tests"))
         .collect()

@@ -12,8 +12,8 @@ use super::password::{Hash, random};
 use super::role::Role;
 use super::sessions::Sessions;
 use super::tokens::Token;
-use crate::base::private::{self, Lock};
-use crate::base::unicode::hex;
+use tallycam_base::private::{self, Lock};
+use tallycam_base::unicode::hex;
 
 pub(super) const NAME: &str = "access.json";
 

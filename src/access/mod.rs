@@ -29,11 +29,11 @@ pub use password::{LONGEST, SHORTEST, constant_time_eq, hashed, is_hash, random_
 pub use rate_limit::{Guessing, LimitedClient};
 pub use role::{Role, Scope};
 
-use crate::base::private;
 use error::LONGEST_NAME;
 use file::{AccessFile, User};
 use password::{Hash, random};
 use sessions::{Digest, Session};
+use tallycam_base::private;
 use tokens::Token;
 pub use tokens::TokenFacts;
 

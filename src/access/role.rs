@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::json;
+use tallycam_base::json;
 
 json::words! {
     Scope { Stream "stream", Snapshot "snapshot", Counts "counts", Metrics "metrics", Control "control" }

@@ -3,7 +3,7 @@
 use ring::digest::{SHA256, digest as sha};
 use serde::{Deserialize, Serialize};
 
-use crate::base::unicode::hex;
+use tallycam_base::unicode::hex;
 
 /// Maximum number of sessions; a new one replaces the oldest.
 pub(super) const MOST: usize = 100;

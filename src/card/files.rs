@@ -2,7 +2,7 @@
 
 use super::accounts::{Accounts, Ids};
 use super::{Applied, CardSettings, Secret, SettingOrigin, Sourced, StaticAddress, Wifi};
-use crate::base::unicode::hex;
+use tallycam_base::unicode::hex;
 
 /// First line of the text files.
 const HEAD: &str =

@@ -16,7 +16,7 @@ mod tree;
 mod wanted;
 mod yaml;
 
-use crate::config::Saved;
+use tallycam_config::Saved;
 
 pub use report::{Applied, CardReport, Entry, Severity};
 pub use tallycam_toml::replace_password;

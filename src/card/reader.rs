@@ -4,7 +4,7 @@ use super::check::Checked;
 use super::report::Entry;
 use super::tree::{Node, NodeValue, Table, get};
 use super::{SettingOrigin, Sourced};
-use crate::config::closest_match;
+use tallycam_config::closest_match;
 
 /// The reader of one file.
 pub struct CardReader<'e> {

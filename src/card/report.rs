@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::unicode::is_unseen_control;
+use tallycam_base::unicode::is_unseen_control;
 
 /// Maximum number of entries per file.
 const MOST_OF_A_FILE: usize = 50;

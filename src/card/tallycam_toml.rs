@@ -8,7 +8,7 @@ use super::reader::{CardReader, child_path};
 use super::tree::{self, Node, NodeValue, Table, get};
 use super::{CardSettings, Entry, OWN, Password, Secret, Severity, Sourced, StaticAddress, SystemInfo, Wifi};
 use crate::access;
-use crate::config::{Diagnostic, Diagnostics, Saved, closest_match};
+use tallycam_config::{Diagnostic, Diagnostics, Saved, closest_match};
 
 /// Keys and sections of the card. All others are the daemon's settings.
 const OURS: [&str; 7] = ["host", "time_zone", "country", "wifi", "network", "ssh", "access.password"];

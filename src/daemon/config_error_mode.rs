@@ -19,9 +19,9 @@ use super::error::DaemonError;
 use super::settings::Started;
 use super::systemd;
 use super::waits::{SignalName, Signals, new_interval};
-use crate::base::block_on;
-use crate::config::{Diagnostics, OperatorConfig};
 use crate::http::Listener;
+use tallycam_base::block_on;
+use tallycam_config::{Diagnostics, OperatorConfig};
 
 /// Longest interval between reads of the file; the watchdog may need a shorter one.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -243,7 +243,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::config::Config;
+    use tallycam_config::Config;
 
     fn wrong(text: &str) -> Diagnostics {
         Config::from_text(Path::new("config.toml"), text, &[], []).unwrap_err()

@@ -1,8 +1,8 @@
 //! Errors of the daemon's start and end.
 
-use crate::base::Fault;
-use crate::config::Diagnostics;
-use crate::media::SourceError;
+use tallycam_base::Fault;
+use tallycam_camera::media::SourceError;
+use tallycam_config::Diagnostics;
 
 /// The reason why the daemon could not start or did not end well.
 #[derive(Debug, thiserror::Error)]

@@ -41,8 +41,6 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, LocalSet, spawn_blocking, spawn_local};
 
 use crate::access::Access;
-use crate::base::{ClockTime, Fault, FaultKind, Recent, Stop, Worker, wait_job};
-use crate::config::{Config, OperatorConfig};
 use crate::http::{self, Preferences as _};
 use crate::maintenance::Maintenance;
 use crate::maintenance::start::{Finished, finish, has_pending_work};
@@ -55,6 +53,8 @@ pub use settings::apply::saved_controls;
 use settings::apply::{Parts, server_settings};
 pub use settings::file as settings_file;
 use settings::{Settings, Started};
+use tallycam_base::{ClockTime, Fault, FaultKind, Recent, Stop, Worker, wait_job};
+use tallycam_config::{Config, OperatorConfig};
 use threads::Threads;
 use waits::{SignalName, Signals, new_interval, next_tick};
 
@@ -570,11 +570,11 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::media::SourceError;
     use crate::pipeline;
-    use crate::source::{Opener, Source};
-    use crate::store::StoreError;
-    use crate::store::media::MediaError;
+    use tallycam_camera::media::SourceError;
+    use tallycam_camera::source::{Opener, Source};
+    use tallycam_store::StoreError;
+    use tallycam_store::media::MediaError;
 
     #[test]
     fn the_parts_defaults_are_those_of_the_configuration() {

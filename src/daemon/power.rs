@@ -9,8 +9,8 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use crate::base::{Fault, child};
 use crate::http::{Power, PowerAction, not_switched};
+use tallycam_base::{Fault, child};
 
 /// The hint after a refusal by polkit. The package brings the rule, and the owner decides to install it.
 const ALLOW: &str = "the service has to be allowed to, once: `sudo install -m 644 \

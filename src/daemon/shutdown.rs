@@ -9,8 +9,8 @@ use tokio::time::timeout;
 
 use super::parts::{counting, recording};
 use super::threads::Threads;
-use crate::base::{Stop, Worker};
 use crate::pipeline::Pipeline;
+use tallycam_base::{Stop, Worker};
 
 /// Time limit after which open streams are cut off.
 const STREAMS_END_WITHIN: Duration = Duration::from_millis(900);

@@ -13,9 +13,9 @@ use socket2::{Domain, SockRef, Socket};
 
 use super::addresses::{Listening, MachineAddresses};
 use super::error::DaemonError;
-use crate::base::{Fault, FaultKind};
-use crate::config::Listen;
 use crate::http;
+use tallycam_base::{Fault, FaultKind};
+use tallycam_config::Listen;
 
 /// systemd's sockets; empty if it passes none. To be called once.
 ///

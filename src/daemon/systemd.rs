@@ -8,10 +8,10 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use sd_notify::NotifyState;
 
-use crate::base::{ClockTime, Heartbeat, IDLE, clock};
 use crate::http::clock_is_wrong;
 use crate::pipeline::recording::RecordingStatus;
 use crate::pipeline::{CameraState, CameraStatus, CountingStatus};
+use tallycam_base::{ClockTime, Heartbeat, IDLE, clock};
 
 /// Silence after which a thread counts as stuck, for example in a driver's call.
 ///
@@ -194,8 +194,8 @@ impl WatchedThread {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::{SourceError, SourceErrorKind};
-    use crate::store::media::{MediaOrigin, Recorded};
+    use tallycam_camera::media::{SourceError, SourceErrorKind};
+    use tallycam_store::media::{MediaOrigin, Recorded};
 
     fn status(state: CameraState) -> CameraStatus {
         CameraStatus {

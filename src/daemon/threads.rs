@@ -1,8 +1,8 @@
 //! The threads beside the main thread.
 
 use super::parts::{counting, picture, recording};
-use crate::base::Worker;
 use crate::pipeline::Lights;
+use tallycam_base::Worker;
 
 /// The threads beside the main thread, with the handles to end them.
 pub(super) struct Threads {

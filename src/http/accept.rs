@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::LocalSet;
 
-use crate::base::Stop;
 use crate::http::connection;
 use crate::http::connection::OpenConnection;
 use crate::http::server::https::Https;
@@ -20,6 +19,7 @@ use crate::http::server::socket::Socket;
 use crate::http::server::tls::Tls;
 use crate::http::server::viewers;
 use crate::http::site::{Server, Site};
+use tallycam_base::Stop;
 
 /// Time for responses under way to end when the server stops.
 const FINISH: Duration = Duration::from_secs(1);

@@ -14,7 +14,6 @@ use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 
 use crate::access::LimitedClient;
-use crate::base::instance_id;
 use crate::http::auth::audit::{AuditChange, AuditedRequest};
 use crate::http::auth::caller::{AuthError, Caller, Who};
 use crate::http::auth::refusals::Refusal;
@@ -36,6 +35,7 @@ use crate::http::site::handler::{Changes, Found, InPath, Request, Route, Tag, To
 use crate::http::site::{html, place};
 use crate::http::{legacy, openapi};
 use crate::ui::ReturnedForm;
+use tallycam_base::instance_id;
 
 /// The longest body in bytes; forms and settings need less.
 const MAX_BODY: usize = 64 * 1024;

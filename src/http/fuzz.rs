@@ -8,7 +8,6 @@ use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
-use crate::base::unicode::{percent_decoded, percent_encoded};
 use crate::http::api::camera::lens::LensPatch;
 use crate::http::api::camera::light::LightPatch;
 use crate::http::api::camera::view_query;
@@ -20,9 +19,10 @@ use crate::http::request::form_data::{FormData, boundary};
 use crate::http::request::json_body::MOST_KEYS;
 use crate::http::request::query::Query;
 use crate::http::request::{etag, json_body, range, time_param};
-use crate::media::View;
-use crate::store::LineDraft;
 use crate::ui::LocalClock;
+use tallycam_base::unicode::{percent_decoded, percent_encoded};
+use tallycam_camera::media::View;
+use tallycam_store::LineDraft;
 
 /// Reads the first line of `data` as an address, the lines up to an empty one as head fields, and the rest as the
 /// body.
@@ -137,6 +137,6 @@ impl std::io::Read for Slowly<'_> {
 mod tests {
     #[test]
     fn the_properties_hold_for_all_findings() {
-        crate::base::corpus::replay("request", super::request);
+        tallycam_base::corpus::replay("request", super::request);
     }
 }

@@ -8,7 +8,6 @@ use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use rustix::fs::{Mode, OFlags};
 
-use crate::config::kind::color;
 use crate::http::api::camera::light::LightRequest;
 use crate::http::api::camera::{lens, light, live};
 use crate::http::api::machine::power;
@@ -31,7 +30,8 @@ use crate::pipeline::HoldOutcome;
 use crate::pipeline::focus::Move;
 use crate::pipeline::recording::import::{ImportError, ImportRequest, import};
 use crate::pipeline::recording::{RecordingRequest, SnapshotRequest};
-use crate::store::media::MediaError;
+use tallycam_config::kind::color;
+use tallycam_store::media::MediaError;
 
 const JSON: &str = "application/json";
 

@@ -10,7 +10,7 @@
 //!
 //! No code here blocks or waits for a slow peer. Connections, viewers and listeners are limited in number, heads and
 //! bodies in size and time, and a stalled viewer holds one picture. A few threads of the runtime's pool read
-//! counts.db. On [`Stop`](crate::base::Stop) the listeners close and streams end by themselves; connections left
+//! counts.db. On [`Stop`](tallycam_base::Stop) the listeners close and streams end by themselves; connections left
 //! after a second are cut.
 //!
 //! Modules, from the ground up: `server` reads and writes, and knows no route. `request` parses requests and builds

@@ -15,7 +15,7 @@ use crate::http::request::keys::{AMOUNT, FLAG, ID, MayBe, QueryKey, SECONDS, SPA
 use crate::http::request::right::Right;
 use crate::http::site::handler::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
 use crate::http::{legacy, openapi, pages};
-use crate::store::{LineRow, ZoneRow};
+use tallycam_store::{LineRow, ZoneRow};
 
 macro_rules! route {
     (

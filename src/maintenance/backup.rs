@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{VERSION, file_error, names, system_error};
 use crate::access;
-use crate::base::unicode::hex;
-use crate::base::{Fault, clock};
-use crate::store::backup::copy_counts;
-use crate::store::media::Backup;
+use tallycam_base::unicode::hex;
+use tallycam_base::{Fault, clock};
+use tallycam_store::backup::copy_counts;
+use tallycam_store::media::Backup;
 
 /// The version of the archive's format.
 pub(super) const FORMAT: u32 = 1;

@@ -24,8 +24,8 @@ use std::path::{Path, PathBuf};
 
 use tokio::sync::Notify;
 
-use crate::base::private::{self, Lock};
-use crate::base::{Fault, FaultKind};
+use tallycam_base::private::{self, Lock};
+use tallycam_base::{Fault, FaultKind};
 
 /// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -18,12 +18,12 @@ use super::{
     system_error, unfit,
 };
 use crate::access;
-use crate::base::Fault;
-use crate::base::private;
-use crate::base::unicode::hex;
-use crate::config::Saved;
-use crate::store::AuditEntry;
-use crate::store::backup::{check_counts, check_media};
+use tallycam_base::Fault;
+use tallycam_base::private;
+use tallycam_base::unicode::hex;
+use tallycam_config::Saved;
+use tallycam_store::AuditEntry;
+use tallycam_store::backup::{check_counts, check_media};
 
 /// Maximum number of files in an archive.
 const MOST_FILES: usize = 500;

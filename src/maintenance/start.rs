@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use super::restore::{PLAN, plan};
 use super::{PROVISIONED, file_error, lock, names, power_cut_point, remove, rename, sync_folder};
-use crate::base::private::{self, Lock};
-use crate::base::{Fault, FaultKind};
-use crate::store::AuditEntry;
+use tallycam_base::private::{self, Lock};
+use tallycam_base::{Fault, FaultKind};
+use tallycam_store::AuditEntry;
 
 /// The result of [`finish`].
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use super::restore::{self, RestoreOptions, verify_archive};
 use super::start::{Finished, finish, has_pending_work};
 use super::*;
 use crate::access::Access;
-use crate::store::{AuditEntry, AuditKind, Counts, CountsOptions};
+use tallycam_store::{AuditEntry, AuditKind, Counts, CountsOptions};
 
 thread_local! {
     /// Changes to the disk until the power is cut; `None`: no cut.
@@ -364,7 +364,7 @@ fn files_that_are_not_what_their_names_say_are_refused() {
         ("access.json", b"{}", "access.json in it"),
         ("settings.toml", b"= no toml", "settings.toml in it"),
     ] {
-        let sum = crate::base::unicode::hex(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref());
+        let sum = tallycam_base::unicode::hex(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref());
         let sums = format!("{sum}  {name}\n");
         let is_media = name == "media.db";
         let head = format!(

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
-use crate::base::{ClockTime, Stop, WakeFd};
-use crate::media::{CameraFormat, Frame, Hub, Picture, SmallImage, SourceError, View};
-use crate::source::StreamFormat;
+use tallycam_base::{ClockTime, Stop, WakeFd};
+use tallycam_camera::media::{CameraFormat, Frame, Hub, Picture, SmallImage, SourceError, View};
+use tallycam_camera::source::StreamFormat;
 
 use super::commands::{CameraControls, CaptureCommand, ControlsError, SavedControls};
 use super::focus::UnderWay;

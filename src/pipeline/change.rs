@@ -3,10 +3,10 @@
 
 use bytes::Bytes;
 
-use crate::base::ClockTime;
-use crate::encode::Transformer;
-pub use crate::encode::{NoRoom, TransformError, Transformed};
-use crate::media::View;
+use tallycam_base::ClockTime;
+use tallycam_camera::encode::Transformer;
+pub use tallycam_camera::encode::{NoRoom, TransformError, Transformed};
+use tallycam_camera::media::View;
 
 /// A change of a picture before it is sent or stored. The default leaves its bytes unchanged.
 #[derive(Debug, Clone, PartialEq, Default)]

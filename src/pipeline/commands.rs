@@ -9,8 +9,8 @@ use std::fmt;
 
 use tokio::sync::oneshot;
 
-use crate::media::{CameraFormat, Control, ControlValue, SourceError};
-use crate::source::Opener;
+use tallycam_camera::media::{CameraFormat, Control, ControlValue, SourceError};
+use tallycam_camera::source::Opener;
 
 /// Maximum number of waiting commands; further ones are refused.
 pub const AT_ONCE: usize = 16;

@@ -33,12 +33,11 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::base::{ClockTime, Fault, Worker};
-use crate::encode::Encoder;
-use crate::media::{Hub, Picture, SmallImage, SourceError, SourceErrorKind, View};
-use crate::source::{Opener, StreamFormat};
+use tallycam_base::{ClockTime, Fault, Worker};
+use tallycam_camera::encode::Encoder;
+use tallycam_camera::media::{Hub, Picture, SmallImage, SourceError, SourceErrorKind, View};
+use tallycam_camera::source::{Opener, StreamFormat};
 
-pub use crate::source::controls::unknown_control_message as unknown_control;
 use capture::Capture;
 pub use capture::card_of;
 pub use capture_state::Demand;
@@ -53,6 +52,7 @@ pub use options::CaptureOptions;
 pub use rate::RateMeter;
 pub use recording::{RecorderHandle, RecorderSettings};
 pub use state::{CameraState, NoPicture};
+pub use tallycam_camera::source::controls::unknown_control_message as unknown_control;
 pub use views::{Viewed, Views};
 
 /// Maximum time that [`Pipeline::pause`] waits for a driver to close the camera.

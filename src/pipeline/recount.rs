@@ -14,10 +14,10 @@ use bytes::Bytes;
 use super::counting::inference::{PictureReader, Watch};
 use super::counting::{CountingSettings, LoadedDetector};
 use super::recording::AS_SHOWN;
-use crate::base::{ClockTime, Fault};
-use crate::media::{Geometry, PictureBuilder};
-use crate::store::media::{ChunkFrame, ChunkRow, Item, MediaError, MediaReader};
-use crate::store::{FoundAgain, LineRow, Scene};
+use tallycam_base::{ClockTime, Fault};
+use tallycam_camera::media::{Geometry, PictureBuilder};
+use tallycam_store::media::{ChunkFrame, ChunkRow, Item, MediaError, MediaReader};
+use tallycam_store::{FoundAgain, LineRow, Scene};
 
 /// Maximum distance of consecutive pictures. Across a longer gap no object can be tracked.
 pub const LONGEST_STEP_US: u64 = 1_000_000;

@@ -11,9 +11,9 @@ use super::commands::{
     AT_ONCE, CameraControls, CaptureCommand, CommandAnswer, ControlsError, SavedControls, WantedControls,
 };
 use super::{CaptureOptions, Pipeline};
-use crate::lens::Drive;
-use crate::media::{CameraFormat, SourceError, SourceErrorKind};
-use crate::source::Opener;
+use tallycam_camera::lens::Drive;
+use tallycam_camera::media::{CameraFormat, SourceError, SourceErrorKind};
+use tallycam_camera::source::Opener;
 
 /// Timeout for controls and formats. An open in progress goes first and may take long.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);

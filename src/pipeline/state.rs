@@ -1,6 +1,6 @@
 //! States of the camera, in words for programs and people. Pure.
 
-use crate::media::{Picture, SourceError, SourceErrorKind};
+use tallycam_camera::media::{Picture, SourceError, SourceErrorKind};
 
 /// State of the camera.
 #[derive(Debug, Clone, PartialEq)]

@@ -11,8 +11,8 @@ use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Stdi
 
 use rustix::process::{Pid, Signal, kill_process_group, setpriority_process};
 
-use crate::base::{child, json};
-use crate::media::film::h264::SCALE;
+use tallycam_base::{child, json};
+use tallycam_camera::media::film::h264::SCALE;
 
 const FFMPEG: &str = "ffmpeg";
 

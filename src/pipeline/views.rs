@@ -19,9 +19,9 @@ use tokio::sync::watch;
 
 use super::capture::out_of_memory_card;
 use super::{Pipeline, not_started};
-use crate::base::{Fault, Heartbeat, IDLE, Stop, Worker, block_on};
-use crate::encode::Transformer;
-use crate::media::{Hub, Picture, Subscriber, View};
+use tallycam_base::{Fault, Heartbeat, IDLE, Stop, Worker, block_on};
+use tallycam_camera::encode::Transformer;
+use tallycam_camera::media::{Hub, Picture, Subscriber, View};
 
 /// Views of single viewers. Clones share it.
 #[derive(Debug, Clone)]
@@ -353,11 +353,11 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::base::ClockTime;
-    use crate::media::PictureBuilder;
     use crate::pipeline::CaptureOptions;
-    use crate::source::FormatRequest;
-    use crate::source::sim::SimOpener;
+    use tallycam_base::ClockTime;
+    use tallycam_camera::media::PictureBuilder;
+    use tallycam_camera::source::FormatRequest;
+    use tallycam_camera::source::sim::SimOpener;
 
     fn picture(sequence: u64) -> Picture {
         PictureBuilder::with_capacity(0).finish(1, 1, ClockTime::now(), sequence, false)

@@ -7,10 +7,10 @@
 
 use std::fmt::Write;
 
-use crate::store::{BucketRow, Direction, Gap};
 use crate::ui::escape::Text;
 use crate::ui::facts::LocalClock;
 use crate::ui::format::{format_thousands, to_zoned};
+use tallycam_store::{BucketRow, Direction, Gap};
 
 /// SVG definitions, once per page for all of its charts.
 pub(super) const DEFINITIONS: &str = "<svg class=\"sr\" aria-hidden=\"true\"><defs><pattern id=\"hatch\" \
@@ -401,7 +401,7 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::*;
-    use crate::store::Count;
+    use tallycam_store::Count;
 
     const HOUR: u64 = 3_600_000_000;
     /// Monday 16 November 2026, 00:00 UTC.

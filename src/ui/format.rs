@@ -3,8 +3,8 @@
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
-use crate::media::SourceErrorKind;
-use crate::store::Gap;
+use tallycam_camera::media::SourceErrorKind;
+use tallycam_store::Gap;
 
 /// The moment on the local clock of `zone`; 1970 if no calendar contains it.
 pub(super) fn to_zoned(us: u64, zone: &TimeZone) -> Zoned {

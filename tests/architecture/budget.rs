@@ -64,8 +64,11 @@ fn for_tests(sources: &[Source]) -> Vec<Vec<&str>> {
     for source in sources {
         for (line, next) in source.text.lines().zip(source.text.lines().skip(1)) {
             let name = next.rsplit_once("mod ").and_then(|(_, name)| name.strip_suffix(';'));
-            if let (true, Some(name)) = (["#[cfg(test)]", "#[cfg(any(test, fuzzing))]"].contains(&line), name)
-            {
+            if let (true, Some(name)) = (
+                ["#[cfg(test)]", "#[cfg(any(test, fuzzing))]", "#[cfg(any(test, feature = \"testing\"))]"]
+                    .contains(&line),
+                name,
+            ) {
                 found.push([source.module(), vec![name]].concat());
             }
         }

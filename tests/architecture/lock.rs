@@ -18,8 +18,8 @@ fn versions(lock: &str) -> BTreeMap<&str, Vec<&str>> {
 
 /// Dependencies that the program links with any set of features.
 fn needed(manifest: &str) -> Vec<&str> {
-    let (_, rest) = manifest.split_once("\n[dependencies]\n").expect("there are dependencies");
-    let lines = rest.lines().take_while(|line| !line.starts_with('['));
+    let (_, rest) = manifest.split_once("\n[workspace.dependencies]\n").expect("there are dependencies");
+    let lines = rest.lines().take_while(|line| !line.starts_with("# Optional"));
     let keys =
         lines.filter(|line| !line.contains("optional = true")).filter_map(|line| line.split_once(" = "));
     keys.map(|(name, _)| name).filter(|name| !name.starts_with(['#', ' '])).collect()

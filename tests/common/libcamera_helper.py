@@ -2,7 +2,7 @@
 """A helper as tallycam-libcamera is one, with a Camera Module 3 that is made up: no libcamera, no camera.
 
 What it does wrong stands in the file PROGRAM.json beside it, which is read at each start; what it was told is appended to
-PROGRAM.log, a JSON object a line. Written from the protocol's words alone (tallycam-libcamera/src/lib.rs).
+PROGRAM.log, a JSON object a line. Written from the protocol's words alone (crates/libcamera/src/lib.rs).
 """
 
 import fcntl

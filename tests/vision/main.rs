@@ -8,8 +8,6 @@ mod models;
 mod motion;
 mod network;
 mod properties;
-#[path = "../../src/base/proptest_floats.rs"]
-mod proptest_floats;
 #[path = "../common/protobuf.rs"]
 mod protobuf;
 mod robustness;

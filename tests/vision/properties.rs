@@ -11,7 +11,7 @@ use tallycam::vision::{
     Labels, LineId, Point, Tracker, TrackerOptions,
 };
 
-use crate::proptest_floats::between;
+use tallycam::base::proptest_floats::between;
 
 fn labels() -> Labels {
     Labels::new(["person", "car", "truck"])

@@ -4,10 +4,10 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::{Failure, print_json, print_stdout};
-use crate::media::control::number_json;
-use crate::media::{Control, ControlKind};
-use crate::source::libcamera::{self, Listed};
-use crate::source::v4l2::{self, CameraFormat, Mode, VideoNode, is_usable, no_usable_camera};
+use tallycam_camera::media::control::number_json;
+use tallycam_camera::media::{Control, ControlKind};
+use tallycam_camera::source::libcamera::{self, Listed};
+use tallycam_camera::source::v4l2::{self, CameraFormat, Mode, VideoNode, is_usable, no_usable_camera};
 
 /// List cameras: names, formats, sizes, frame rates, controls.
 ///
@@ -217,10 +217,10 @@ fn control_json(control: &Control) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::Fourcc;
-    use crate::media::{SourceError, SourceErrorKind};
-    use crate::source::v4l2::NodeInfo;
-    use crate::source::v4l2::usable_nodes;
+    use tallycam_camera::media::Fourcc;
+    use tallycam_camera::media::{SourceError, SourceErrorKind};
+    use tallycam_camera::source::v4l2::NodeInfo;
+    use tallycam_camera::source::v4l2::usable_nodes;
 
     fn control(name: &str, kind: ControlKind) -> Control {
         Control {

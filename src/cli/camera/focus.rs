@@ -5,9 +5,9 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::base::Stop;
 use crate::cli::common::daemon::{Daemon, RequestBody};
 use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
+use tallycam_base::Stop;
 
 /// Control focus (needs the running service).
 #[derive(Debug, Args)]

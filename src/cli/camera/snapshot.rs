@@ -10,9 +10,9 @@ use serde_json::{Map, Value};
 use crate::cli::common::atomic_file::{already_exists, write_bytes_atomically};
 use crate::cli::common::daemon::{Daemon, RequestBody};
 use crate::cli::{ConfigArgs, Failure, media, print_json, print_stdout, write_stdout};
-use crate::config::{Config, Listen};
 use crate::daemon::still::capture_picture;
-use crate::media::SourceErrorKind;
+use tallycam_camera::media::SourceErrorKind;
+use tallycam_config::{Config, Listen};
 
 /// Take a snapshot.
 ///
@@ -167,7 +167,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::media::SourceError;
+    use tallycam_camera::media::SourceError;
 
     #[test]
     fn a_busy_camera_hints_at_the_snapshot_of_the_service() {
@@ -176,7 +176,7 @@ mod tests {
                 SourceError::new(SourceErrorKind::Busy, "/dev/video0 is in use").hint("wait"),
             );
             let sets = [format!("http.listen={listens:?}")];
-            let resolved = crate::config::Config::from_text(Path::new("x"), "", &sets, []).unwrap();
+            let resolved = tallycam_config::Config::from_text(Path::new("x"), "", &sets, []).unwrap();
             hint_daemon_running(busy, &resolved.config.http.listen).to_text()
         };
         assert!(

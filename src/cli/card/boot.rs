@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::StatVfsMountFlags;
 use rustix::mount::{MountFlags, mount_remount};
 
-use crate::base::private;
 use crate::card::{LONGEST, Loaded};
+use tallycam_base::private;
 
 /// Name of a new file until it is complete.
 const NEW: &str = "tallycam.new";

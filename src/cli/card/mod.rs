@@ -11,7 +11,6 @@ use clap::{Args, Subcommand};
 use self::boot::Boot;
 use self::root::Root;
 use self::state::{CardStateDirectory, Memory};
-use crate::base::child;
 use crate::card::accounts::{Accounts, Ids, ids, is_system};
 use crate::card::files::{Before, FileChange, Write, format_origin, plan};
 use crate::card::{
@@ -19,8 +18,9 @@ use crate::card::{
     Sourced, SystemInfo, replace_password,
 };
 use crate::cli::{Failure, print_stdout};
-use crate::config::{Config, Saved, is_settable_on_page};
 use crate::daemon::diagnosis::card as diagnosis;
+use tallycam_base::child;
+use tallycam_config::{Config, Saved, is_settable_on_page};
 
 /// The configuration that the daemon reads.
 const CONFIG: &str = "etc/tallycam/config.toml";

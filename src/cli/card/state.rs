@@ -14,13 +14,13 @@ use rustix::fs::{CWD, Gid, Uid};
 use serde::{Deserialize, Serialize};
 
 use crate::access::{self, Access, AccessGuard};
-use crate::base::private;
-use crate::base::unicode::hex;
 use crate::card::accounts::Ids;
 use crate::card::{Entry, Password};
-use crate::config::{Saved, is_settable_on_page};
 use crate::daemon::settings_file;
 use crate::maintenance::PROVISIONED;
+use tallycam_base::private;
+use tallycam_base::unicode::hex;
+use tallycam_config::{Saved, is_settable_on_page};
 
 /// A longer file is refused.
 const LONGEST: u64 = 1024 * 1024;

@@ -16,16 +16,16 @@ use crate::cli::common::failure::{CONFIGURATION, DEVICE, FAILED, IO};
 use crate::cli::common::terminal::{coloured, takes_colour};
 use crate::cli::service::config::summary;
 use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
-use crate::config::{Config, Listen};
 use crate::daemon::counting::{state_directory, store_settings};
 use crate::daemon::diagnosis;
 use crate::daemon::recording::retention;
 use crate::daemon::settings::Started;
 use crate::daemon::still::capture_picture;
 use crate::http::{Finding, Verdict, room_finding};
-use crate::media::SourceErrorKind;
-use crate::store::CountsReader;
-use crate::store::media::{MediaError, MediaReader};
+use tallycam_camera::media::SourceErrorKind;
+use tallycam_config::{Config, Listen};
+use tallycam_store::CountsReader;
+use tallycam_store::media::{MediaError, MediaReader};
 
 /// Check everything: configuration, devices, camera, lens, permissions, model, stores, the machine, addresses.
 ///

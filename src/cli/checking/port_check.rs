@@ -7,8 +7,8 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::config::Listen;
 use crate::http::SPEAKS_HTTPS;
+use tallycam_config::Listen;
 
 /// Time that a listener gets to identify itself.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);

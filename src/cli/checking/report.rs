@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::base::child;
-use crate::base::clock;
-use crate::base::redact::{STARS, redact_known, secrets_in_command, secrets_in_path};
 use crate::cli::common::daemon::{Daemon, RequestBody};
-use crate::config::keys;
-use crate::config::{Config, Origin, Resolved};
-use crate::source::libcamera::{Survey, folder, survey_libcamera};
+use tallycam_base::child;
+use tallycam_base::clock;
+use tallycam_base::redact::{STARS, redact_known, secrets_in_command, secrets_in_path};
+use tallycam_camera::source::libcamera::{Survey, folder, survey_libcamera};
+use tallycam_config::keys;
+use tallycam_config::{Config, Origin, Resolved};
 
 /// Questions for the person at the camera.
 const QUESTIONS: &str = "\
@@ -423,7 +423,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::config::keys::{self, Key};
+    use tallycam_config::keys::{self, Key};
 
     fn resolved(text: &str) -> Resolved {
         Config::from_text(Path::new("config.toml"), text, &[], []).unwrap()

@@ -8,7 +8,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use crate::cli::Failure;
-use crate::media::zip::joined;
+use tallycam_camera::media::zip::joined;
 
 /// The failure for a file that exists and must not be replaced.
 pub fn already_exists(file: &Path) -> Failure {

@@ -24,11 +24,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
-use crate::base::{block_on, child};
 use crate::cli::Failure;
-use crate::config::{Config, Listen, StoreConfig};
 use crate::daemon::counting::state_directory;
 use crate::http;
+use tallycam_base::{block_on, child};
+use tallycam_config::{Config, Listen, StoreConfig};
 
 /// Time limit for a connection and for quick answers.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);

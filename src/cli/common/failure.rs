@@ -3,10 +3,10 @@
 use std::io;
 use std::process::ExitCode;
 
-use crate::base::{Fault, FaultKind};
 use crate::cli::common::terminal::{coloured, takes_colour};
-use crate::config::Diagnostics;
-use crate::media::SourceError;
+use tallycam_base::{Fault, FaultKind};
+use tallycam_camera::media::SourceError;
+use tallycam_config::Diagnostics;
 
 /// The reason why a command failed. Exit codes as in `sysexits.h`.
 #[derive(Debug)]

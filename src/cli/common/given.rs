@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches as _};
 
-use crate::config::{Diagnostics, OperatorConfig, Resolved};
 use crate::daemon::settings::Started;
+use tallycam_config::{Diagnostics, OperatorConfig, Resolved};
 
 /// Options for the configuration. They may stand before the command or after it.
 #[derive(Debug, Clone, Default, Args)]

@@ -2,10 +2,10 @@
 
 use std::os::unix::process::CommandExt as _;
 
-use crate::base::child;
 use crate::cli::Failure;
-use crate::config::OperatorConfig;
 use crate::daemon::{self, DaemonError};
+use tallycam_base::child;
+use tallycam_config::OperatorConfig;
 
 /// Serves until stopped.
 ///

@@ -7,14 +7,14 @@ use clap::{Args, Subcommand};
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use crate::base::unicode::percent_encoded;
 use crate::cli::common::daemon::{Answer, Daemon, RequestBody};
 use crate::cli::counting::recount;
 use crate::cli::media::local_time;
 use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 use crate::daemon::counting::store_settings;
 use crate::http::report::counts::{BUCKETS, By};
-use crate::store::{Scene, StoreError};
+use tallycam_base::unicode::percent_encoded;
+use tallycam_store::{Scene, StoreError};
 
 /// Show, export, reset or recount counts (needs the running service)
 #[derive(Debug, Subcommand)]

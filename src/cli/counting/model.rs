@@ -7,13 +7,13 @@ use clap::{Args, Subcommand};
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 use serde_json::{Value, json};
 
-use crate::base::set_nice_only;
 use crate::cli::common::terminal::{Of, Progress};
 use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 use crate::daemon::counting::state_directory;
 use crate::daemon::model_sandbox::{SandboxVerdict, WITHIN};
-use crate::models::{self, Addition, CATALOGUE, FoundModel, Models, Proof, ProofRun};
-use crate::vision::onnx::Card;
+use tallycam_base::set_nice_only;
+use tallycam_vision::models::{self, Addition, CATALOGUE, FoundModel, Models, Proof, ProofRun};
+use tallycam_vision::onnx::Card;
 
 /// List, check or add detection models.
 #[derive(Debug, Subcommand)]

@@ -9,13 +9,11 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::base::clock::{rfc3339, wall_us};
 use crate::cli::common::daemon::{Daemon, RequestBody, WORKS_WITHIN};
 use crate::cli::common::terminal::{Of, Progress};
 use crate::cli::counting::counts::store_failure;
 use crate::cli::media;
 use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
-use crate::config::{Config, DetectConfig, DetectorKind};
 use crate::daemon::counting::{detector_factory, settings, state_directory, store_settings};
 use crate::daemon::models::{ModelStore, configured_model};
 use crate::daemon::picture;
@@ -23,8 +21,10 @@ use crate::http::{RecountBody, RecountReport};
 use crate::pipeline::LoadedDetector;
 use crate::pipeline::counting::MODEL_SETTING;
 use crate::pipeline::recount::{RecordingCount, RecountError, count_recording};
-use crate::store::media::{Item, MediaKind, MediaOrigin, MediaReader};
-use crate::store::{self, CountsReader, CrossingsQuery, Direction, LineRow, Scene};
+use tallycam_base::clock::{rfc3339, wall_us};
+use tallycam_config::{Config, DetectConfig, DetectorKind};
+use tallycam_store::media::{Item, MediaKind, MediaOrigin, MediaReader};
+use tallycam_store::{self as store, CountsReader, CrossingsQuery, Direction, LineRow, Scene};
 
 /// Crossings that are read from counts.db at once.
 const PAGE: usize = 5000;

@@ -10,10 +10,10 @@ use rustix::fs::OFlags;
 use serde_json::json;
 
 use super::{MediaItem, bytes, item_of_name, require_service};
-use crate::base::clock::rfc3339;
-use crate::base::unicode::percent_encoded;
 use crate::cli::common::daemon::{Daemon, RequestBody};
 use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
+use tallycam_base::clock::rfc3339;
+use tallycam_base::unicode::percent_encoded;
 
 /// Add files: JPEGs become snapshots; MJPEG files and AVI, MP4 and MOV files with MJPEG become recordings.
 ///

@@ -7,13 +7,13 @@ use bytes::Bytes;
 use clap::Args;
 
 use super::{bytes as amount, find_stored_item, reader, store_failure};
-use crate::base::{Fault, FaultKind};
 use crate::cli::common::atomic_file::{already_exists, write_atomically, write_failure};
 use crate::cli::common::terminal::{Of, Progress};
 use crate::cli::{ConfigArgs, Failure, print_stdout};
-use crate::media::film::{FilmFormat, FilmReadError, empty_film};
-use crate::media::zip::joined;
-use crate::store::media::{Item, MediaKind, MediaReader, StoredFootage, film};
+use tallycam_base::{Fault, FaultKind};
+use tallycam_camera::media::film::{FilmFormat, FilmReadError, empty_film};
+use tallycam_camera::media::zip::joined;
+use tallycam_store::media::{Item, MediaKind, MediaReader, StoredFootage, film};
 
 /// Bytes that are written at once.
 const PIECE: usize = 1 << 20;

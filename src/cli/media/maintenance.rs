@@ -14,9 +14,9 @@ use crate::cli::common::atomic_file::{already_exists, write_atomically, write_fa
 use crate::cli::common::daemon::{Daemon, RequestBody, WORKS_WITHIN};
 use crate::cli::common::terminal::{Of, Progress};
 use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
-use crate::config::{Config, show_duration};
 use crate::daemon::counting::state_directory;
-use crate::store::media::{CheckReport, MediaError, RetentionRules, Vacuumed, check_offline, verify_copy};
+use tallycam_config::{Config, show_duration};
+use tallycam_store::media::{CheckReport, MediaError, RetentionRules, Vacuumed, check_offline, verify_copy};
 
 /// Check all media: every frame, every index, the file itself.
 ///

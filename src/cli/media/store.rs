@@ -6,16 +6,16 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::base::unicode::percent_encoded;
-use crate::base::{Worker, block_on};
 use crate::cli::common::daemon::{Daemon, RequestBody, WORKS_WITHIN};
 use crate::cli::{ConfigArgs, Failure};
-use crate::config::Config;
 use crate::daemon::counting::state_directory;
 use crate::daemon::recording::media_settings;
 use crate::http::time_param;
 use crate::maintenance::backup::MediaCopy;
-use crate::store::media::{Item, Media, MediaError, MediaReader, MediaSettings, RetentionRules};
+use tallycam_base::unicode::percent_encoded;
+use tallycam_base::{Worker, block_on};
+use tallycam_config::Config;
+use tallycam_store::media::{Item, Media, MediaError, MediaReader, MediaSettings, RetentionRules};
 
 /// An item in the API's form.
 #[derive(Debug, Serialize, Deserialize)]

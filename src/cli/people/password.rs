@@ -7,11 +7,11 @@ use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde_json::{Value, json};
 
 use crate::access::{Access, AccessError, AccessGuard, random_password};
-use crate::base::clock;
 use crate::cli::common::daemon::{Daemon, RequestBody};
 use crate::cli::{ConfigArgs, Failure, print_stdout};
-use crate::config::Config;
 use crate::daemon::counting::state_directory;
+use tallycam_base::clock;
+use tallycam_config::Config;
 
 /// Set, generate or remove the admin's password
 #[derive(Debug, Subcommand)]

@@ -4,10 +4,10 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::access::{Role, Scope};
-use crate::base::unicode::percent_encoded;
 use crate::cli::common::daemon::{Daemon, RequestBody};
 use crate::cli::people::password::read_password;
 use crate::cli::{ConfigArgs, Failure, print_stdout};
+use tallycam_base::unicode::percent_encoded;
 
 /// List, add or remove users with their own passwords and roles
 #[derive(Debug, Subcommand)]

@@ -12,12 +12,12 @@ use crate::cli::common::atomic_file::{already_exists, write_atomically, write_fa
 use crate::cli::common::daemon::{Daemon, RequestBody, WORKS_WITHIN};
 use crate::cli::media::{OwnCopy, bytes};
 use crate::cli::{ConfigArgs, Failure, print_stdout};
-use crate::config::{Config, Resolved};
 use crate::daemon::counting::state_directory;
 use crate::maintenance::backup::{ArchiveHeader, Contents, write};
 use crate::maintenance::request_reset;
 use crate::maintenance::restore::{RestoreOptions, stage_restore, verify_archive};
 use crate::maintenance::start::finish;
+use tallycam_config::{Config, Resolved};
 
 /// Write a backup: settings, lines, zones, counts, added models and users in one file.
 ///

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::common::failure::CONFIGURATION;
 use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
-use crate::config::{Origin, Resolved, default_text};
 use crate::daemon::settings::Started;
+use tallycam_config::{Origin, Resolved, default_text};
 
 /// Check, show or write the configuration.
 #[derive(Debug, Subcommand)]

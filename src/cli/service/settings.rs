@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::cli::common::daemon::{Daemon, RequestBody};
 use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
-use crate::config::{keys, kind};
+use tallycam_config::{keys, kind};
 
 /// Time limit for a change: a new camera or model is tried first.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -6,14 +6,14 @@ use std::process::Stdio;
 use clap::Args;
 use serde::Deserialize;
 
-use crate::base::{Fault, child};
 use crate::cli::common::daemon::{Daemon, RequestBody};
 use crate::cli::{ConfigArgs, Failure, print_stdout};
-use crate::config::Config;
 use crate::daemon::counting::state_directory;
 use crate::maintenance::update::{
     Debian, PROGRAM, UpdateRequest, finish_interrupted, install, is_card_image, take_once,
 };
+use tallycam_base::{Fault, child};
+use tallycam_config::Config;
 
 /// Install another version of tallycam.
 ///

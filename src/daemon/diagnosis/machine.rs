@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::base::{ClockTime, clock as clocks};
 use crate::http::{Finding, SET_CLOCK, clock_is_wrong, format_bytes};
+use tallycam_base::{ClockTime, clock as clocks};
 
 /// Less free space in bytes is a fault: counts.db needs some, too.
 const NO_ROOM: u64 = 50_000_000;

@@ -16,13 +16,15 @@ use super::addresses::{Listening, MachineAddresses};
 use super::parts::counting::{state_directory, store_settings};
 use super::parts::models::as_path;
 use super::parts::still::capture_picture;
-use crate::config::{Config, DetectorKind, LensKind, SourceConfig, SourceKind};
 use crate::http::{Diagnose, Finding, FoundCamera};
-use crate::lens::Drive;
-use crate::media::{Picture, SourceError};
-use crate::models::{BUILT_IN, FORMER_BUILT_IN, FORMER_BUILT_IN_HINT, FORMER_BUILT_IN_IS_GONE, Models};
-use crate::source::libcamera::Survey;
-use crate::source::{libcamera, v4l2};
+use tallycam_camera::lens::Drive;
+use tallycam_camera::media::{Picture, SourceError};
+use tallycam_camera::source::libcamera::Survey;
+use tallycam_camera::source::{libcamera, v4l2};
+use tallycam_config::{Config, DetectorKind, LensKind, SourceConfig, SourceKind};
+use tallycam_vision::models::{
+    BUILT_IN, FORMER_BUILT_IN, FORMER_BUILT_IN_HINT, FORMER_BUILT_IN_IS_GONE, Models,
+};
 
 /// Diagnoses the machine for the server.
 #[derive(Debug)]

@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Config, LightKind, SourceKind};
 use crate::http::Finding;
+use tallycam_config::{Config, LightKind, SourceKind};
 
 struct DeviceKind {
     /// The name for people.

@@ -23,9 +23,9 @@ use tokio::task::spawn_blocking;
 use super::addresses::MachineAddresses;
 use super::error::DaemonError;
 use super::settings::Settings;
-use crate::base::{clock, private};
-use crate::config::Config;
 use crate::http::{IdentityError, Preferences as _, TlsIdentity};
+use tallycam_base::{clock, private};
+use tallycam_config::Config;
 
 /// Interval between checks of the operator's files.
 const AGAIN: Duration = Duration::from_secs(60);

@@ -7,13 +7,13 @@ use jiff::tz::TimeZone;
 
 use super::models::ModelStore;
 use super::picture;
-use crate::base::{Fault, Worker, clock};
-use crate::config::{Config, DetectConfig, DetectorKind, LineConfig, SourceKind, StoreConfig, ZoneConfig};
 use crate::maintenance::update::is_on_trial;
 use crate::pipeline::{Counting, CountingSettings, LoadedDetector, MakeDetector, Pipeline};
-use crate::store::backup::is_counts_outdated;
-use crate::store::{self, AuditEntry, Counts, LineDraft, Scene, StoreError, ZoneDraft};
-use crate::vision::{
+use tallycam_base::{Fault, Worker, clock};
+use tallycam_config::{Config, DetectConfig, DetectorKind, LineConfig, SourceKind, StoreConfig, ZoneConfig};
+use tallycam_store::backup::is_counts_outdated;
+use tallycam_store::{self as store, AuditEntry, Counts, LineDraft, Scene, StoreError, ZoneDraft};
+use tallycam_vision::{
     Anchor, Filter, MotionDetector, RecordedDetections, Recrossing, RegionMode, ReplayDetector, ReplayOptions,
 };
 
@@ -323,7 +323,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::media::SmallImage;
+    use tallycam_camera::media::SmallImage;
 
     /// SQLite stores a file's version in 4 bytes at offset 60.
     #[test]

@@ -1,14 +1,14 @@
 //! From the configuration to the light: its hardware and its behaviour.
 
-use crate::config::{ColorOrder, Config, LightKind};
 use crate::pipeline::LightsSettings;
 use crate::pipeline::lights::{LitLight, Paint, PixelOrder, StripKind, StripSettings};
+use tallycam_config::{ColorOrder, Config, LightKind};
 
 /// The light's part of the configuration.
 pub fn settings(config: &Config) -> LightsSettings {
     let lights = &config.lights;
     let paint =
-        |range: &crate::config::PixelRange| Paint { from: range.from, to: range.to, color: range.color };
+        |range: &tallycam_config::PixelRange| Paint { from: range.from, to: range.to, color: range.color };
     LightsSettings {
         strip: StripSettings {
             kind: match lights.kind {

@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Fault, FaultKind, child};
-use crate::models::Proof;
 use crate::pipeline::counting::LOOK_TAKES;
-use crate::vision::onnx::SMALLER;
+use tallycam_base::{Fault, FaultKind, child};
+use tallycam_vision::models::Proof;
+use tallycam_vision::onnx::SMALLER;
 
 /// Time limit for loading the model and one detection. Counting waits no longer for a trial.
 pub const WITHIN: Duration = Duration::from_secs(60);

@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::base::{Fault, FaultKind};
-use crate::config::{DetectConfig, DetectorKind, Origin, Resolved};
 use crate::http::{CatalogueModel, ModelLibrary, ModelRow};
-use crate::models::{
+use crate::pipeline::LoadedDetector;
+use tallycam_base::{Fault, FaultKind};
+use tallycam_config::{DetectConfig, DetectorKind, Origin, Resolved};
+use tallycam_vision::models::{
     self, Addition, BUILT_IN, CATALOGUE, FORMER_BUILT_IN, FORMER_BUILT_IN_HINT, FORMER_BUILT_IN_IS_GONE,
     Models, is_onnx,
 };
-use crate::pipeline::LoadedDetector;
-use crate::vision::onnx::{Card, OnnxDetector};
+use tallycam_vision::onnx::{Card, OnnxDetector};
 
 use super::model_sandbox::{Proved, Prover};
 
@@ -295,7 +295,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::config::Config;
+    use tallycam_config::Config;
 
     #[test]
     fn a_path_names_a_file_outside_the_folders() {

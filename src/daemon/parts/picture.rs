@@ -1,9 +1,9 @@
 //! From the configuration to the shown picture, and the thread that makes single viewers' views.
 
-use crate::base::{Fault, Worker};
-use crate::config::Config;
-use crate::media::View;
 use crate::pipeline::{Pipeline, Views};
+use tallycam_base::{Fault, Worker};
+use tallycam_camera::media::View;
+use tallycam_config::Config;
 
 use super::counting;
 

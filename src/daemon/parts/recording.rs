@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use super::counting::{ON_TRIAL, state_directory, store_settings};
-use crate::base::{Fault, Worker};
-use crate::config::{Config, Resolved};
 use crate::maintenance::update::is_on_trial;
 use crate::pipeline::{Pipeline, RecorderHandle, RecorderSettings};
-use crate::store::Counts;
-use crate::store::backup::are_media_older;
-use crate::store::media::{Media, MediaError, MediaSettings, RetentionRules};
+use tallycam_base::{Fault, Worker};
+use tallycam_config::{Config, Resolved};
+use tallycam_store::Counts;
+use tallycam_store::backup::are_media_older;
+use tallycam_store::media::{Media, MediaError, MediaSettings, RetentionRules};
 
 /// Wait at the start for a store that another process has open, as most commands do for a moment. Nobody is served
 /// meanwhile.

@@ -1,8 +1,8 @@
 //! From the configuration to the settings of pipeline and server.
 
 use super::counting;
-use crate::config::Config;
 use crate::{http, pipeline};
+use tallycam_config::Config;
 
 /// The pipeline's part of the configuration.
 pub fn pipeline_settings(config: &Config) -> pipeline::CaptureOptions {

@@ -1,8 +1,8 @@
 //! From `[source]` to its opener. Nothing is opened here.
 
-use crate::config::{SourceConfig, SourceKind};
-use crate::media::{Fourcc, SourceError, SourceErrorKind};
-use crate::source::{FormatRequest, Opener, auto, exec, files, libcamera, sim, url, v4l2};
+use tallycam_camera::media::{Fourcc, SourceError, SourceErrorKind};
+use tallycam_camera::source::{FormatRequest, Opener, auto, exec, files, libcamera, sim, url, v4l2};
+use tallycam_config::{SourceConfig, SourceKind};
 
 /// The opener for `source`.
 ///
@@ -67,7 +67,7 @@ fn wanted_format(source: &SourceConfig) -> Result<FormatRequest, SourceError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+    use tallycam_config::Config;
 
     fn source(change: impl FnOnce(&mut SourceConfig)) -> SourceConfig {
         let mut source = Config::default().source;

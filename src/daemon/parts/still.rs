@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::picture;
 use super::server::pipeline_settings;
 use super::source::make_opener;
-use crate::base::block_on;
-use crate::config::Config;
 use crate::daemon::settings::apply::saved_controls;
-use crate::media::{Picture, SourceError, SourceErrorKind};
 use crate::pipeline::{CameraState, Pipeline};
-use crate::source::StreamFormat;
+use tallycam_base::block_on;
+use tallycam_camera::media::{Picture, SourceError, SourceErrorKind};
+use tallycam_camera::source::StreamFormat;
+use tallycam_config::Config;
 
 /// Time for the camera's thread to end after the picture.
 const ENDS_WITHIN: Duration = Duration::from_secs(2);

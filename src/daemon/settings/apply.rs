@@ -9,8 +9,6 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::external_change::DatabaseSettings;
-use crate::base::Fault;
-use crate::config::{Config, DetectConfig, Origin, Resolved, SourceConfig};
 use crate::daemon::log;
 use crate::daemon::parts::counting::detector_factory;
 use crate::daemon::parts::models::ModelStore;
@@ -18,8 +16,10 @@ use crate::daemon::parts::server::{http_settings, pipeline_settings};
 use crate::daemon::parts::{counting, lights, models, picture, recording, source};
 use crate::http;
 use crate::pipeline::{Counting, Lights, Pipeline, RecorderHandle, SavedControls};
-use crate::store::Counts;
-use crate::store::media::RetentionPlan;
+use tallycam_base::Fault;
+use tallycam_config::{Config, DetectConfig, Origin, Resolved, SourceConfig};
+use tallycam_store::Counts;
+use tallycam_store::media::RetentionPlan;
 
 /// Handles of all parts that use the configuration. Clones share them.
 #[derive(Debug, Clone)]

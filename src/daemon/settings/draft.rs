@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::external_change;
-use crate::base::redact::STARS;
-use crate::config::{Config, Diagnostic, Diagnostics, Faulty, Origin, Resolved, Saved, control_of, keys};
 use crate::daemon::parts::lights;
 use crate::http::{NotSet, PreferenceChanges, WrongSetting, is_of_the_moment};
+use tallycam_base::redact::STARS;
+use tallycam_config::{Config, Diagnostic, Diagnostics, Faulty, Origin, Resolved, Saved, control_of, keys};
 
 /// The settings that a change would lead to.
 pub(super) struct Draft {
@@ -281,7 +281,7 @@ pub(super) fn pinned_place(now: &Resolved, path: &str) -> Option<String> {
 /// For the control of one camera, the key for all cameras, which overrides it.
 pub(super) fn any_camera_path(path: &str) -> Option<String> {
     let (_, name) = control_of(path)?;
-    Some(format!("{}.{}", keys::CONTROLS, crate::config::quote_key_part(&name)))
+    Some(format!("{}.{}", keys::CONTROLS, tallycam_config::quote_key_part(&name)))
 }
 
 /// The error for changes that contradict the other settings.

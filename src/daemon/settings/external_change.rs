@@ -5,11 +5,11 @@
 
 use std::path::PathBuf;
 
-use crate::config::{Origin, Resolved, kind, show_duration, show_size};
 use crate::pipeline::RecorderHandle;
 use crate::pipeline::counting::MODEL_SETTING;
-use crate::store::Counts;
-use crate::store::media::RetentionRules;
+use tallycam_config::{Origin, Resolved, kind, show_duration, show_size};
+use tallycam_store::Counts;
+use tallycam_store::media::RetentionRules;
 
 /// The databases that could be opened.
 #[derive(Debug, Clone)]
@@ -86,8 +86,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::config::Config;
     use crate::daemon::parts::recording::retention;
+    use tallycam_config::Config;
 
     #[test]
     fn stored_values_show_unless_the_operator_sets_them() {

@@ -12,8 +12,8 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use crate::base::{clock, private};
-use crate::config::{Faulty, Saved};
+use tallycam_base::{clock, private};
+use tallycam_config::{Faulty, Saved};
 
 /// The file's name.
 pub const NAME: &str = "settings.toml";

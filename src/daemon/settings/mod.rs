@@ -25,8 +25,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use crate::base::{Fault, FaultKind, clock};
-use crate::config::{Diagnostics, OperatorConfig, Origin, Resolved, Saved};
 use crate::http::{Changing, NotSet, PreferenceChanges, Preferences, SettingsInForce, Terms};
 use apply::Parts;
 use draft::{
@@ -36,6 +34,8 @@ use draft::{
 use external_change::{DatabaseSettings, KeptElsewhere};
 use file::LoadedSettings;
 use reload::keys_needing_restart;
+use tallycam_base::{Fault, FaultKind, clock};
+use tallycam_config::{Diagnostics, OperatorConfig, Origin, Resolved, Saved};
 
 /// Most changes at a time, waiting or running: one that tries another source may run for a minute.
 const AT_ONCE: usize = 16;
@@ -400,7 +400,8 @@ impl SettingsInner {
             format!("for it does not work: {refused}{hint}")
         })?;
         let rules = |resolved: &Resolved| {
-            let its_own = |setting: &&crate::config::ResolvedSetting| setting.path.starts_with("retention.");
+            let its_own =
+                |setting: &&tallycam_config::ResolvedSetting| setting.path.starts_with("retention.");
             resolved.settings.iter().filter(its_own).cloned().collect::<Vec<_>>()
         };
         let before = Arc::clone(&self.lock_shared().base);

@@ -1,7 +1,7 @@
 //! Finds the settings that need a restart. Pure.
 
-use crate::config::Resolved;
-use crate::config::keys;
+use tallycam_config::Resolved;
+use tallycam_config::keys;
 
 /// Keys that differ between `started` and `now` and take effect only at a start, as in `http.listen`.
 pub fn keys_needing_restart(started: &Resolved, now: &Resolved) -> Vec<String> {
@@ -17,7 +17,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::config::Config;
+    use tallycam_config::Config;
 
     #[test]
     fn listen_addresses_and_the_state_directory_wait_for_a_restart() {

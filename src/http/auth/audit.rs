@@ -12,14 +12,14 @@ use hyper::{HeaderMap, Method, Response};
 use serde_json::Value;
 
 use crate::access::Person;
-use crate::base::clock;
 use crate::http::auth::caller::{Caller, Who};
 use crate::http::auth::refusals::{Refusal, Sums};
 use crate::http::request::json_body;
 use crate::http::request::problem::Problem;
 use crate::http::request::right::Right;
 use crate::http::server::body::Body;
-use crate::store::{AuditEntry, AuditKind, Counts};
+use tallycam_base::clock;
+use tallycam_store::{AuditEntry, AuditKind, Counts};
 
 /// Maximum number of characters of each text from outside.
 const LONGEST: usize = 500;

@@ -13,7 +13,6 @@ use hyper::{HeaderMap, Response, StatusCode};
 use crate::access::{
     ADMIN, Access, AccessError, AccessGuard, Guessing, LONGEST, Person, Role, SHORTEST, SessionFacts,
 };
-use crate::base::clock;
 use crate::http::auth::audit::Audit;
 use crate::http::auth::caller::{AuthError, Caller, Who, basic, cookies};
 use crate::http::auth::refusals::Refusal;
@@ -21,6 +20,7 @@ use crate::http::auth::turns::Turns;
 use crate::http::request::problem::Problem;
 use crate::http::request::right::Right;
 use crate::http::server::body::Body;
+use tallycam_base::clock;
 
 /// Checks credentials and counts wrong guesses.
 #[derive(Debug)]

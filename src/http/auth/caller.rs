@@ -9,11 +9,11 @@ use hyper::header::{AUTHORIZATION, COOKIE};
 use hyper::{HeaderMap, Method, StatusCode, Uri, Version};
 
 use crate::access::{Access, LimitedClient, Person, Role, TokenFacts};
-use crate::base::instance_id;
 use crate::http::auth::host_names;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::{LINK, Query, TOKEN};
 use crate::http::request::right::Right;
+use tallycam_base::instance_id;
 
 /// Headers of proxies, besides those that begin with `x-forwarded`.
 const MARKS: [&str; 8] = [

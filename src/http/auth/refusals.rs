@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use crate::access::LimitedClient;
-use crate::store::AuditEntry;
+use tallycam_store::AuditEntry;
 
 /// Shortest time between two reports of a kind from one address, in microseconds.
 const EVERY_US: u64 = 60_000_000;
@@ -128,7 +128,7 @@ impl Sums {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::store::AuditKind;
+    use tallycam_store::AuditKind;
 
     fn row(address: &str, monotonic_us: u64) -> AuditEntry {
         AuditEntry {

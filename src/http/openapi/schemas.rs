@@ -16,9 +16,9 @@ use crate::http::report::{controls, counts, media, state, wire};
 use crate::http::request::body::schema_of;
 use crate::http::request::problem::{ProblemJson, WrongValueOf};
 use crate::http::site::videos::VideosReport;
-use crate::store::media::{AsideFile, Item, RetentionRules, Vacuumed};
-use crate::store::{LineDraft, LineRow, Reset, ZoneDraft};
 use crate::ui::{Finding, LensReport, LightReport, LogLine, PresetReport, RangeReport, ZoneNow};
+use tallycam_store::media::{AsideFile, Item, RetentionRules, Vacuumed};
+use tallycam_store::{LineDraft, LineRow, Reset, ZoneDraft};
 
 /// All schemas by name.
 pub fn all() -> Value {

@@ -2,8 +2,6 @@
 
 use hyper::Response;
 
-use crate::base::unicode::percent_encoded;
-use crate::config::SourceKind;
 use crate::http::pages::{data_counting, data_settings};
 use crate::http::report::state::StateReport;
 use crate::http::server::body::Body;
@@ -11,6 +9,8 @@ use crate::http::site::Site;
 use crate::http::site::handler::Request;
 use crate::http::site::html::html;
 use crate::ui::{self, CameraChoice, CamerasPage};
+use tallycam_base::unicode::percent_encoded;
+use tallycam_config::SourceKind;
 
 /// `GET /cameras`.
 pub async fn cameras(request: Request) -> Response<Body> {

@@ -19,14 +19,14 @@ use crate::http::site::readers::CountsReadError;
 use crate::http::site::way::sign_in_for;
 use crate::maintenance::update::describe_version;
 use crate::pipeline::counting::{Counting, CountingStatus};
-use crate::store::media::Item;
-use crate::store::{
-    BucketRow, BucketSize, Counts, CountsQuery, CountsReader, CrossingsQuery, Direction, Gap, GapsByLine,
-    LineRow, OccupancyRow, OpeningHours, Reset, Scene, StoreError, StoredCrossing, TallyRow,
-};
 use crate::ui::{
     self, CountingReport, CountsAsk, CountsPage, CrossingClip, CrossingFigure, CrossingsPage, DateSpan, Head,
     LineCrossings, LiveCounting, LocalClock, StorageFault, ZoneFigures, ZoneNow,
+};
+use tallycam_store::media::Item;
+use tallycam_store::{
+    BucketRow, BucketSize, Counts, CountsQuery, CountsReader, CrossingsQuery, Direction, Gap, GapsByLine,
+    LineRow, OccupancyRow, OpeningHours, Reset, Scene, StoreError, StoredCrossing, TallyRow,
 };
 
 /// Crossings on the live page.

@@ -5,9 +5,9 @@ use crate::http::auth::caller::Who;
 use crate::http::report::wire;
 use crate::http::request::problem::Problem;
 use crate::http::site::Site;
-use crate::store::media::{ChunkRow, Item, MediaKind, MediaQuery, Recorded, RetentionPlan, Storage};
-use crate::store::{CrossingsQuery, Direction, Scene};
 use crate::ui::{LISTED, LiveRecording, LocalClock, MediaAsk, NotKept, RetentionPreview, StorageFault};
+use tallycam_store::media::{ChunkRow, Item, MediaKind, MediaQuery, Recorded, RetentionPlan, Storage};
+use tallycam_store::{CrossingsQuery, Direction, Scene};
 
 /// Items on the live page.
 const NEWEST: usize = 6;

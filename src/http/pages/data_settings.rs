@@ -3,8 +3,6 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crate::config::keys::Key;
-use crate::config::{self, Origin, SourceKind, show_duration};
 use crate::http::api::camera::controls_form;
 use crate::http::api::counting::model::ModelList;
 use crate::http::api::machine::settings::{item, items};
@@ -18,12 +16,14 @@ use crate::http::site::Site;
 use crate::http::site::forms;
 use crate::http::site::handler::Request;
 use crate::http::site::preferences::{SettingsInForce, meanwhile};
-use crate::media;
 use crate::pipeline::CameraControls;
 use crate::ui::{
     self, CameraMode, ControlsFacts, RefusalReason, ReturnedForm, Setting, SettingField, SettingsPage,
     ValueOrigin,
 };
+use tallycam_camera::media;
+use tallycam_config::keys::Key;
+use tallycam_config::{self as config, Origin, SourceKind, show_duration};
 
 /// Messages at controls, by name.
 type AtFields = Vec<(String, String)>;
@@ -390,7 +390,7 @@ mod tests {
             .iter()
             .filter_map(|own| of(own, &in_force, &Offers::default()))
             .collect();
-        assert_eq!(settings.len(), crate::config::keys::all().count());
+        assert_eq!(settings.len(), tallycam_config::keys::all().count());
         let of = |path: &str| settings.iter().find(|own| own.path == path).unwrap();
         assert_eq!(of("name").origin, ValueOrigin::Pinned("c.toml line 1".into()));
         assert_eq!(

@@ -12,8 +12,8 @@ use crate::http::server::body::Body;
 use crate::http::site::handler::Request;
 use crate::http::site::html::html;
 use crate::maintenance::backup::ArchiveHeader;
-use crate::store::AuditKind;
 use crate::ui::{self, ActivityPage, ActivityRow, BackupPage, BackupStep, UpdatePage, UpdateState};
+use tallycam_store::AuditKind;
 
 /// `GET /activity`.
 pub async fn activity(request: Request) -> Result<Response<Body>, Problem> {

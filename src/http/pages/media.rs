@@ -13,10 +13,10 @@ use crate::http::site::forms;
 use crate::http::site::handler::Request;
 use crate::http::site::html::{html, see};
 use crate::http::site::readers::MediaReadError;
-use crate::store::media::{CheckReport, Item, MediaError, MediaKind, Vacuumed};
 use crate::ui::{
     self, DatabasePage, ItemEdit, MEDIA_PAGE, MediaAsk, MediaPage, PlayerPage, RefusalReason, SPEEDS,
 };
+use tallycam_store::media::{CheckReport, Item, MediaError, MediaKind, Vacuumed};
 
 /// `GET /media`.
 pub async fn media(request: Request) -> Response<Body> {
@@ -75,7 +75,7 @@ async fn media_page(request: &Request, mut ask: MediaAsk, refused: Option<Refusa
         }
     }
     let room = if listed.is_some() { data_media::room_at(site).await } else { None };
-    let page = listed.unwrap_or(crate::store::media::ItemPage { items: Vec::new(), next: None });
+    let page = listed.unwrap_or(tallycam_store::media::ItemPage { items: Vec::new(), next: None });
     let edit = edit(request);
     MediaPage {
         head: data_counting::head(request),
@@ -153,7 +153,7 @@ async fn player_page(request: &Request, item: Item, at_us: u64, speed: f64) -> R
 }
 
 /// Raises the row's totals to those of the chunks on the disk.
-fn grow(row: &mut Item, chunks: &[crate::store::media::ChunkRow]) {
+fn grow(row: &mut Item, chunks: &[tallycam_store::media::ChunkRow]) {
     let (Some(first), Some(last)) = (chunks.first(), chunks.last()) else { return };
     row.duration_us = row.duration_us.max(last.to_us.saturating_sub(first.from_us));
     row.frames = row.frames.max(last.first_frame + u64::from(last.frames));

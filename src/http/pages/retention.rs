@@ -2,20 +2,20 @@
 
 use serde_json::{Map, Value};
 
-use crate::base::Fault;
-use crate::config::keys;
 use crate::http::api::media::storage;
 use crate::http::pages::data_media;
 use crate::http::request::body::FieldError;
 use crate::http::site::Site;
 use crate::http::site::preferences::{NotSet, PreferenceChanges, WrongSetting};
-use crate::store::media::RetentionRules;
 use crate::ui::RetentionPreview;
+use tallycam_base::Fault;
+use tallycam_config::keys;
+use tallycam_store::media::RetentionRules;
 
 /// The section whose rules delete media.
 const SECTION: &str = "retention";
 
-/// The media that the rules with `changes` would delete, and when ([`crate::store::media::Media::deleted_by`]);
+/// The media that the rules with `changes` would delete, and when ([`tallycam_store::media::Media::deleted_by`]);
 /// `None` without a store.
 ///
 /// # Errors

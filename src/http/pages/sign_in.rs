@@ -8,7 +8,6 @@ use hyper::header::{HOST, ORIGIN, USER_AGENT};
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri};
 
 use crate::access::{ADMIN, Access, Person, Role, SessionFacts, VIEWER};
-use crate::base::clock;
 use crate::http::api::machine::password::{access, change, is_owner, may_begin, set_user};
 use crate::http::auth::audit;
 use crate::http::auth::authenticate::with_cookie;
@@ -24,8 +23,9 @@ use crate::http::site::handler::{Found, Request, Route, Tag, find};
 use crate::http::site::html;
 use crate::http::site::preferences::{PreferenceChanges, Terms};
 use crate::http::site::way::{next_page, sign_in_for, up_from};
-use crate::store::AuditEntry;
 use crate::ui::{self, AccessPage, People, RefusalReason, SignInPage};
+use tallycam_base::clock;
+use tallycam_store::AuditEntry;
 
 /// `GET /sign-in`.
 pub async fn show(request: Request) -> Response<Body> {

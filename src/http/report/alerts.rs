@@ -3,10 +3,10 @@
 
 use jiff::{Timestamp, Zoned};
 
-use crate::base::clock;
 use crate::http::report::state::StateReport;
 use crate::http::site::findings::SET_CLOCK;
 use crate::ui::{Alert, AlertKind};
+use tallycam_base::clock;
 
 /// The faults, worst first.
 pub fn of(state: &StateReport, now: &Zoned) -> Vec<Alert> {

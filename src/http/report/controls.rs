@@ -3,13 +3,13 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::config::{Origin, control_path, keys, quote_key_part};
 use crate::http::report::wire;
 use crate::http::report::wire::Redact;
 use crate::http::site::preferences::SettingsInForce;
-use crate::media::control::number_json;
-use crate::media::{CameraFormat, Control, ControlKind};
 use crate::pipeline::CameraControls;
+use tallycam_camera::media::control::number_json;
+use tallycam_camera::media::{CameraFormat, Control, ControlKind};
+use tallycam_config::{Origin, control_path, keys, quote_key_part};
 
 /// The camera's controls.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -164,7 +164,7 @@ impl FormatsReport {
     pub fn of(formats: &[CameraFormat]) -> FormatsReport {
         let sizes = |format: &CameraFormat| {
             let (fourcc, description, steps) = (format.fourcc, format.description.clone(), format.steps);
-            let size = move |mode: &crate::media::Mode| FormatReport {
+            let size = move |mode: &tallycam_camera::media::Mode| FormatReport {
                 format: fourcc.to_string(),
                 description: description.clone(),
                 width: mode.width,

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::base::json::Rfc3339;
 use crate::http::report::wire::LineGapsReport;
 use crate::http::request::csv::CsvTable;
 use crate::http::request::time_param;
-use crate::store::{BucketRow, BucketSize, Count, Direction, Gap, LineRow, Scene};
 use crate::ui::LocalClock;
+use tallycam_base::json::Rfc3339;
+use tallycam_store::{BucketRow, BucketSize, Count, Direction, Gap, LineRow, Scene};
 
 /// Bucket sizes by name.
 pub const BUCKETS: [(&str, BucketSize); 5] = [

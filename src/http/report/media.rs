@@ -8,7 +8,7 @@ use crate::http::report::wire;
 use crate::http::report::wire::Redact;
 use crate::http::site::Site;
 use crate::pipeline::recording::RecordingStatus;
-use crate::store::media::{
+use tallycam_store::media::{
     AsideFile, CheckReport, Item, MediaStatus, Recorded, RetentionPlan, RetentionReason, RetentionRules,
     Storage,
 };

@@ -3,8 +3,6 @@
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::base::json::Rfc3339;
-use crate::base::{ClockTime, clock};
 use crate::http::auth::caller::Who;
 use crate::http::report::alerts;
 use crate::http::report::light::LightSummary;
@@ -17,8 +15,10 @@ use crate::http::site::Site;
 use crate::http::site::findings::{SET_CLOCK, clock_is_wrong};
 use crate::maintenance::update::describe_version;
 use crate::pipeline::{CameraState, CameraStatus};
-use crate::store::media::ClockWait;
 use crate::ui::{Alert, CountingReport, LiveControls, LivePage, Reader};
+use tallycam_base::json::Rfc3339;
+use tallycam_base::{ClockTime, clock};
+use tallycam_store::media::ClockWait;
 
 /// The state of the service. Callers below operator get no `source` and no `viewer_list`, and `camera` is null. They
 /// see only the kind of a camera fault, and only the presence of other faults.

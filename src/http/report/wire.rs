@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::base::clock::rfc3339;
-use crate::base::json::{Rfc3339, thousandths};
 use crate::http::auth::caller::Who;
 use crate::http::request::problem::Problem;
 use crate::pipeline::counting::{CountingStatus, Overlay};
-use crate::store::{Counts, Gap, LineRow, OccupancyRow, Scene, StoredCrossing, Tallies, ZoneRow};
 use crate::ui::{CountingReport, ZoneNow};
+use tallycam_base::clock::rfc3339;
+use tallycam_base::json::{Rfc3339, thousandths};
+use tallycam_store::{Counts, Gap, LineRow, OccupancyRow, Scene, StoredCrossing, Tallies, ZoneRow};
 
 /// One page of a list.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -170,7 +170,7 @@ impl TalliesReport {
     pub fn of(tallies: &Tallies, counts: &Counts) -> TalliesReport {
         let lines = counts.lines();
         let lines = lines.borrow();
-        let report = |row: &crate::store::TallyRow| {
+        let report = |row: &tallycam_store::TallyRow| {
             let draft = lines.iter().find(|line| line.id == row.line_id).map(|line| &line.draft);
             TallyReport {
                 line_id: row.line_id,

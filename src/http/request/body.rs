@@ -355,8 +355,8 @@ mod tests {
 
     use super::*;
     use crate::http::request::kinds::{Amount, Given, ItemIds, NumberIn, Span, WholeIn};
-    use crate::store::Anchor;
     use hyper::header::{CONTENT_TYPE, HeaderValue};
+    use tallycam_store::Anchor;
 
     #[derive(Debug, Default, serde::Deserialize, JsonSchema)]
     #[serde(default)]

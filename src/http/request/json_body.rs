@@ -12,9 +12,9 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-use crate::config::may_be_secret;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
+use tallycam_config::may_be_secret;
 
 /// Maximum number of keys. No request needs more, and the server's own thread searches each among all known ones.
 pub const MOST_KEYS: usize = 1000;

@@ -7,10 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use crate::config::{parse_duration, parse_size};
 use crate::http::request::body::FieldError;
 use crate::http::request::json_body::{MOST_WHOLE, whole};
 use crate::http::request::keys::{AMOUNT_PATTERN, SPAN_PATTERN};
+use tallycam_config::{parse_duration, parse_size};
 
 /// Longest time in seconds, if given as a number: some thirty years.
 pub const MOST_SECONDS: f64 = 1e9;

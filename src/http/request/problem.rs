@@ -8,14 +8,14 @@ use hyper::{Response, StatusCode};
 use serde::Serialize;
 
 use crate::access::Role;
-use crate::base::{Fault, FaultKind};
 use crate::http::server::body::Body;
 use crate::http::server::incoming::BodyError;
 use crate::pipeline::focus::FocusError;
 use crate::pipeline::recording::RecordError;
 use crate::pipeline::{NoPicture, NoRoom, Views};
-use crate::store::media::MediaError;
-use crate::store::{EditError, StoreError};
+use tallycam_base::{Fault, FaultKind};
+use tallycam_store::media::MediaError;
+use tallycam_store::{EditError, StoreError};
 
 /// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq)]

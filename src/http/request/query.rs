@@ -4,10 +4,10 @@
 
 use hyper::StatusCode;
 
-use crate::base::unicode::percent_decoded;
-use crate::config::may_be_secret;
 use crate::http::request::keys::{MayBe, QueryKey};
 use crate::http::request::problem::Problem;
+use tallycam_base::unicode::percent_decoded;
+use tallycam_config::may_be_secret;
 
 /// The problem of a malformed value of a query. At most 100 characters of the value are shown.
 pub fn wrong_value(key: &'static str, value: &str, expected: impl Into<String>) -> Problem {

@@ -8,7 +8,7 @@ use std::ops::Range;
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, IF_NONE_MATCH, IF_RANGE, RANGE};
 
-use crate::media::zip;
+use tallycam_camera::media::zip;
 
 /// The requested part of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,8 +17,8 @@ use bytes::Bytes;
 use rustix::net::{SendFlags, send};
 
 use crate::http::server::socket;
-use crate::media::{Direct, Picture};
 use crate::pipeline::RateMeter;
+use tallycam_camera::media::{Direct, Picture};
 
 /// The rate of pictures sent to a viewer, by the time since it came.
 #[derive(Debug)]
@@ -150,8 +150,8 @@ mod tests {
     use std::os::fd::AsFd;
 
     use super::*;
-    use crate::base::ClockTime;
-    use crate::media::PictureBuilder;
+    use tallycam_base::ClockTime;
+    use tallycam_camera::media::PictureBuilder;
 
     fn picture(number: u64, len: usize) -> Picture {
         let mut builder = PictureBuilder::with_capacity(len);

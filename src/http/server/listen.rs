@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use socket2::{Domain, Protocol, SockAddr, Type};
 
-use crate::base::{Fault, FaultKind};
-use crate::config::Listen;
+use tallycam_base::{Fault, FaultKind};
+use tallycam_config::Listen;
 
 /// Connections that may wait to be accepted; the kernel caps the number (`net.core.somaxconn`).
 const BACKLOG: i32 = 1024;

@@ -19,7 +19,7 @@ use hyper::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, EXPIRES, HeaderValu
 use hyper::{Response, Version};
 use tokio::time::Sleep;
 
-use crate::media::{Hub, Picture, Subscriber};
+use tallycam_camera::media::{Hub, Picture, Subscriber};
 
 /// The first bytes of every stream; [`Picture::part`]s follow.
 pub const OPENING: Bytes = Bytes::from_static(b"--frame\r\n");
@@ -239,9 +239,9 @@ impl Body for StreamBody {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::base::ClockTime;
-    use crate::media::PictureBuilder;
     use http_body_util::BodyExt;
+    use tallycam_base::ClockTime;
+    use tallycam_camera::media::PictureBuilder;
 
     fn picture(sequence: u64) -> Picture {
         let mut builder = PictureBuilder::with_capacity(2);

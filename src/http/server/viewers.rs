@@ -21,12 +21,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::base::clock;
 use crate::http::server::lane::{Lane, SendRate};
 use crate::http::server::link::Link;
 use crate::http::server::multipart::{FoundPicture, MultipartStream, OPENING, StreamStep};
-use crate::media::Hub;
 use crate::pipeline::{Demand, Viewed};
+use tallycam_base::clock;
+use tallycam_camera::media::Hub;
 
 /// A viewer whose last picture has not left looks again after this time.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);

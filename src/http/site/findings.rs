@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 
-use crate::base::ClockTime;
-use crate::config::Config;
 use crate::http::request::time_param;
-use crate::media::{Picture, SourceError};
-use crate::store::media::Storage;
 use crate::ui::format_bytes;
 pub use crate::ui::{Finding, Verdict};
+use tallycam_base::ClockTime;
+use tallycam_camera::media::{Picture, SourceError};
+use tallycam_config::Config;
+use tallycam_store::media::Storage;
 
 /// Findings stay valid for this time.
 const FRESH: Duration = Duration::from_secs(1);

@@ -12,8 +12,6 @@ use hyper::header::{
 };
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri};
 
-use crate::base::unicode::percent_encoded;
-use crate::config::may_be_secret;
 use crate::http::request::form_data::boundary;
 use crate::http::request::problem::{Problem, WrongValueOf};
 use crate::http::request::query::Query;
@@ -22,6 +20,8 @@ use crate::http::site::handler::{MadeId, Route};
 use crate::http::site::html;
 use crate::http::site::way::{ID, next_page, up_from};
 use crate::ui::{RefusalReason, ReturnedForm};
+use tallycam_base::unicode::percent_encoded;
+use tallycam_config::may_be_secret;
 
 /// The methods that a form may name.
 const METHODS: [(&str, Method); 4] =

@@ -11,7 +11,6 @@ use bytes::Bytes;
 use hyper::header::CONTENT_TYPE;
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 
-use crate::base::unicode::percent_decoded;
 use crate::http::auth::caller::{Caller, Who};
 use crate::http::request::form_data::boundary;
 use crate::http::request::keys::QueryKey;
@@ -23,6 +22,7 @@ use crate::http::server::incoming::{Received, Upload};
 use crate::http::server::link::Link;
 use crate::http::site::Site;
 use crate::ui::{self, RefusalReason, ReturnedForm};
+use tallycam_base::unicode::percent_decoded;
 
 /// Reads `upload` with `read`, on a thread that may block. If the body breaks off, the sender gets that error and not
 /// the one of `read`.

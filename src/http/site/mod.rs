@@ -27,7 +27,6 @@ use jiff::tz::TimeZone;
 use tokio::sync::{Semaphore, watch};
 
 use crate::access::Access;
-use crate::base::{Recent, Stop, clock};
 use crate::http::auth::audit::Audit;
 use crate::http::auth::authenticate::Auth;
 use crate::http::auth::caller::Caller;
@@ -47,13 +46,14 @@ use crate::http::site::still::Still;
 use crate::http::site::storage_usage::StorageUsage;
 use crate::http::site::videos::Videos;
 use crate::maintenance::Maintenance;
-use crate::media::View;
 use crate::pipeline::counting::Counting;
 use crate::pipeline::focus::{Focus, FocusSettings};
 use crate::pipeline::{CameraStatus, Lights, Pipeline, RecorderHandle, Views};
-use crate::store::Counts;
-use crate::store::media::{ClockWait, Media};
 use crate::ui::LocalClock;
+use tallycam_base::{Recent, Stop, clock};
+use tallycam_camera::media::View;
+use tallycam_store::Counts;
+use tallycam_store::media::{ClockWait, Media};
 
 /// Uploads at the same time.
 const UPLOADS: usize = 2;

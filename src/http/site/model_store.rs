@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::base::Fault;
+use tallycam_base::Fault;
 
 pub use crate::ui::{CatalogueModel, ModelRow};
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::base::{Fault, FaultKind, json};
+use tallycam_base::{Fault, FaultKind, json};
 
 json::words! { PowerAction { Off "off", Reboot "reboot" } }
 

@@ -11,11 +11,11 @@ use std::sync::Arc;
 use hyper::StatusCode;
 use toml::de::DeValue;
 
-use crate::base::Fault;
-use crate::config::keys::{self, SECTIONS};
-use crate::config::{Resolved, control_of, kind};
 use crate::http::request::problem::{Problem, WrongField, WrongValueOf};
-use crate::store::media::RetentionPlan;
+use tallycam_base::Fault;
+use tallycam_config::keys::{self, SECTIONS};
+use tallycam_config::{Resolved, control_of, kind};
+use tallycam_store::media::RetentionPlan;
 
 /// Settings as they are at one moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,7 +46,7 @@ impl SettingsInForce {
         let path = std::path::Path::new("c.toml");
         SettingsInForce {
             version: 1,
-            resolved: Arc::new(crate::config::Config::from_text(path, text, &[], []).unwrap()),
+            resolved: Arc::new(tallycam_config::Config::from_text(path, text, &[], []).unwrap()),
             complaint: String::new(),
             unsaved: String::new(),
             needs_restart: Vec::new(),

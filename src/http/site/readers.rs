@@ -13,8 +13,8 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::http::request::problem::{Problem, RETRY_LEDGER};
-use crate::store::media::{Media, MediaError, MediaReader};
-use crate::store::{Counts, CountsReader, StoreError};
+use tallycam_store::media::{Media, MediaError, MediaReader};
+use tallycam_store::{Counts, CountsReader, StoreError};
 
 /// Requests that read a store at the same time.
 const PLACES: usize = 4;

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use crate::media::Picture;
+use tallycam_camera::media::Picture;
 
 /// In privacy mode, everybody gets the same still for this time. Drawing a line needs no newer one, and pictures this
 /// far apart do not show what people do.
@@ -34,8 +34,8 @@ impl Still {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::ClockTime;
-    use crate::media::PictureBuilder;
+    use tallycam_base::ClockTime;
+    use tallycam_camera::media::PictureBuilder;
 
     fn picture(sequence: u64) -> Picture {
         PictureBuilder::with_capacity(0).finish(8, 8, ClockTime::now(), sequence, false)

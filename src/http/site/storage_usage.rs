@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Instant;
 
-use crate::store::media::Storage;
+use tallycam_store::media::Storage;
 
 /// A cached measurement: `/state` and `/metrics` are requested often.
 #[derive(Debug, Default)]

@@ -2,8 +2,8 @@
 
 use hyper::Method;
 
-use crate::base::unicode::percent_encoded;
 use crate::http::site::handler::{Route, Tag};
+use tallycam_base::unicode::percent_encoded;
 
 /// Placeholder in an address for the ID of the new row.
 pub const ID: &str = "{id}";

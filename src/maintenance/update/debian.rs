@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::super::VERSION;
 use super::{CARD, Machine, PackageControl};
-use crate::base::{child, clock};
+use tallycam_base::{child, clock};
 
 /// dpkg, systemd, and a way to ask the service for its version.
 pub struct Debian<F> {

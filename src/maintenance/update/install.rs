@@ -11,8 +11,8 @@ use super::super::{file_error, has_room, remove, sync_folder, system_error};
 use super::{
     CURRENT, LONGEST, Machine, TRIAL, UpdatePhase, UpdateStatus, current_folder, program_in, verify,
 };
-use crate::base::Fault;
-use crate::base::private::{self, Lock};
+use tallycam_base::Fault;
+use tallycam_base::private::{self, Lock};
 
 /// Seconds that a new program has to become ready.
 const PATIENCE: u64 = 45;

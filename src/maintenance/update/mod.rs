@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Fault, clock, private};
+use tallycam_base::{Fault, clock, private};
 
 pub use debian::Debian;
 pub use install::{UpdateRequest, finish_interrupted, install};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, unlinkat};
 
 use super::super::{file_error, sync_folder, system_error};
-use crate::base::{Fault, private};
+use tallycam_base::{Fault, private};
 
 const FOLDER: &str = "update";
 const DEB: &str = "tallycam.deb";

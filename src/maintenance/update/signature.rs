@@ -6,7 +6,7 @@ use std::path::Path;
 
 use minisign_verify::{Error, PublicKey, Signature};
 
-use crate::base::Fault;
+use tallycam_base::Fault;
 
 /// Maximum length of a signature in bytes.
 const LONGEST: u64 = 4096;

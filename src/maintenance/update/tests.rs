@@ -56,7 +56,8 @@ impl<'a> Fake<'a> {
 }
 
 fn said(program: &Path) -> Result<String, String> {
-    let output = crate::base::child::command(program).arg("--version").output().map_err(|e| e.to_string())?;
+    let output =
+        tallycam_base::child::command(program).arg("--version").output().map_err(|e| e.to_string())?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     text.strip_prefix("tallycam ").map(str::to_owned).ok_or(text)
 }
@@ -151,7 +152,8 @@ impl Bench {
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
         let deb = self.folder.path().join(format!("{package}_{version}_{architecture}.deb"));
         let words = ["--root-owner-group", "-Zgzip", "--build"].map(Path::new);
-        let made = crate::base::child::command("dpkg-deb").args(words).args([&root, &deb]).output().unwrap();
+        let made =
+            tallycam_base::child::command("dpkg-deb").args(words).args([&root, &deb]).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         self.sign(&deb, true);
         deb

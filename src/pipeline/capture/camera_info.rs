@@ -1,10 +1,10 @@
 //! Known facts of the camera. A paused camera is described from these alone, because a pause promises that nothing
 //! accesses it. If its controls are unknown, they are read once as the pause begins.
 
-use crate::base::Stop;
-use crate::media::{CameraFormat, Control, SourceError, SourceErrorKind};
 use crate::pipeline::commands::{CameraControls, ControlsError, WantedControls};
-use crate::source::{Opener, Source};
+use tallycam_base::Stop;
+use tallycam_camera::media::{CameraFormat, Control, SourceError, SourceErrorKind};
+use tallycam_camera::source::{Opener, Source};
 
 /// The last known facts of one camera. Lives on the capture thread.
 #[derive(Debug, Default)]

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::{ClockTime, Stop, Worker};
-use crate::encode::{Encoder, NoRoom};
-use crate::media::source_error::SEE_DIAGNOSIS;
-use crate::media::still_card::{self, CardText};
-use crate::media::{Picture, SourceError};
 use crate::pipeline::CameraState;
 use crate::pipeline::capture_state::CaptureState;
+use tallycam_base::{ClockTime, Stop, Worker};
+use tallycam_camera::encode::{Encoder, NoRoom};
+use tallycam_camera::media::source_error::SEE_DIAGNOSIS;
+use tallycam_camera::media::still_card::{self, CardText};
+use tallycam_camera::media::{Picture, SourceError};
 
 /// Size of cards before the first picture, in pixels.
 pub const CARD_SIZE: (u32, u32) = (1280, 720);
@@ -109,7 +109,7 @@ fn card_text(state: &CameraState) -> CardText {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::SourceErrorKind;
+    use tallycam_camera::media::SourceErrorKind;
 
     #[test]
     fn a_card_names_no_address_path_or_program() {

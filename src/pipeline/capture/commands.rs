@@ -7,10 +7,10 @@ use std::time::Instant;
 use super::camera_info::{CameraInfo, ClosedCamera};
 use super::trial::{SourceTrial, Swap};
 use super::{Capture, OPEN_TAKES};
-use crate::media::SourceError;
 use crate::pipeline::CameraState;
 use crate::pipeline::commands::{CaptureCommand, ControlsError};
-use crate::source::{Opener as _, Source};
+use tallycam_camera::media::SourceError;
+use tallycam_camera::source::{Opener as _, Source};
 
 impl Capture<'_> {
     /// Serves one request, in order, so that frames come between many of them. Returns another source to try; the

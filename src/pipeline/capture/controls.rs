@@ -11,10 +11,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::media::{Control, ControlKind, ControlValue, SourceError, SourceErrorKind};
 use crate::pipeline::commands::{CameraControls, ControlsError, SavedControls, WrongControl};
-use crate::source::controls::{ControlPlan, Objection, is_auto_mode, plan};
-use crate::source::{Opener, Source};
+use tallycam_camera::media::{Control, ControlKind, ControlValue, SourceError, SourceErrorKind};
+use tallycam_camera::source::controls::{ControlPlan, Objection, is_auto_mode, plan};
+use tallycam_camera::source::{Opener, Source};
 
 /// State of the controls. Lives on the capture thread.
 #[derive(Debug, Default)]
@@ -498,7 +498,7 @@ impl<'a> ControlSetter<'a> {
         });
         let held: BTreeMap<String, f64> = held.map(|(name, value)| (name.clone(), *value)).collect();
         let (wanted, _) = order_values(&self.controls, &held);
-        self.apply_all(&crate::source::controls::plan(&self.controls, &wanted))
+        self.apply_all(&tallycam_camera::source::controls::plan(&self.controls, &wanted))
     }
 }
 
@@ -593,9 +593,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::base::Stop;
-    use crate::media::{Fourcc, Frame};
-    use crate::source::StreamFormat;
+    use tallycam_base::Stop;
+    use tallycam_camera::media::{Fourcc, Frame};
+    use tallycam_camera::source::StreamFormat;
 
     /// A camera with a focus under an auto mode, a gain with a limit of its own, and a button.
     struct Camera {

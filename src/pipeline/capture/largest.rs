@@ -6,10 +6,10 @@ use std::time::Instant;
 use super::session::{broken_pictures_fault, describe_source, silent_fault};
 use super::timeouts::silence_timeout;
 use super::{Capture, FRAME_WAIT, OPEN_TAKES};
-use crate::base::Stop;
-use crate::media::{SourceError, SourceErrorKind};
 use crate::pipeline::capture_state::Largest;
 use crate::pipeline::warm_up::WarmUp;
+use tallycam_base::Stop;
+use tallycam_camera::media::{SourceError, SourceErrorKind};
 
 impl Capture<'_> {
     /// True if the camera must be reopened for a frame larger than `now`. If there is no larger one, the requesters

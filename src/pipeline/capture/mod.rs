@@ -18,10 +18,10 @@ mod trial;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::base::{Heartbeat, Stop};
-use crate::encode::Encoder;
-use crate::media::{SourceError, SourceErrorKind};
-use crate::source::{Opener, Source};
+use tallycam_base::{Heartbeat, Stop};
+use tallycam_camera::encode::Encoder;
+use tallycam_camera::media::{SourceError, SourceErrorKind};
+use tallycam_camera::source::{Opener, Source};
 
 use super::CameraState;
 use super::backoff::{Backoff, SHORTEST};

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::Capture;
-use crate::base::{Fault, FaultKind};
-use crate::encode::{TransformError, Transformer};
-use crate::media::{Frame, Picture, View};
 use crate::pipeline::capture_state::Shots;
+use tallycam_base::{Fault, FaultKind};
+use tallycam_camera::encode::{TransformError, Transformer};
+use tallycam_camera::media::{Frame, Picture, View};
 
 /// Renders frames in the current view. The transformer exists only while the view changes the frame.
 #[derive(Debug)]

@@ -8,12 +8,12 @@ use super::card::WAKING_CARD;
 use super::timeouts::OpenOptions;
 use super::trial::trial_abandoned;
 use super::{Capture, FRAME_WAIT, OPEN_TAKES, StreamEnd};
-use crate::base::{Fault, Stop};
-use crate::media::{Fourcc, Frame, SourceError, SourceErrorKind};
 use crate::pipeline::CameraState;
 use crate::pipeline::capture_state::Shots;
 use crate::pipeline::rate::RateLimit;
-use crate::source::{Source, StreamFormat};
+use tallycam_base::{Fault, Stop};
+use tallycam_camera::media::{Fourcc, Frame, SourceError, SourceErrorKind};
+use tallycam_camera::source::{Source, StreamFormat};
 
 /// Interval at which the opener is asked for a better source.
 const LOOK_FOR_BETTER: Duration = Duration::from_secs(3);

@@ -3,8 +3,8 @@
 use tokio::sync::oneshot;
 
 use super::camera_info::CameraInfo;
-use crate::media::{SourceError, SourceErrorKind};
-use crate::source::Opener;
+use tallycam_camera::media::{SourceError, SourceErrorKind};
+use tallycam_camera::source::Opener;
 
 /// Another source to try.
 pub struct Swap {

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::{CountedFrame, to_frame};
-use crate::encode::Encoder;
-use crate::media::canvas::{Canvas, Ink};
-use crate::media::{Picture, SmallImage};
 use crate::pipeline::counting::draw::{DrawnLine, Trails, draw};
 use crate::pipeline::counting::{Overlay, ShownTrack};
-use crate::vision::{CountingLine, Direction, Labels, LineId};
+use tallycam_camera::encode::Encoder;
+use tallycam_camera::media::canvas::{Canvas, Ink};
+use tallycam_camera::media::{Picture, SmallImage};
+use tallycam_vision::{CountingLine, Direction, Labels, LineId};
 
 /// Draws counted frames in order.
 pub struct ClipAnnotator {

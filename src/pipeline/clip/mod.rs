@@ -14,10 +14,10 @@ mod annotate;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use crate::base::{ClockTime, Fault, Worker};
-use crate::media::{Fourcc, Frame, SmallImage};
-use crate::source::clip::{ClipFrame, ClipReader, no_pictures};
-use crate::vision::{
+use tallycam_base::{ClockTime, Fault, Worker};
+use tallycam_camera::media::{Fourcc, Frame, SmallImage};
+use tallycam_camera::source::clip::{ClipFrame, ClipReader, no_pictures};
+use tallycam_vision::{
     Aspect, Bounds, Counter, CounterOverlay, Crossing, Detector, NearMiss, Outcome, ReadPicture, RegionMode,
     RegionSchedule, region,
 };

@@ -13,11 +13,11 @@ use tokio::sync::watch;
 use super::draw::{self, DrawnLine, DrawnZone, Trails};
 use super::inference::PictureReader;
 use super::shared::{DetectorRequests, DetectorState};
-use crate::base::{Heartbeat, IDLE, block_on};
-use crate::encode::Encoder;
-use crate::media::canvas::{Canvas, Ink};
-use crate::media::{Geometry, Picture, Subscriber};
 use crate::pipeline::capture::out_of_memory_card;
+use tallycam_base::{Heartbeat, IDLE, block_on};
+use tallycam_camera::encode::Encoder;
+use tallycam_camera::media::canvas::{Canvas, Ink};
+use tallycam_camera::media::{Geometry, Picture, Subscriber};
 
 /// JPEG quality of the card for a picture that is too large.
 const CARD_QUALITY: u8 = 80;

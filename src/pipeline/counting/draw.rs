@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::media::canvas::{Canvas, Face, Ink, PixelPoint};
+use tallycam_camera::media::canvas::{Canvas, Face, Ink, PixelPoint};
 
 use super::{Overlay, ShownTrack};
 
@@ -230,7 +230,7 @@ impl<'a> OverlayPen<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::ClockTime;
+    use tallycam_base::ClockTime;
 
     const GREY: Ink = Ink::srgb(0x808080);
 

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use super::lines::{self, Chosen, DetectorView};
 use super::{CountingSettings, LoadedDetector, Overlay, ShownTrack};
-use crate::base::{Fault, FaultKind};
-use crate::encode::{CompressError, ReduceError, Reducer};
-use crate::media::{Geometry, Picture, SmallImage};
-use crate::store::{LineRow, LineStatus, Scene, ZoneRow};
-use crate::vision::{
+use tallycam_base::{Fault, FaultKind};
+use tallycam_camera::encode::{CompressError, ReduceError, Reducer};
+use tallycam_camera::media::{Geometry, Picture, SmallImage};
+use tallycam_store::{LineRow, LineStatus, Scene, ZoneRow};
+use tallycam_vision::{
     Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Detector, Direction, Filter, Labels,
     LineId, Outcome, Point, ReadPicture, RegionSchedule, TrackView, region,
 };
@@ -448,12 +448,12 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
-    use crate::base::ClockTime;
-    use crate::encode::Encoder;
-    use crate::media::{Fourcc, Frame};
-    use crate::store::LineDraft;
-    use crate::vision::region::plan::RegionShape;
-    use crate::vision::{Detection, RegionMode};
+    use tallycam_base::ClockTime;
+    use tallycam_camera::encode::Encoder;
+    use tallycam_camera::media::{Fourcc, Frame};
+    use tallycam_store::LineDraft;
+    use tallycam_vision::region::plan::RegionShape;
+    use tallycam_vision::{Detection, RegionMode};
 
     /// A person that walks from right to left in four seconds, repeatedly.
     struct Walker {

@@ -4,9 +4,9 @@
 //! A class that the detector does not know is reported, never guessed. A line whose classes are all unknown counts
 //! nothing.
 
-use crate::base::unicode::quoted;
-use crate::store::{LineRow, Scene, ZoneRow};
-use crate::vision::{Class, CountingLine, Labels, LineId, Point, Polygon, Zone, ZoneId};
+use tallycam_base::unicode::quoted;
+use tallycam_store::{LineRow, Scene, ZoneRow};
+use tallycam_vision::{Class, CountingLine, Labels, LineId, Point, Polygon, Zone, ZoneId};
 
 /// The shapes for counting, and the unusable ones.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -155,8 +155,8 @@ pub fn quote_names(names: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{LineDraft, ZoneDraft};
-    use crate::vision::{Anchor, Recrossing};
+    use tallycam_store::{LineDraft, ZoneDraft};
+    use tallycam_vision::{Anchor, Recrossing};
 
     fn line(id: u64, scene: Option<Scene>, classes: &[&str]) -> LineRow {
         LineRow {

@@ -29,10 +29,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Demand, NoPicture, Pipeline, not_started};
-use crate::base::{Fault, Worker};
-use crate::encode::Encoder;
-use crate::media::{Hub, Picture};
-use crate::store::{Counts, Scene, StoreError};
+use tallycam_base::{Fault, Worker};
+use tallycam_camera::encode::Encoder;
+use tallycam_camera::media::{Hub, Picture};
+use tallycam_store::{Counts, Scene, StoreError};
 
 use annotate::Annotator;
 use detect::Detect;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::ClockTime;
-use crate::store::{OccupancySpan, Scene};
+use tallycam_base::ClockTime;
+use tallycam_store::{OccupancySpan, Scene};
 
 /// Length of a row, in microseconds of wall time.
 const PERIOD_US: u64 = 300_000_000;

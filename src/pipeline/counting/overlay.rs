@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::base::ClockTime;
+use tallycam_base::ClockTime;
 
 /// A track in the overlay.
 #[derive(Debug, Clone, PartialEq)]

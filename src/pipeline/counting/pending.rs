@@ -3,7 +3,7 @@
 //!
 //! counts.db recognises a repeated crossing. An offer with unknown outcome may therefore be repeated.
 
-use crate::store::{Counts, NewCrossing, StoreError};
+use tallycam_store::{Counts, NewCrossing, StoreError};
 
 /// Maximum number of waiting crossings. Beyond it the oldest are lost, and the status reports that.
 const MOST_WAITING: usize = 10_000;
@@ -66,8 +66,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::store::{CountsOptions, Scene};
-    use crate::vision::Direction;
+    use tallycam_store::{CountsOptions, Scene};
+    use tallycam_vision::Direction;
 
     #[test]
     fn rejected_crossings_are_kept_within_a_bound() {

@@ -1,8 +1,8 @@
 //! Settings of counting, and the maker of detectors.
 
-use crate::base::Fault;
-use crate::store::Scene;
-use crate::vision::{Detector, Filter, RegionMode};
+use tallycam_base::Fault;
+use tallycam_store::Scene;
+use tallycam_vision::{Detector, Filter, RegionMode};
 
 /// Key in counts.db of the model chosen on the page.
 pub const MODEL_SETTING: &str = "detect.model";
@@ -19,7 +19,7 @@ pub struct LoadedDetector {
 
 /// Makes a detector for a scene and the model chosen on the page (its name), if any. May take seconds. Runs on the
 /// detect thread.
-/// Its faults are of the kind [`crate::base::FaultKind::Wrong`].
+/// Its faults are of the kind [`tallycam_base::FaultKind::Wrong`].
 pub type MakeDetector = Box<dyn FnMut(Scene, Option<&str>) -> Result<LoadedDetector, Fault> + Send>;
 
 /// Settings of counting.

@@ -11,10 +11,10 @@ use tokio::sync::{oneshot, watch};
 use super::inference::MissedTrack;
 use super::overlay::empty_overlay;
 use super::{CountingSettings, CountingStatus, MakeDetector, Overlay};
-use crate::base::{ClockTime, Fault, Stop};
-use crate::media::Hub;
 use crate::pipeline::{Demand, NewestSource, Pipeline, RateMeter};
-use crate::store::{Counts, LineRow, Scene, StoreError, Tallies, ZoneRow};
+use tallycam_base::{ClockTime, Fault, Stop};
+use tallycam_camera::media::Hub;
+use tallycam_store::{Counts, LineRow, Scene, StoreError, Tallies, ZoneRow};
 
 /// Number of detections in the medians of times.
 const TIMES: usize = 64;

@@ -3,11 +3,11 @@
 //! Counting means that detections take place and crossings are recorded. Everything else is a gap, with the first
 //! reason that applies.
 
-use crate::base::{ClockTime, Fault};
-use crate::media::source_error::SEE_DIAGNOSIS;
 use crate::pipeline::CameraState;
 use crate::pipeline::state::sentence;
-use crate::store::{Coverage, Scene};
+use tallycam_base::{ClockTime, Fault};
+use tallycam_camera::media::source_error::SEE_DIAGNOSIS;
+use tallycam_store::{Coverage, Scene};
 
 /// The status of counting.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -193,7 +193,7 @@ const COUNTS_HINT: &str = "see that the directory of [store] can be written to a
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::{SourceError, SourceErrorKind};
+    use tallycam_camera::media::{SourceError, SourceErrorKind};
 
     const COUNTS: StatusInputs<'static> = StatusInputs {
         is_on: true,

@@ -4,9 +4,9 @@
 use bytes::Bytes;
 
 use super::inference::PictureReader;
-use crate::encode::{CompressError, Encoder};
-use crate::media::canvas::{Canvas, Ink};
-use crate::media::{Geometry, Picture, SmallImage};
+use tallycam_camera::encode::{CompressError, Encoder};
+use tallycam_camera::media::canvas::{Canvas, Ink};
+use tallycam_camera::media::{Geometry, Picture, SmallImage};
 
 /// Longer side of the thumbnail of a live crossing, in pixels.
 pub const LONGEST: u32 = 160;
@@ -130,7 +130,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::base::ClockTime;
+    use tallycam_base::ClockTime;
 
     /// 400 × 200, the right half bright and blue.
     fn image() -> SmallImage {

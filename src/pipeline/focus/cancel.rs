@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::UnderWay;
-use crate::media::ControlValue;
 use crate::pipeline::Pipeline;
+use tallycam_camera::media::ControlValue;
 
 /// Timeout of a move that waits for a sweep to end.
 const ENDS_WITHIN: Duration = Duration::from_secs(5);

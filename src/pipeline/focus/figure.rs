@@ -1,9 +1,9 @@
 //! The sharpness of the shown part of a picture, computed once per picture. Runs on tokio's pool, one at a time.
 //! Allocates only for the first picture of a size.
 
-use crate::encode::Reducer;
-use crate::lens;
-use crate::media::{Geometry, Picture, SmallImage};
+use tallycam_camera::encode::Reducer;
+use tallycam_camera::lens;
+use tallycam_camera::media::{Geometry, Picture, SmallImage};
 
 /// Minimum width and height of the analysed image: fine enough for the last position of a lens, and a quarter of the
 /// work for a picture of 1280 × 720.

@@ -22,13 +22,13 @@ use tokio::time::timeout;
 
 use super::commands::{CameraControls, ControlsError, WantedControls};
 use super::{CameraState, Pipeline};
-use crate::base::{ClockTime, Fault, FaultKind, Stop};
-use crate::config::LensKind;
-pub use crate::lens::Move;
-use crate::lens::{Drive, LensChange, Sweep, SweepResult};
-use crate::media::view::Geometry;
-use crate::media::{ControlValue, Picture};
 use figure::Figure;
+use tallycam_base::{ClockTime, Fault, FaultKind, Stop};
+pub use tallycam_camera::lens::Move;
+use tallycam_camera::lens::{Drive, LensChange, Sweep, SweepResult};
+use tallycam_camera::media::view::Geometry;
+use tallycam_camera::media::{ControlValue, Picture};
+use tallycam_config::LensKind;
 pub(super) use under_way::UnderWay;
 
 /// Maximum age of controls for readers: reading a control is a transfer on the camera's bus.

@@ -3,9 +3,9 @@
 //! Invariant: the latest requested position of the lens wins. Lives in the pipeline's shared state, because code that
 //! sets a control knows nothing of sweeps. Used in the tasks of the callers.
 
-use crate::base::Stop;
-use crate::lens::Drive;
 use crate::pipeline::SavedControls;
+use tallycam_base::Stop;
+use tallycam_camera::lens::Drive;
 
 /// A current sweep. A pipeline has at most one.
 #[derive(Debug, Clone)]

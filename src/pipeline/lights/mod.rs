@@ -26,17 +26,19 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::base::{Fault, Worker};
-use crate::lights;
+use tallycam_base::{Fault, Worker};
+use tallycam_camera::lights;
 
 use super::recording::RecorderHandle;
 use super::{Pipeline, not_started};
-pub use crate::lights::{Color, LitLight, PRESETS, Paint, PixelOrder, Strip, StripKind, StripSettings};
 pub use settings::{LightsSettings, OpenStrip};
 use shared::LightState;
 pub use shared::{LightStatus, Shows};
 use shot::LIT_WITHIN;
 pub(super) use shot::{LightSwitch, LitShot};
+pub use tallycam_camera::lights::{
+    Color, LitLight, PRESETS, Paint, PixelOrder, Strip, StripKind, StripSettings,
+};
 
 /// The light. Clones share it.
 #[derive(Debug, Clone)]

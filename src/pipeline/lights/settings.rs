@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::lights::{LitLight, Strip, StripSettings};
-use crate::media::SourceError;
+use tallycam_camera::lights::{LitLight, Strip, StripSettings};
+use tallycam_camera::media::SourceError;
 
 /// Settings of the light. The defaults are those of the shipped configuration.
 #[derive(Debug, Clone, PartialEq)]

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::{Color, LightsSettings};
-use crate::base::json;
-use crate::media::{SourceError, SourceErrorKind};
+use tallycam_base::json;
+use tallycam_camera::media::{SourceError, SourceErrorKind};
 
 json::words! { Shows { Off "off", On "on", Auto "auto", Shot "shot" } }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::shared::LightState;
-use crate::media::Picture;
+use tallycam_camera::media::Picture;
 
 /// Timeout of the strip.
 pub(super) const LIT_WITHIN: Duration = Duration::from_millis(500);
@@ -66,13 +66,13 @@ impl LitShot {
 
     /// Waits until the camera has adjusted.
     pub async fn wait_settled(&self) {
-        let left = self.from_us.saturating_sub(crate::base::clock::monotonic_us());
+        let left = self.from_us.saturating_sub(tallycam_base::clock::monotonic_us());
         tokio::time::sleep(Duration::from_micros(left)).await;
     }
 
     /// Remaining time until then.
     pub fn remaining(&self) -> Duration {
-        Duration::from_micros(self.from_us.saturating_sub(crate::base::clock::monotonic_us()))
+        Duration::from_micros(self.from_us.saturating_sub(tallycam_base::clock::monotonic_us()))
     }
 }
 

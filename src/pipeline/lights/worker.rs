@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use super::auto::Auto;
 use super::shared::{LightCommand, LightState, LightStatus, Shows};
 use super::{Color, LightsSettings, LitLight, OpenStrip, Strip, StripKind, StripSettings};
-use crate::base::{Heartbeat, clock};
-use crate::encode::Reducer;
-use crate::lights::{LightScene, pixels};
-use crate::media::{SmallImage, SourceError, SourceErrorKind};
 use crate::pipeline::recording::RecorderHandle;
 use crate::pipeline::{CameraState, Pipeline};
+use tallycam_base::{Heartbeat, clock};
+use tallycam_camera::encode::Reducer;
+use tallycam_camera::lights::{LightScene, pixels};
+use tallycam_camera::media::{SmallImage, SourceError, SourceErrorKind};
 
 /// Time until a faulty strip is retried without a request.
 const AGAIN: Duration = Duration::from_secs(30);

@@ -5,7 +5,7 @@
 //! behind it. If too many wait, the chunk is dropped, which is a gap.
 
 use crate::pipeline::rate::RateLimit;
-use crate::store::media::{
+use tallycam_store::media::{
     Chunk, Ended, Item, MediaError, RecordingHandle, RecordingProgress, RefusedChunk, Spare,
 };
 

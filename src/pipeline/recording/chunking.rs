@@ -8,7 +8,7 @@
 //! Shorter chunks would cost more: each adds some 15 pages, which is nearly a quarter of a chunk of 0.3 MB. Larger
 //! chunks also take longer to write, and can afford to end sooner.
 
-use crate::store::media::{Chunk, ChunkFrame};
+use tallycam_store::media::{Chunk, ChunkFrame};
 
 use super::queue::Shot;
 

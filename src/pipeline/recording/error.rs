@@ -1,9 +1,9 @@
 //! Errors of taking and storing pictures.
 
-use crate::base::{Fault, FaultKind};
-use crate::encode::NoRoom;
 use crate::pipeline::{CameraState, NoPicture};
-use crate::store::media::MediaError;
+use tallycam_base::{Fault, FaultKind};
+use tallycam_camera::encode::NoRoom;
+use tallycam_store::media::MediaError;
 
 /// A picture could not be taken or stored, or a recording not started.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -41,9 +41,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
-use crate::base::{Fault, Worker};
-use crate::store::Counts;
-use crate::store::media::{AsideFile, Item, Media, MediaError};
+use tallycam_base::{Fault, Worker};
+use tallycam_store::Counts;
+use tallycam_store::media::{AsideFile, Item, Media, MediaError};
 
 pub use super::PictureChange;
 use super::{Pipeline, not_started};

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::media::Picture;
+use tallycam_camera::media::Picture;
 
 /// A picture that may be recorded.
 #[derive(Debug, Clone)]
@@ -89,8 +89,8 @@ impl Backlog {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::base::ClockTime;
-    use crate::media::PictureBuilder;
+    use tallycam_base::ClockTime;
+    use tallycam_camera::media::PictureBuilder;
 
     /// A shot of 8×8 pixels whose JPEG repeats its number `len` times.
     pub fn shot(sequence: u64, at_us: u64, len: usize) -> Shot {

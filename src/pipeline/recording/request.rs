@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::RecordError;
-use crate::base::{Fault, json};
 use crate::pipeline::PictureChange;
+use tallycam_base::{Fault, json};
 
 /// Valid pictures per second of a recording.
 const FPS: std::ops::RangeInclusive<f64> = 0.01..=240.0;

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::{RecordError, RecorderSettings, RecordingRequest, RecordingStatus};
-use crate::base::Stop;
 use crate::pipeline::{Demand, Pipeline};
-use crate::store::media::{Item, Media, MediaError};
+use tallycam_base::Stop;
+use tallycam_store::media::{Item, Media, MediaError};
 
 /// Maximum number of waiting requests; further ones wait to be queued.
 pub const COMMANDS: usize = 8;

@@ -7,11 +7,11 @@ use tokio::time::{Instant, timeout_at};
 
 use super::error::not_changed;
 use super::{PictureChange, RecordError, RecorderHandle, SnapshotRequest, Which};
-use crate::base::Fault;
-use crate::media::exif::{Label, labelled};
-use crate::media::{Picture, PictureBuilder};
 use crate::pipeline::change_picture;
-use crate::store::media::{Item, MediaOrigin, NewSnapshot};
+use tallycam_base::Fault;
+use tallycam_camera::media::exif::{Label, labelled};
+use tallycam_camera::media::{Picture, PictureBuilder};
+use tallycam_store::media::{Item, MediaOrigin, NewSnapshot};
 
 /// Timeout of a snapshot's picture.
 const PICTURE_WITHIN: Duration = Duration::from_secs(10);
@@ -121,7 +121,7 @@ fn changed(picture: &Picture, wanted: &PictureChange, quality: u8) -> Result<Pic
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::View;
+    use tallycam_camera::media::View;
 
     #[test]
     fn requests_out_of_range_are_refused_before_a_picture_is_taken() {

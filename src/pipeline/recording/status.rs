@@ -1,6 +1,6 @@
 //! Status of recording.
 
-use crate::store::media::Recorded;
+use tallycam_store::media::Recorded;
 
 /// Status of recording.
 #[derive(Debug, Clone, PartialEq, Default)]

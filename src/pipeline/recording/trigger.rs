@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::base::unicode::quoted;
-use crate::store::{Scene, StoredCrossing};
+use tallycam_base::unicode::quoted;
+use tallycam_store::{Scene, StoredCrossing};
 
 /// Maximum delay of a crossing's report, microseconds. After that the scene is over.
 const STALE_US: u64 = 10_000_000;
@@ -61,7 +61,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::vision::Direction;
+    use tallycam_vision::Direction;
 
     fn crossing(line: &str) -> StoredCrossing {
         StoredCrossing {

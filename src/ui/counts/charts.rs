@@ -5,12 +5,12 @@ use std::fmt::Write;
 use super::compare::Compared;
 use super::tables::week_table;
 use super::{ChartView, UNKNOWN, figure, link_list};
-use crate::store::{BucketRow, Gap, LineRow, TallyRow};
 use crate::ui::chart::{Bars, ChartSums, NOTHING, WeekMap, sums};
 use crate::ui::counts::range::{DateSpan, Heatmap, day_start_us};
 use crate::ui::counts::since::{format_sums, reset_name, tally_sums};
 use crate::ui::escape::Text;
 use crate::ui::format::{WEEKDAYS, format_change, format_duration, format_when, percent, to_zoned};
+use tallycam_store::{BucketRow, Gap, LineRow, TallyRow};
 
 /// Least known time of a line, in microseconds, for a figure.
 const LEAST_KNOWN_US: u64 = 2_000_000;

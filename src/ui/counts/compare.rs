@@ -6,9 +6,9 @@ use jiff::civil::{Date, DateTime};
 
 use super::ChartView;
 use super::range::days_before;
-use crate::store::BucketRow;
 use crate::ui::chart::{ChartSums, sums};
 use crate::ui::format::{micros, to_zoned};
+use tallycam_store::BucketRow;
 
 /// Coverage from which an hour counts as complete: a detection may start a little late.
 const IN_FULL: f64 = 0.99;

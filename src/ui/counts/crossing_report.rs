@@ -3,12 +3,12 @@
 
 use std::fmt::Write;
 
-use crate::base::unicode::percent_encoded;
-use crate::store::Gap;
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::{Head, LocalClock};
 use crate::ui::format::{format_count, format_when, not_counted_reason, rfc3339, second, to_zoned};
 use crate::ui::frame::{PageFrame, Tab};
+use tallycam_base::unicode::percent_encoded;
+use tallycam_store::Gap;
 
 /// The crossings and possible misses of a line.
 #[derive(Debug, Clone, PartialEq, Default)]

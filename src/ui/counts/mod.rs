@@ -15,8 +15,6 @@ mod tables;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::base::unicode::percent_encoded;
-use crate::store::{BucketRow, Gap, LineRow, Reset, TallyRow, is_open};
 use crate::ui::chart::{self, ChartSums};
 use crate::ui::counts::crossing_report::crossings_address;
 use crate::ui::counts::range::{CountsAsk, Heatmap, counting_day};
@@ -27,6 +25,8 @@ use crate::ui::format::{
     began_us, capital, day, format_long_day, format_thousands, maybe_sentence, minute, rfc3339, to_zoned,
 };
 use crate::ui::frame::{PageFrame, Tab, refusal_html, remedy};
+use tallycam_base::unicode::percent_encoded;
+use tallycam_store::{BucketRow, Gap, LineRow, Reset, TallyRow, is_open};
 
 /// Shown instead of an unknown sum.
 const UNKNOWN: &str = "–";

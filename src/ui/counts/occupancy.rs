@@ -3,11 +3,11 @@
 use std::fmt::Write;
 
 use super::{ChartView, shown_buckets};
-use crate::store::{BucketRow, Count, Direction, OccupancyRow};
 use crate::ui::chart::Bars;
 use crate::ui::escape::Text;
 use crate::ui::facts::ZoneFigures;
 use crate::ui::format::{format_when, to_zoned};
+use tallycam_store::{BucketRow, Count, Direction, OccupancyRow};
 
 impl ChartView<'_> {
     /// The zones, if no line or class is chosen.

@@ -6,9 +6,9 @@
 use jiff::ToSpan;
 use jiff::civil::{Date, Weekday};
 
-use crate::base::json;
 use crate::ui::facts::LocalClock;
 use crate::ui::format::{micros, to_zoned};
+use tallycam_base::json;
 
 /// Longest range in days that is compared with the time before it: hours are read for both.
 const MOST_COMPARED: i32 = 92;

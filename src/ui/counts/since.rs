@@ -1,8 +1,8 @@
 //! Names of today's sums after a reset, for the pages Live and Counts.
 
-use crate::store::TallyRow;
 use crate::ui::facts::LocalClock;
 use crate::ui::format::{format_thousands, minute, to_zoned};
+use tallycam_store::TallyRow;
 
 /// The name of the sums of these lines if some were reset since the day began at `day_us`: "Since 14:00", or "Today,
 /// Door since 14:00".

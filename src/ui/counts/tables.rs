@@ -7,13 +7,13 @@ use super::compare::Compared;
 use super::crossing_report::crossings_address;
 use super::range::export_name;
 use super::{ChartView, figure};
-use crate::store::{BucketRow, Direction, Gap};
 use crate::ui::chart::{ChartSums, WeekMap, bucket_name, is_unknown, sums};
 use crate::ui::escape::Text;
 use crate::ui::format::{
     WEEKDAYS, capital, format_duration, format_thousands, format_when, is_before_begin, minute,
     not_counted_reason, percent, to_zoned,
 };
+use tallycam_store::{BucketRow, Direction, Gap};
 
 /// Largest number of listed gaps and events; the API has all.
 const MOST_LISTED: usize = 12;

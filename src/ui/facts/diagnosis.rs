@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::base::json;
+use tallycam_base::json;
 
 json::words! { Verdict { Good "good", Warning "warning", Bad "bad", None "none" } }
 

@@ -11,9 +11,9 @@ use std::rc::Rc;
 
 use jiff::tz::TimeZone;
 
-use crate::base::json;
-use crate::store::{OccupancyRow, Scene, ZoneRow};
 use crate::ui::format::sentence;
+use tallycam_base::json;
+use tallycam_store::{OccupancyRow, Scene, ZoneRow};
 
 json::words! {
     AlertKind { Camera "camera", Counting "counting", Storage "storage", Clock "clock", Password "password" }

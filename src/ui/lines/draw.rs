@@ -3,9 +3,9 @@
 
 use std::fmt::Write;
 
-use crate::store::{LineRow, ZoneDraft};
 use crate::ui::escape::Text;
 use crate::ui::facts::ZoneNow;
+use tallycam_store::{LineRow, ZoneDraft};
 
 /// Width of the drawing in its own units, so that strokes and words have the same size on every picture.
 const WIDE: f64 = 960.0;

@@ -9,12 +9,12 @@ pub mod zones;
 
 use std::fmt::Write;
 
-use crate::store::{LineDraft, LineRow, TallyRow};
 use crate::ui::escape::Text;
 use crate::ui::facts::{CountingReport, Head, LocalClock, Reader, RefusalReason, ReturnedForm, ZoneNow};
 use crate::ui::format::capital;
 use crate::ui::frame::{PageFrame, Tab, options};
 use form::{ask_to_delete, class_names, how_to_draw, named, reasons};
+use tallycam_store::{LineDraft, LineRow, TallyRow};
 use zones::ZoneForm;
 
 /// Data of the line editor.

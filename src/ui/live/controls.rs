@@ -1,10 +1,10 @@
 //! Controls of the live page: the view menu under the picture, and the cards of light and lens.
 
-use crate::store::LineRow;
 use crate::ui::facts::lens::LensReport;
 use crate::ui::facts::lights::LightReport;
 use crate::ui::form::form_to;
 use crate::ui::lights::{self, lens};
+use tallycam_store::LineRow;
 
 /// Data of the live page's controls.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use crate::store::{BucketRow, Direction, Gap, LineRow, StoredCrossing, TallyRow};
 use crate::ui::chart::{self, Bars};
 use crate::ui::counts::since::{format_sums, reset_name, tally_sums};
 use crate::ui::escape::{MarkedText, Text};
@@ -13,6 +12,7 @@ use crate::ui::format::{
     sentence, to_zoned,
 };
 use crate::ui::frame::{hidden_attribute, remedy};
+use tallycam_store::{BucketRow, Direction, Gap, LineRow, StoredCrossing, TallyRow};
 
 /// Data of counting on the live page.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,7 +7,6 @@ pub mod recording;
 use std::fmt::Write;
 use std::rc::Rc;
 
-use crate::store::LineRow;
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::{Alert, Reader, ReturnedForm, ZoneNow};
 use crate::ui::form::{self, hidden};
@@ -17,6 +16,7 @@ use crate::ui::lines::draw;
 use crate::ui::live::controls::LiveControls;
 use crate::ui::live::counting::LiveCounting;
 use crate::ui::live::recording::LiveRecording;
+use tallycam_store::LineRow;
 
 /// Data of the live page at its first paint; afterwards the script updates it from `api/v1/state`.
 #[derive(Debug, Clone, PartialEq)]
@@ -255,7 +255,7 @@ fn file_name(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::SourceErrorKind;
+    use tallycam_camera::media::SourceErrorKind;
 
     fn page() -> LivePage {
         LivePage {

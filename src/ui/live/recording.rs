@@ -1,13 +1,13 @@
 //! Recording on the live page: the buttons under the picture, the newest items, and faults of the disk.
 
-use crate::store::media::{Item, Recorded};
 use crate::ui::escape::Text;
 use crate::ui::facts::LocalClock;
 use crate::ui::form;
 use crate::ui::format::{format_time_in_recording, size};
 use crate::ui::frame::hidden_attribute;
 use crate::ui::media::LAPSES;
-use crate::ui::media::storage_view::grid_item;
+use crate::ui::media::storage_view::{RecordedWords as _, grid_item};
+use tallycam_store::media::{Item, Recorded};
 
 /// Data of recording on the live page.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
-use crate::store::media::{CheckReport, Storage};
 use crate::ui::escape::Text;
 use crate::ui::facts::{Head, LocalClock, Reader, RefusalReason};
 use crate::ui::form::{field, form_to, lock};
 use crate::ui::format::{format_count, format_when, sentence, size, to_zoned};
 use crate::ui::frame::{PageFrame, Tab, hidden_attribute, refusal_html};
-use crate::ui::media::storage_view::StorageFault;
+use crate::ui::media::storage_view::{StorageFault, StorageWords as _};
+use tallycam_store::media::{CheckReport, Storage};
 
 /// Data of the page Database.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,13 +3,13 @@
 use std::fmt::Write;
 
 use crate::access::{ADMIN, Person, Role, Scope, SessionFacts, TokenFacts, VIEWER};
-use crate::base::unicode::percent_encoded;
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::{LocalClock, RefusalReason, ReturnedForm};
 use crate::ui::form::{field, form_to};
 use crate::ui::format::{as_sentence, sentence, to_zoned};
 use crate::ui::frame::options;
 use crate::ui::machine::access::AccessPage;
+use tallycam_base::unicode::percent_encoded;
 
 /// Data of these parts.
 #[derive(Debug, Clone, PartialEq)]

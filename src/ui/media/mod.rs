@@ -7,14 +7,16 @@ use std::fmt::Write;
 
 use jiff::civil::Date;
 
-use crate::base::unicode::percent_encoded;
-use crate::store::media::{Item, Recorded, Storage};
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::{Head, LocalClock, Reader, RefusalReason};
 use crate::ui::form::{field, form_to, lock};
 use crate::ui::format::{format_count, format_long_day, size, to_zoned};
 use crate::ui::frame::{PageFrame, Tab, hidden_attribute, options, refusal_html};
-use crate::ui::media::storage_view::{StorageFault, delete_prompt, grid_item};
+use crate::ui::media::storage_view::{
+    RecordedWords as _, StorageFault, StorageWords as _, delete_prompt, grid_item,
+};
+use tallycam_base::unicode::percent_encoded;
+use tallycam_store::media::{Item, Recorded, Storage};
 
 /// Items on one page.
 pub const MEDIA_PAGE: usize = 60;

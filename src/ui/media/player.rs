@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use crate::store::media::Item;
 use crate::ui::escape::Text;
 use crate::ui::facts::{Head, LocalClock, Reader, RefusalReason};
 use crate::ui::form::{field, form_to, lock};
@@ -11,6 +10,7 @@ use crate::ui::format::{
 };
 use crate::ui::frame::{PageFrame, Tab, marked, refusal_html};
 use crate::ui::media::storage_view::{delete_prompt, format_frame_rate, gaps, pictures};
+use tallycam_store::media::Item;
 
 /// Most marks of one direction on the ruler: more could not be told apart.
 const MOST_MARKS: usize = 2000;
@@ -354,8 +354,8 @@ fn delete(item: &Item, [lock, unlock]: [&str; 2]) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::store::media::MediaKind;
     use crate::ui::{ReturnedForm, fixtures};
+    use tallycam_store::media::MediaKind;
 
     #[test]
     fn seconds_have_the_digits_they_need() {

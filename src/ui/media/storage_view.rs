@@ -4,28 +4,31 @@
 
 use std::fmt::Write;
 
-use crate::store::media::{Item, MediaKind, MediaOrigin, Recorded, Storage};
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::LocalClock;
 use crate::ui::format::{
     as_sentence, capital, format_count, format_duration, format_thousands, format_time_in_recording,
     format_when, size, to_zoned,
 };
+use tallycam_store::media::{Item, MediaOrigin, Recorded, Storage};
 
-impl Item {
-    pub(in crate::ui) fn is_recording(&self) -> bool {
-        self.kind == MediaKind::Recording
-    }
-
+/// A stored item in words.
+pub(in crate::ui) trait ItemWords {
     /// The name in a grid. A name of date and time is replaced by the kind, because the grid shows both anyway.
+    fn display_name(&self) -> String;
+
+    /// The line under its thumbnail: "13:47, 27 MB, protected".
+    fn line(&self, clock: &LocalClock) -> String;
+}
+
+impl ItemWords for Item {
     fn display_name(&self) -> String {
         let shape: String =
             self.name.chars().take(19).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
         if shape == "0000-00-00_00-00-00" { capital(self.kind.as_str()) } else { self.name.clone() }
     }
 
-    /// The line under its thumbnail: "13:47, 27 MB, protected".
-    pub(in crate::ui) fn line(&self, clock: &LocalClock) -> String {
+    fn line(&self, clock: &LocalClock) -> String {
         let at = to_zoned(self.at_us, &clock.zone);
         let mut words = format!("{:02}:{:02}, {}", at.hour(), at.minute(), size(self.bytes));
         match self.origin {
@@ -44,20 +47,35 @@ impl Item {
     }
 }
 
-impl Storage {
+/// Disk space in words.
+pub(in crate::ui) trait StorageWords {
     /// Bytes of the file system that media use.
+    fn used_bytes(&self) -> u64;
+
+    /// The number of all items.
+    fn item_count(&self) -> u64;
+
+    /// The bar of disk space with its words and a link to the page Database. Media are dark, other use of the disk is
+    /// lighter.
+    fn usage_bar(&self, link: &str) -> String;
+
+    /// As in "8.1 GB free, 41 days left at this rate".
+    fn describe_left(&self) -> String;
+
+    /// As in "41 days left at this rate".
+    fn describe_days_left(&self) -> Option<String>;
+}
+
+impl StorageWords for Storage {
     fn used_bytes(&self) -> u64 {
         self.file_bytes + self.aside.iter().map(|file| file.bytes).sum::<u64>()
     }
 
-    /// The number of all items.
-    pub(in crate::ui) fn item_count(&self) -> u64 {
+    fn item_count(&self) -> u64 {
         self.snapshots.0 + self.recordings.0
     }
 
-    /// The bar of disk space with its words and a link to the page Database. Media are dark, other use of the disk is
-    /// lighter.
-    pub(in crate::ui) fn usage_bar(&self, link: &str) -> String {
+    fn usage_bar(&self, link: &str) -> String {
         let total = self.total_bytes.max(1) as f64;
         let used = self.total_bytes.saturating_sub(self.free_bytes) as f64 / total * 100.0;
         let own = self.used_bytes() as f64 / total * 100.0;
@@ -79,7 +97,6 @@ impl Storage {
         )
     }
 
-    /// As in "8.1 GB free, 41 days left at this rate".
     fn describe_left(&self) -> String {
         let free = format!("{} free", size(self.free_bytes));
         match self.describe_days_left() {
@@ -88,8 +105,7 @@ impl Storage {
         }
     }
 
-    /// As in "41 days left at this rate".
-    pub(in crate::ui) fn describe_days_left(&self) -> Option<String> {
+    fn describe_days_left(&self) -> Option<String> {
         match (self.days_left, self.bytes_a_day) {
             (Some(days), _) => Some(format!("{} left at this rate", format_days(days))),
             (None, Some(rate)) if rate >= 1.0 => Some("the oldest make room for the newest".into()),
@@ -109,14 +125,21 @@ pub(in crate::ui) fn format_days(days: f64) -> String {
     }
 }
 
-impl Recorded {
+/// The recording in progress in words.
+pub(in crate::ui) trait RecordedWords {
     /// Length and size, in the button and beside it: "2:14, 41 MB". `page.js` formats alike.
-    pub(in crate::ui) fn length_and_size(&self) -> String {
+    fn length_and_size(&self) -> String;
+
+    /// As in "since 14:02, one picture every 1 min, 134 pictures, 2 gaps".
+    fn describe_progress(&self, clock: &LocalClock) -> String;
+}
+
+impl RecordedWords for Recorded {
+    fn length_and_size(&self) -> String {
         format!("{}, {}", format_time_in_recording(self.duration_us), size(self.bytes))
     }
 
-    /// As in "since 14:02, one picture every 1 min, 134 pictures, 2 gaps".
-    pub(in crate::ui) fn describe_progress(&self, clock: &LocalClock) -> String {
+    fn describe_progress(&self, clock: &LocalClock) -> String {
         let since = format_when(&to_zoned(self.began_us, &clock.zone), &to_zoned(clock.now_us, &clock.zone));
         let mut words = format!("since {since}");
         match (self.every, self.origin) {

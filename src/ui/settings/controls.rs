@@ -5,11 +5,11 @@ use std::fmt::Write;
 use super::fields::{APPLY, group_help, selected};
 use super::setting::{ControlsFacts, SettingsPage};
 use super::table::Group;
-use crate::media::{Control, ControlKind};
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::form::form_to;
 use crate::ui::format::{format_count, sentence};
 use crate::ui::frame::hidden_attribute;
+use tallycam_camera::media::{Control, ControlKind};
 
 /// The panel of the group. Without controls it says why, or is empty.
 pub(super) fn controls_panel(page: &SettingsPage, group: &Group) -> String {

@@ -5,9 +5,9 @@ use std::fmt::Write;
 use super::setting::{Setting, SettingField, SettingsPage, ValueOrigin};
 use super::table::{Group, WORDS, synonyms};
 use super::units::{self, Unit};
-use crate::config::keys;
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::format::{capital, sentence};
+use tallycam_config::keys;
 
 /// The words for a setting.
 #[derive(Debug, Clone, Copy)]

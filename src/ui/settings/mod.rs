@@ -12,7 +12,6 @@ mod units;
 
 use std::fmt::Write;
 
-use crate::config::keys::{self, Key, PagePlace};
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::Reader;
 use crate::ui::form::form_to;
@@ -23,6 +22,7 @@ use fields::{APPLY, FieldLabels, format_rounded, group_help};
 pub use retention::{LISTED, RetentionPreview};
 pub use setting::{CameraMode, ControlsFacts, Setting, SettingField, SettingsPage, ValueOrigin};
 use table::{CAMERA, CONTROLS, ELSEWHERE, GROUPS, Group, MODE, MODE_HINT, MODE_LABEL, RETENTION, synonyms};
+use tallycam_config::keys::{self, Key, PagePlace};
 
 /// True if the page shows and changes the setting with this key.
 fn is_shown_on_page(path: &str) -> bool {

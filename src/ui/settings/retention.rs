@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use crate::store::media::{ClockWait, Item};
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::LocalClock;
 use crate::ui::format::{format_count, format_long_day, format_when, sentence, size, to_zoned};
+use tallycam_store::media::{ClockWait, Item};
 
 /// Most listed items of a preview.
 pub const LISTED: usize = 20;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::media::Control;
-use crate::store::media::ClockWait;
 use crate::ui::facts::{Head, LocalClock, Reader, RefusalReason};
+use tallycam_camera::media::Control;
+use tallycam_store::media::ClockWait;
 
 use super::retention::RetentionPreview;
 

@@ -1,7 +1,7 @@
 //! The groups of the page Settings. The table of keys (`config/keys/`) names the group and the label of each key. A
 //! key without a group stands at the end of the page under its own name.
 
-use crate::config::keys::{self, Key, PagePlace};
+use tallycam_config::keys::{self, Key, PagePlace};
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Group {

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use super::{not_written, usage_error};
 use crate::cli::Failure;
-use crate::encode::avi::AviWriter;
 use crate::pipeline::clip::{ClipAnnotator, ClipCount, CountedFrame};
-use crate::vision::{CountingLine, Labels};
+use tallycam_camera::encode::avi::AviWriter;
+use tallycam_vision::{CountingLine, Labels};
 
 /// JPEG quality of the film, on libjpeg's scale.
 const QUALITY: u8 = 85;

@@ -12,19 +12,21 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::base::{Fault, FaultKind};
 use crate::cli::common::terminal::{Of, Progress};
 use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
-use crate::config::{Config, DetectConfig, DetectorKind};
 use crate::daemon::counting::{detector_factory, region_mode, settings, state_directory};
 use crate::daemon::models::{ModelStore, configured_model};
 use crate::pipeline::clip::{ClipCount, ClipRun, CountedFrame};
 use crate::pipeline::counting::{apply_filter, counter_options, too_near_note};
-use crate::store::Scene;
-use crate::vision::{Aspect, Counter, CountingLine, Detector, Labels, LineError, LineId, Point, RegionMode};
 use film::AnnotatedFilm;
 use printed::{PrintedLineCounts, PrintedReport};
 use report::{ReportCollector, read_true_crossings};
+use tallycam_base::{Fault, FaultKind};
+use tallycam_config::{Config, DetectConfig, DetectorKind};
+use tallycam_store::Scene;
+use tallycam_vision::{
+    Aspect, Counter, CountingLine, Detector, Labels, LineError, LineId, Point, RegionMode,
+};
 
 /// A line of fewer pixels is shorter than every object that could cross it.
 const SHORT_LINE: f64 = 10.0;

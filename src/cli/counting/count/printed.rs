@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::pipeline::clip::{ClipCount, ClipCrossing};
-use crate::vision::{Direction, Labels};
+use tallycam_vision::{Direction, Labels};
 
 /// The output of `--json`.
 #[derive(Debug, Serialize)]

@@ -9,12 +9,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::cli::Failure;
-use crate::media::{Geometry, Picture};
 use crate::pipeline::clip::{ClipAnnotator, ClipCrossing, CountedFrame};
 use crate::pipeline::counting::inference::PictureReader;
 use crate::pipeline::counting::thumbnail::{Cutter, MARGIN};
 use crate::ui::{CrossingClip, CrossingFigure, LineCrossings, report_page};
-use crate::vision::{Bounds, Class, CountingLine, Direction, Labels, LineId, TrackId};
+use tallycam_camera::media::{Geometry, Picture};
+use tallycam_vision::{Bounds, Class, CountingLine, Direction, Labels, LineId, TrackId};
 
 /// JPEG quality of the kept frames, on libjpeg's scale.
 const QUALITY: u8 = 80;
@@ -315,7 +315,7 @@ pub fn read_true_crossings(path: &Path, lines: &[CountingLine]) -> Result<Vec<Tr
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::vision::Point;
+    use tallycam_vision::Point;
 
     #[test]
     fn a_line_reports_precision_and_recall() {

@@ -9,7 +9,6 @@ use hyper::header::ETAG;
 use hyper::{HeaderMap, Response, StatusCode};
 use serde_json::Value;
 
-use crate::config::control_path;
 use crate::http::api::camera::controls_form;
 use crate::http::api::machine::settings_form;
 use crate::http::report::controls::{
@@ -25,9 +24,10 @@ use crate::http::site::Site;
 use crate::http::site::handler::{Request, Told};
 use crate::http::site::preferences::{NotSet, PreferenceChanges, SettingsInForce};
 use crate::http::site::task::to_its_end;
-use crate::media::control::number_json;
-use crate::media::{Control, ControlKind, ControlValue};
 use crate::pipeline::{CameraControls, ControlsError, WantedControls, WrongControl, unknown_control};
+use tallycam_camera::media::control::number_json;
+use tallycam_camera::media::{Control, ControlKind, ControlValue};
+use tallycam_config::control_path;
 
 /// Values to set, by control name. `None` returns to the camera's default and stores no value.
 pub type ControlsRequest = Vec<(String, Option<f64>)>;

@@ -6,8 +6,8 @@ use serde_json::Value;
 use crate::http::request::problem::{Problem, WrongField, WrongValueOf};
 use crate::http::request::query::Query;
 use crate::http::site::preferences::meanwhile;
-use crate::media::{Control, ControlKind};
 use crate::ui;
+use tallycam_camera::media::{Control, ControlKind};
 
 /// The typed values of the controls that were moved.
 pub fn typed(form: &Query, controls: &[Control]) -> Vec<(String, f64)> {

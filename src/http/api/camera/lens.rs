@@ -9,7 +9,6 @@ use hyper::header::ETAG;
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::config::LensKind;
 use crate::http::api::camera::controls;
 use crate::http::api::machine::settings;
 use crate::http::auth::caller::Who;
@@ -30,6 +29,7 @@ use crate::http::site::task::to_its_end;
 use crate::pipeline::CameraState;
 use crate::pipeline::focus::{FocusError, Move, Planned, SweepEnd};
 use crate::ui::{LastSweep, LensReport, LensWindow, SweepProgress};
+use tallycam_config::LensKind;
 
 /// A change of the lens: exactly one of these. `auto: false` beside a position or a step is allowed, because it is
 /// implied.

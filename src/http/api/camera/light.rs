@@ -6,9 +6,6 @@
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::base::{Fault, FaultKind};
-use crate::config::kind::{color as read_color, pixel_range};
-use crate::config::{MOST_RANGES, PixelRange};
 use crate::http::report::light::{has, has_colors, hex, no_light, report};
 use crate::http::report::schema_parts::{count, list};
 use crate::http::report::wire;
@@ -25,6 +22,9 @@ use crate::http::site::handler::Request;
 use crate::http::site::preferences::{NotSet, PreferenceChanges, meanwhile};
 use crate::pipeline::Lights;
 use crate::pipeline::lights::{Color, PRESETS};
+use tallycam_base::{Fault, FaultKind};
+use tallycam_config::kind::{color as read_color, pixel_range};
+use tallycam_config::{MOST_RANGES, PixelRange};
 
 /// A change of the light.
 #[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema)]

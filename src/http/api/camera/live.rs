@@ -17,9 +17,9 @@ use crate::http::server::multipart;
 use crate::http::site::Site;
 use crate::http::site::handler::Request;
 use crate::http::site::place;
-use crate::media::Picture;
-use crate::media::exif::{Label, labelled};
 use crate::pipeline::recording::RecordError;
+use tallycam_camera::media::Picture;
+use tallycam_camera::media::exif::{Label, labelled};
 
 /// Longest wait for the first picture of an idle camera: many clients give up after five seconds.
 const SNAPSHOT_WAIT: Duration = Duration::from_secs(4);

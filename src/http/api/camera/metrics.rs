@@ -12,8 +12,8 @@ use crate::http::server::link::ConnectionUse;
 use crate::http::site::Site;
 use crate::pipeline::counting::{CountingStatus, Overlay};
 use crate::pipeline::{CameraState, RecorderHandle};
-use crate::store::Counts;
-use crate::store::media::{MediaKind, Storage};
+use tallycam_store::Counts;
+use tallycam_store::media::{MediaKind, Storage};
 
 /// The media type of the format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";

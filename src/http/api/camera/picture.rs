@@ -15,7 +15,7 @@ use crate::http::request::{etag, json_body, reply};
 use crate::http::server::body::Body;
 use crate::http::site::handler::Request;
 use crate::http::site::preferences::NotSet;
-use crate::media::View;
+use tallycam_camera::media::View;
 
 /// Maximum number of tries if others change settings meanwhile.
 const TRIES: usize = 5;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::http::request::body::{FieldError, wrong};
 use crate::http::request::problem::Problem;
 use crate::http::request::query::{Query, wrong_value};
-use crate::media::View;
+use tallycam_camera::media::View;
 
 /// The requested view, with times in `zone`.
 ///

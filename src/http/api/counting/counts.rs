@@ -18,8 +18,8 @@ use crate::http::request::reply::no_store;
 use crate::http::request::{csv, reply, time_param};
 use crate::http::server::body::Body;
 use crate::http::site::handler::Request;
-use crate::store::{BucketSize, CountsQuery, LineRow, MOST_BUCKETS, OpeningHours, Scene, StoreError};
 use crate::ui;
+use tallycam_store::{BucketSize, CountsQuery, LineRow, MOST_BUCKETS, OpeningHours, Scene, StoreError};
 
 /// The format of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn an_id_that_is_also_a_name_is_refused_with_both_remedies() {
-        use crate::store::LineDraft;
+        use tallycam_store::LineDraft;
         let line = |id: u64, name: &str, scene| LineRow {
             id,
             version: 1,

@@ -9,7 +9,6 @@ use hyper::{Method, Response, StatusCode};
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
-use crate::base::Stop;
 use crate::http::api::counting::counts::{CountsFormat, as_table, classes_of, format, resolve};
 use crate::http::api::counting::shapes;
 use crate::http::api::media::download;
@@ -22,7 +21,8 @@ use crate::http::request::{reply, time_param};
 use crate::http::server::body::{Body, BrokenBody};
 use crate::http::site::handler::Request;
 use crate::http::site::readers::CountsReaders;
-use crate::store::{CrossingsQuery, Direction, StoredCrossing};
+use tallycam_base::Stop;
+use tallycam_store::{CrossingsQuery, Direction, StoredCrossing};
 
 /// Default number of crossings on a page.
 const USUAL_LIMIT: u64 = 100;

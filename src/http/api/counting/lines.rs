@@ -12,8 +12,8 @@ use crate::http::request::reply;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::http::site::handler::Request;
-use crate::store::{Counts, EditError, LineDraft, LineRow, Scene};
 use crate::ui::LineForm;
+use tallycam_store::{Counts, EditError, LineDraft, LineRow, Scene};
 
 /// Pairs of values that must fit each other; the store reports a fault of the pair under the second.
 const TOGETHER: [(&str, &str); 2] = [("a", "b"), ("in_name", "out_name")];

@@ -4,7 +4,6 @@
 use hyper::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{DetectorKind, kind};
 use crate::http::report::wire;
 use crate::http::report::wire::{Redact, milliseconds};
 use crate::http::request::problem::Problem;
@@ -15,6 +14,7 @@ use crate::http::site::handler::Request;
 use crate::http::site::preferences::{PreferenceChanges, Terms};
 use crate::pipeline::counting::{Counting, CountingStatus, MODEL_SETTING};
 use crate::ui::{CatalogueModel, ModelRow};
+use tallycam_config::{DetectorKind, kind};
 
 /// All facts on models at one moment.
 #[derive(Debug)]

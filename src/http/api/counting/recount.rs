@@ -13,7 +13,7 @@ use crate::http::request::problem::Problem;
 use crate::http::request::{json_body, reply};
 use crate::http::server::body::Body;
 use crate::http::site::handler::Request;
-use crate::store::{Direction, EditError, FoundAgain, Recount, RecountResult, Scene};
+use tallycam_store::{Direction, EditError, FoundAgain, Recount, RecountResult, Scene};
 
 /// The results of a recount.
 #[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]

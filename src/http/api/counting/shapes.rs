@@ -23,7 +23,7 @@ use crate::http::request::{etag, json_body, reply};
 use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::http::site::handler::Request;
-use crate::store::{Counts, EditError, Scene};
+use tallycam_store::{Counts, EditError, Scene};
 
 /// Maximum number of tries of a partial change while others change the shape.
 const TRIES: usize = 5;

@@ -10,7 +10,7 @@ use crate::http::request::problem::Problem;
 use crate::http::request::reply;
 use crate::http::server::body::Body;
 use crate::http::site::handler::Request;
-use crate::store::EditError;
+use tallycam_store::EditError;
 
 /// `GET /api/v1/tracks`.
 pub async fn tracks(request: Request) -> Result<Response<Body>, Problem> {

@@ -16,8 +16,8 @@ use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::http::site::handler::Request;
 use crate::pipeline::counting::Overlay;
-use crate::store::{Counts, EditError, Scene, StoreError, ZoneDraft, ZoneRow};
 use crate::ui::{ZoneForm, ZoneNow};
+use tallycam_store::{Counts, EditError, Scene, StoreError, ZoneDraft, ZoneRow};
 
 impl DrawnShape for ZoneRow {
     row!(ZoneDraft, "zone": zones add_zone change_zone delete_zone);

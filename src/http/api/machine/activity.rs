@@ -4,7 +4,6 @@ use hyper::Response;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use crate::base::clock::rfc3339;
 use crate::http::api::counting::counts::{CountsFormat, as_table, format};
 use crate::http::api::media::download;
 use crate::http::auth::refusals::Refusal;
@@ -17,7 +16,8 @@ use crate::http::request::reply::no_store;
 use crate::http::request::{reply, time_param};
 use crate::http::server::body::Body;
 use crate::http::site::handler::Request;
-use crate::store::{AuditEntry, AuditKind, AuditRow};
+use tallycam_base::clock::rfc3339;
+use tallycam_store::{AuditEntry, AuditKind, AuditRow};
 
 /// Default and maximum number of rows on a page.
 pub const USUAL: u64 = 100;

@@ -12,7 +12,6 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
-use crate::base::{Fault, Stop};
 use crate::http::api::media::download;
 use crate::http::api::media::download::{PIECE, WAITING, put};
 use crate::http::auth::audit::{AuditNote, change, noted};
@@ -29,7 +28,8 @@ use crate::http::site::handler::{Request, Told, read_upload};
 use crate::maintenance::backup::{ArchiveHeader, MediaCopy, write};
 use crate::maintenance::restore::{RestoreOptions, stage_restore};
 use crate::maintenance::{Maintenance, cut, request_reset, unfit};
-use crate::media::zip::stem;
+use tallycam_base::{Fault, Stop};
+use tallycam_camera::media::zip::stem;
 
 /// Maximum number of parts of a form.
 const MOST_PARTS: usize = 10;

@@ -4,8 +4,6 @@ use hyper::Response;
 use log::Level;
 use serde::Serialize;
 
-use crate::base::json::Rfc3339;
-use crate::base::log_ring;
 use crate::http::report::wire;
 use crate::http::report::wire::WholeList;
 use crate::http::request::problem::Problem;
@@ -15,6 +13,8 @@ use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::http::site::handler::Request;
 use crate::ui::LogLine;
+use tallycam_base::json::Rfc3339;
+use tallycam_base::log_ring;
 
 /// The names of levels, most urgent first.
 pub const LEVELS: [(&str, Level); 5] = [

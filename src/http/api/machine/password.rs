@@ -4,7 +4,6 @@ use hyper::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::access::{ADMIN, Access, AccessError, AccessGuard, Role, random_password};
-use crate::base::clock;
 use crate::http::auth::authenticate::fit_password;
 use crate::http::auth::caller::{AuthError, Who};
 use crate::http::report::wire;
@@ -15,6 +14,7 @@ use crate::http::request::problem::Problem;
 use crate::http::request::reply::{self, no_store};
 use crate::http::server::body::Body;
 use crate::http::site::handler::Request;
+use tallycam_base::clock;
 
 /// Sets the given values of the user `name`. From other machines, the admin's and the caller's own password also need
 /// the current one, so that an abandoned browser session cannot lock anybody out.

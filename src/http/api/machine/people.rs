@@ -7,8 +7,6 @@ use hyper::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::access::{ADMIN, Access, AccessError, Role, Scope, SessionFacts, TokenFacts};
-use crate::base::clock;
-use crate::base::json::Rfc3339;
 use crate::http::api::machine::password::{access, change, hidden, set_user};
 use crate::http::auth::audit::{AuditNote, noted};
 use crate::http::auth::authenticate::fit_password;
@@ -26,6 +24,8 @@ use crate::http::server::body::Body;
 use crate::http::site::handler;
 use crate::http::site::handler::{Changes, MadeId, Request, Route, Tag, Told};
 use crate::ui::AccessMade;
+use tallycam_base::clock;
+use tallycam_base::json::Rfc3339;
 
 const DAY_S: u64 = 86_400;
 

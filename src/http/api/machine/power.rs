@@ -5,7 +5,6 @@ use hyper::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::access::constant_time_eq;
-use crate::base::clock;
 use crate::http::auth::audit::{AuditNote, noted};
 use crate::http::auth::caller::Caller;
 use crate::http::report::wire;
@@ -17,6 +16,7 @@ use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::http::site::handler::Request;
 use crate::http::site::power_switch::PowerAction;
+use tallycam_base::clock;
 
 /// The body of `POST /api/v1/power`, and its answer.
 #[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]

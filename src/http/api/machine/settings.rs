@@ -12,8 +12,6 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use toml::de::DeValue;
 
-use crate::config::keys;
-use crate::config::{ResolvedSetting, Saved, kind};
 use crate::http::api::machine::settings_form;
 use crate::http::auth::audit::{AuditNote, noted};
 use crate::http::report::wire;
@@ -24,6 +22,8 @@ use crate::http::request::{etag, json_body, reply};
 use crate::http::server::body::Body;
 use crate::http::site::handler::{MadeId, Request, Told};
 use crate::http::site::preferences::{NotSet, PreferenceChanges, SettingsInForce, Terms, WrongSetting};
+use tallycam_config::keys;
+use tallycam_config::{ResolvedSetting, Saved, kind};
 
 /// All settings at one moment.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -429,7 +429,7 @@ mod tests {
         ] {
             let toml = typed("picture.crop", crop).unwrap();
             assert_eq!(toml, list);
-            let mut saved = crate::config::Saved::empty("settings.toml".into());
+            let mut saved = tallycam_config::Saved::empty("settings.toml".into());
             saved.set("picture.crop", Some(&toml)).unwrap();
         }
         assert_eq!(typed("picture.crop", "0,0,half,1").unwrap(), "0,0,half,1");
@@ -437,7 +437,7 @@ mod tests {
 
     #[test]
     fn every_key_names_its_allowed_values() {
-        let resolved = crate::config::Config::from_text(
+        let resolved = tallycam_config::Config::from_text(
             std::path::Path::new("c"),
             "[[line]]\nname='a'\na=[0,0]\nb=[1,1]",
             &[],

@@ -3,8 +3,6 @@
 
 use hyper::Response;
 
-use crate::config::keys::{self, Key};
-use crate::config::kind;
 use crate::http::api::machine::settings::{item, report, typed};
 use crate::http::auth::audit::{AuditNote, noted};
 use crate::http::request::json_body;
@@ -15,6 +13,8 @@ use crate::http::site::handler::{MadeId, Request};
 use crate::http::site::preferences::{
     NotSet, PreferenceChanges, SettingsInForce, Terms, WrongSetting, meanwhile,
 };
+use tallycam_config::keys::{self, Key};
+use tallycam_config::kind;
 
 /// Maximum number of tries if others change other settings meanwhile.
 const TRIES: usize = 5;

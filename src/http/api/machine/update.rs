@@ -8,7 +8,6 @@ use hyper::{Response, StatusCode};
 use serde::Serialize;
 use tokio::task::spawn_blocking;
 
-use crate::base::{Fault, private};
 use crate::http::VERSION;
 use crate::http::auth::audit::{AuditNote, noted};
 use crate::http::report::wire;
@@ -23,6 +22,7 @@ use crate::maintenance::update::{
     LONGEST, PROGRAM, Pending, UpdatePhase, UpdateStatus, built, is_card_image, is_pending, publish, verify,
 };
 use crate::maintenance::{cut, file_error, has_room};
+use tallycam_base::{Fault, private};
 
 /// Maximum number of parts of a form.
 const MOST_PARTS: usize = 10;

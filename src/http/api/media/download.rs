@@ -16,7 +16,6 @@ use hyper::header::{
 use hyper::{Method, Response, StatusCode};
 use tokio::sync::mpsc;
 
-use crate::base::{Fault, FaultKind};
 use crate::http::request::problem::Problem;
 use crate::http::request::query::wrong_value;
 use crate::http::request::range;
@@ -27,9 +26,10 @@ use crate::http::site::Site;
 use crate::http::site::handler::Request;
 use crate::http::site::place;
 use crate::http::site::readers::{MediaReaders, ReadError};
-use crate::media::film::{Film, FilmFormat, FilmReadError};
-use crate::media::zip;
-use crate::store::media::{self, CutFootage, Item, MediaKind, StoredFootage, film};
+use tallycam_base::{Fault, FaultKind};
+use tallycam_camera::media::film::{Film, FilmFormat, FilmReadError};
+use tallycam_camera::media::zip;
+use tallycam_store::media::{self, CutFootage, Item, MediaKind, StoredFootage, film};
 
 /// Maximum size of a piece in bytes.
 pub const PIECE: usize = 64 << 10;

@@ -20,7 +20,7 @@ use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::http::site::handler::{MadeId, Request};
 use crate::http::site::readers::MediaReadError;
-use crate::store::media::{Item, MediaEdit, MediaError, MediaKind, MediaQuery, check_day, wrong_field};
+use tallycam_store::media::{Item, MediaEdit, MediaError, MediaKind, MediaQuery, check_day, wrong_field};
 
 /// Default number of items on a page.
 const USUAL_LIMIT: u64 = 100;

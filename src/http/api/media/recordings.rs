@@ -5,7 +5,6 @@ use std::time::Duration;
 use hyper::Response;
 use serde_json::{Value, json};
 
-use crate::base::json;
 use crate::http::api::media::items;
 use crate::http::api::media::items::{ItemDate, ItemName, ItemNote};
 use crate::http::report::media::RecordingReport;
@@ -17,6 +16,7 @@ use crate::http::request::reply;
 use crate::http::server::body::Body;
 use crate::http::site::handler::{MadeId, Request};
 use crate::pipeline::recording::RecordingRequest;
+use tallycam_base::json;
 
 /// A wanted recording.
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]

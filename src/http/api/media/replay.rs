@@ -24,7 +24,7 @@ use crate::http::site::Site;
 use crate::http::site::handler::Request;
 use crate::http::site::place;
 use crate::http::site::readers::{MediaReadError, MediaReaders};
-use crate::store::media::{ChunkFrame, ChunkRow, Item, MediaKind, MediaReader};
+use tallycam_store::media::{ChunkFrame, ChunkRow, Item, MediaKind, MediaReader};
 
 /// Maximum number of replays.
 const PLACES: usize = 16;
@@ -450,7 +450,7 @@ fn page(
     (from_us, to_us): (u64, u64),
     cursor: u64,
     limit: usize,
-) -> Result<ReplayPage, crate::store::media::MediaError> {
+) -> Result<ReplayPage, tallycam_store::media::MediaError> {
     let item = reader.item(id)?;
     let mut page = ReplayPage { item, gaps: Vec::new(), items: Vec::new(), next: None };
     if page.item.kind == MediaKind::Snapshot {

@@ -18,8 +18,8 @@ use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
 use crate::http::server::body::Body;
 use crate::http::site::handler::Request;
-use crate::media::{Picture, View};
 use crate::pipeline::recording::{PictureChange, RecordError, SnapshotRequest, Which};
+use tallycam_camera::media::{Picture, View};
 
 /// A wanted snapshot. The keys of its view are beside these.
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]

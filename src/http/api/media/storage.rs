@@ -9,7 +9,6 @@ use hyper::{Method, Response, StatusCode};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::config::keys;
 use crate::http::api::media::download;
 use crate::http::report::media::{CheckedReport, RetentionReport, StorageReport};
 use crate::http::report::wire;
@@ -24,7 +23,8 @@ use crate::http::server::body::{Body, BrokenBody};
 use crate::http::site::Site;
 use crate::http::site::handler::{Request, Told};
 use crate::http::site::preferences::NotSet;
-use crate::store::media::{MediaStatus, RetentionRules, Storage};
+use tallycam_config::keys;
+use tallycam_store::media::{MediaStatus, RetentionRules, Storage};
 
 /// A measurement stays valid for this time while no item is added or removed.
 const FRESH: Duration = Duration::from_secs(10);

@@ -8,7 +8,6 @@ use hyper::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, Head
 use hyper::{Response, StatusCode};
 use jiff::tz::TimeZone;
 
-use crate::base::ClockTime;
 use crate::http::api::camera::view_query;
 use crate::http::api::media::download::put;
 use crate::http::request::problem::{Problem, no_room};
@@ -16,10 +15,11 @@ use crate::http::request::query::{Query, wrong_value};
 use crate::http::request::range;
 use crate::http::server::body::Body;
 use crate::http::site::handler::Request;
-use crate::media::zip;
 use crate::pipeline::recording::PictureChange;
 use crate::pipeline::{TransformError, change_picture};
-use crate::store::media::{ChunkRow, Item, MediaError, MediaKind, MediaReader};
+use tallycam_base::ClockTime;
+use tallycam_camera::media::zip;
+use tallycam_store::media::{ChunkRow, Item, MediaError, MediaKind, MediaReader};
 
 /// Maximum width of a thumbnail in pixels.
 const WIDTH: u32 = 320;

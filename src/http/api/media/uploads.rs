@@ -13,8 +13,6 @@ use hyper::header::CONTENT_TYPE;
 use hyper::{Response, StatusCode};
 use tokio::time::timeout;
 
-use crate::base::ClockTime;
-use crate::base::clock::monotonic_us;
 use crate::http::api::media::{items, storage};
 use crate::http::report::wire;
 use crate::http::report::wire::List;
@@ -26,7 +24,9 @@ use crate::http::server::body::Body;
 use crate::http::server::incoming::BodyError;
 use crate::http::site::handler::{Request, Told};
 use crate::pipeline::recording::import::{ImportError, ImportRequest, import};
-use crate::store::media::{Item, Media};
+use tallycam_base::ClockTime;
+use tallycam_base::clock::monotonic_us;
+use tallycam_store::media::{Item, Media};
 
 /// Longest wait of a request for a place.
 const WAIT: Duration = Duration::from_secs(5);

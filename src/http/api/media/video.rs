@@ -19,7 +19,6 @@ use hyper::{Method, Response, StatusCode};
 use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::base::Fault;
 use crate::http::api::media::download::{
     PIECE, WAITING, go_on, not_downloaded, piece, put, stopped, take_place,
 };
@@ -34,11 +33,12 @@ use crate::http::site::Site;
 use crate::http::site::handler::Request;
 use crate::http::site::readers::MediaReaders;
 use crate::http::site::videos::VideoPlace;
-use crate::media::film::h264::{NotFragmented, Remux};
-use crate::media::film::{Film, FilmFormat};
-use crate::media::zip::stem;
 use crate::pipeline::video::{Transcoder, TranscoderPipes, VideoRequest};
-use crate::store::media::{self, Item, MediaError, MediaKind, MediaOrigin, MediaQuery, MediaReader, clip};
+use tallycam_base::Fault;
+use tallycam_camera::media::film::h264::{NotFragmented, Remux};
+use tallycam_camera::media::film::{Film, FilmFormat};
+use tallycam_camera::media::zip::stem;
+use tallycam_store::media::{self, Item, MediaError, MediaKind, MediaOrigin, MediaQuery, MediaReader, clip};
 
 /// A crossing's clip starts this long before it and ends this long after it, in microseconds.
 pub const AROUND_US: u64 = 5_000_000;

@@ -16,7 +16,6 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
-use crate::base::{Fault, FaultKind};
 use crate::http::api::media::download;
 use crate::http::api::media::download::{PIECE, WAITING, put};
 use crate::http::request::json_body;
@@ -29,9 +28,10 @@ use crate::http::server::body::{Body, BrokenBody};
 use crate::http::site::Site;
 use crate::http::site::handler::Request;
 use crate::http::site::readers::{MediaReadError, MediaReaders};
-use crate::media::film::FilmFormat;
-use crate::media::zip::{FileNames, Zip, ZipEntry, stem};
-use crate::store::media::{Item, MediaKind, film};
+use tallycam_base::{Fault, FaultKind};
+use tallycam_camera::media::film::FilmFormat;
+use tallycam_camera::media::zip::{FileNames, Zip, ZipEntry, stem};
+use tallycam_store::media::{Item, MediaKind, film};
 
 /// Maximum number of items in an archive.
 pub const MOST: usize = 5000;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Detect, MAKING_TAKES, MODEL_FPS, MOTION_FPS, MadeFor};
-use crate::base::Fault;
 use crate::pipeline::counting::inference::Watch;
 use crate::pipeline::counting::shared::{CountingRequest, DetectionTimes, DetectorRequest};
 use crate::pipeline::counting::{CountingSettings, MakeDetector};
 use crate::pipeline::rate::RateLimit;
-use crate::store::Scene;
+use tallycam_base::Fault;
+use tallycam_store::Scene;
 
 impl Detect<'_> {
     pub(super) fn can_make_watch(&self, wanted: &MadeFor) -> bool {

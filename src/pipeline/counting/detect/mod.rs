@@ -27,14 +27,14 @@ use super::recent::RecentDetections;
 use super::shared::{CountingRequest, DetectorRequests, DetectorState};
 use super::thumbnail::Cutter;
 use super::{MODEL_SETTING, MakeDetector, Overlay};
-use crate::base::{ClockTime, Fault, Heartbeat, ThreadPriority, block_on};
-use crate::media::{Geometry, Picture, Subscriber, View};
 use crate::pipeline::backoff::Backoff;
 use crate::pipeline::rate::RateLimit;
 use crate::pipeline::{CameraState, Demand, NewestSource};
-use crate::store::{Coverage, LineRow, NewCrossing, OccupancySpan, Scene, ZoneRow};
-use crate::vision::Direction;
 use plan::{CounterLines, Needs, ShapeCount, plan};
+use tallycam_base::{ClockTime, Fault, Heartbeat, ThreadPriority, block_on};
+use tallycam_camera::media::{Geometry, Picture, Subscriber, View};
+use tallycam_store::{Coverage, LineRow, NewCrossing, OccupancySpan, Scene, ZoneRow};
+use tallycam_vision::Direction;
 
 /// Longest sleep between heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(1);

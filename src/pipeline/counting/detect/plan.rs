@@ -2,7 +2,7 @@
 
 use crate::pipeline::CameraState;
 use crate::pipeline::counting::shared::DetectorRequests;
-use crate::store::Scene;
+use tallycam_store::Scene;
 
 /// Numbers of counting lines and zones in one scene.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

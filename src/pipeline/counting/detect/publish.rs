@@ -5,7 +5,7 @@ use crate::pipeline::CameraState;
 use crate::pipeline::counting::inference::LineStatuses;
 use crate::pipeline::counting::status;
 use crate::pipeline::counting::status::{DetectionState, StatusInputs};
-use crate::store::{Counts, Coverage, Unpinned};
+use tallycam_store::{Counts, Coverage, Unpinned};
 
 impl Detect<'_> {
     /// Publishes that a detector is being made.

@@ -8,10 +8,10 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags};
 
 use super::{ImportError, RUN};
-use crate::base::{clock, private};
-use crate::source::avi::AviReader;
-use crate::source::mp4::Mp4Reader;
-use crate::source::multipart::{MAX_PICTURE, MultipartReader, PartError, Step};
+use tallycam_base::{clock, private};
+use tallycam_camera::source::avi::AviReader;
+use tallycam_camera::source::mp4::Mp4Reader;
+use tallycam_camera::source::multipart::{MAX_PICTURE, MultipartReader, PartError, Step};
 
 pub(super) struct ReadFrame<'a> {
     /// JPEG bytes; empty to show the previous picture for longer.

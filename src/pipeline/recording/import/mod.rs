@@ -14,17 +14,17 @@ use std::io::{self, Cursor, Read};
 
 use jiff::tz::TimeZone;
 
-use crate::base::{ClockTime, block_on, clock};
-use crate::media::jpeg::{self, Jpeg, JpegError, STANDARD_HUFFMAN_TABLES};
-use crate::source::avi::AviReader;
-use crate::source::container::ContainerError;
-use crate::source::mp4::Mp4Reader;
-use crate::source::multipart::MAX_PICTURE;
-use crate::store::media::{
+use frames::{AviFrames, Forward, Frames, ImportedPictures, Mp4Frames, create_spool};
+use tallycam_base::{ClockTime, block_on, clock};
+use tallycam_camera::media::jpeg::{self, Jpeg, JpegError, STANDARD_HUFFMAN_TABLES};
+use tallycam_camera::source::avi::AviReader;
+use tallycam_camera::source::container::ContainerError;
+use tallycam_camera::source::mp4::Mp4Reader;
+use tallycam_camera::source::multipart::MAX_PICTURE;
+use tallycam_store::media::{
     Chunk, ChunkFrame, Ended, Item, Media, MediaError, MediaOrigin, NewRecording, NewSnapshot, ParsedDate,
     RecordingHandle, parse_date,
 };
-use frames::{AviFrames, Forward, Frames, ImportedPictures, Mp4Frames, create_spool};
 
 const DAY_US: u64 = 86_400_000_000;
 

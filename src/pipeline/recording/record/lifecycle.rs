@@ -5,15 +5,15 @@ use tokio::task::{JoinError, spawn_blocking};
 use super::order::{ActiveRecording, RecordingPlan};
 use super::waits::{create_row, ended_before_start};
 use super::{FIRST_WITHIN, Recorder};
-use crate::base::clock::{monotonic_us, wall_us};
-use crate::base::{Fault, FaultKind};
 use crate::pipeline::CameraState;
 use crate::pipeline::recording::assembly::FrameTally;
 use crate::pipeline::recording::error::no_picture_error;
 use crate::pipeline::recording::shared::{Begun, CameraHold, RecordingCommand};
 use crate::pipeline::recording::{RecordError, RecordingRequest};
-use crate::store::StoredCrossing;
-use crate::store::media::{Ended, Item, MediaError, MediaOrigin, RecordingHandle};
+use tallycam_base::clock::{monotonic_us, wall_us};
+use tallycam_base::{Fault, FaultKind};
+use tallycam_store::StoredCrossing;
+use tallycam_store::media::{Ended, Item, MediaError, MediaOrigin, RecordingHandle};
 
 impl Recorder<'_> {
     pub(super) fn handle(&mut self, command: RecordingCommand) {

@@ -31,13 +31,13 @@ use super::shared::{CameraHold, EndReply, RecorderState, RecordingCommand};
 use super::time_lapse::TimeLapse;
 use super::trigger::Trigger;
 use super::{RecordError, RecorderSettings, RecordingStatus};
-use crate::base::clock::monotonic_us;
-use crate::base::{Heartbeat, block_on, wait_job};
 use crate::pipeline::CameraState;
 use crate::pipeline::rate::RateLimit;
-use crate::store::media::{Ended, Item, Media, MediaError, Recorded, RecordingHandle};
-use crate::store::{Counts, LineRow, StoredCrossing};
 use order::{ActiveRecording, RecordingPlan};
+use tallycam_base::clock::monotonic_us;
+use tallycam_base::{Heartbeat, block_on, wait_job};
+use tallycam_store::media::{Ended, Item, Media, MediaError, Recorded, RecordingHandle};
+use tallycam_store::{Counts, LineRow, StoredCrossing};
 use view::{NextPicture, RecordedView};
 use waits::{next, next_crossing};
 

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::base::ClockTime;
-use crate::base::clock::monotonic_us;
 use crate::pipeline::recording::assembly::{Recording, RecordingLimits};
 use crate::pipeline::recording::shared::Begun;
 use crate::pipeline::recording::time_lapse::TimeLapse;
 use crate::pipeline::recording::trigger::Trigger;
 use crate::pipeline::recording::{AS_SHOWN, RecordError, RecorderSettings, RecordingRequest};
-use crate::store::media::{Ended, MediaOrigin, NewRecording, Recorded, RecordingHandle};
+use tallycam_base::ClockTime;
+use tallycam_base::clock::monotonic_us;
+use tallycam_store::media::{Ended, MediaOrigin, NewRecording, Recorded, RecordingHandle};
 
 /// A planned recording.
 pub struct RecordingPlan {

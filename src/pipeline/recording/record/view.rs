@@ -2,8 +2,8 @@
 //! recorded; otherwise pictures do not wake the thread. While single pictures do not matter, it batches them: waking
 //! the thread costs as much as copying a picture.
 
-use crate::media::{Picture, Subscriber};
 use crate::pipeline::Pipeline;
+use tallycam_camera::media::{Picture, Subscriber};
 
 use crate::pipeline::recording::continuity::Continuity;
 use crate::pipeline::recording::queue::Shot;
@@ -123,11 +123,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::base::ClockTime;
-    use crate::media::PictureBuilder;
     use crate::pipeline::CaptureOptions;
-    use crate::source::FormatRequest;
-    use crate::source::sim::SimOpener;
+    use tallycam_base::ClockTime;
+    use tallycam_camera::media::PictureBuilder;
+    use tallycam_camera::source::FormatRequest;
+    use tallycam_camera::source::sim::SimOpener;
 
     #[test]
     fn a_frame_that_is_published_again_is_taken_once() {

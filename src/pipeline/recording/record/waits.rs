@@ -8,8 +8,8 @@ use tokio::sync::broadcast;
 
 use super::view::{NextPicture, RecordedView};
 use crate::pipeline::recording::RecordError;
-use crate::store::StoredCrossing;
-use crate::store::media::{Ended, Item, Media, MediaError, NewRecording, RecordingHandle};
+use tallycam_store::StoredCrossing;
+use tallycam_store::media::{Ended, Item, Media, MediaError, NewRecording, RecordingHandle};
 
 /// Creates the row and reads it back.
 pub fn create_row(media: &Media, new: NewRecording) -> Result<(RecordingHandle, Item), MediaError> {

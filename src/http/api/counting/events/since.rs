@@ -1,6 +1,6 @@
 //! Crossings in counts.db after an ID, of all scenes, for clients that were away or too slow.
 
-use crate::store::{CountsReader, CrossingsQuery, Scene, StoreError, StoredCrossing};
+use tallycam_store::{CountsReader, CrossingsQuery, Scene, StoreError, StoredCrossing};
 
 /// Crossings read from counts.db at a time: some 40 kB.
 const PIECE: usize = 100;

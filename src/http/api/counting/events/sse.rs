@@ -10,7 +10,6 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
-use crate::base::Stop;
 use crate::http::api::counting::events::Types;
 use crate::http::api::counting::events::since::{following, newest_id};
 use crate::http::api::counting::{lines, zones};
@@ -25,9 +24,10 @@ use crate::http::site::readers::{CountsReadError, CountsReaders};
 use crate::pipeline::CameraState;
 use crate::pipeline::counting::{Counting, Overlay};
 use crate::pipeline::recording::RecordingStatus;
-use crate::store::media::MediaStatus;
-use crate::store::{Counts, LineRow, Scene, StoredCrossing, Tallies, ZoneRow};
 use crate::ui::CountingReport;
+use tallycam_base::Stop;
+use tallycam_store::media::MediaStatus;
+use tallycam_store::{Counts, LineRow, Scene, StoredCrossing, Tallies, ZoneRow};
 
 /// Time after which a browser reconnects, in milliseconds.
 const RETRY_MS: u32 = 2000;

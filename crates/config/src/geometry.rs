@@ -1,0 +1,388 @@
+//! `[[line]]` and `[[zone]]`: shapes that the operator defines in the file instead of on the page.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::diagnostic::closest_match;
+use super::kind::{
+    self, Complaint, Wrong, describe_value, invisible_character_hint, quoted, suggest_word, suggestion,
+};
+use tallycam_base::outline;
+use tallycam_base::unicode::{is_blank, is_unseen_control};
+
+/// Values of `anchor`.
+pub const ANCHORS: [&str; 6] = ["bottom", "center", "top", "left", "right", "box"];
+
+/// Values of `recrossing`.
+pub const RECROSSINGS: [&str; 2] = ["every", "once"];
+
+/// Maximum number of lines in the file, which is the limit of counts.db.
+const MOST_LINES: usize = 100;
+
+/// Maximum number of zones in the file, which is the limit of counts.db.
+const MOST_ZONES: usize = 50;
+
+/// Maximum number of classes of a line or zone, and maximum characters of a class.
+const MOST_CLASSES: usize = 100;
+const LONGEST_CLASS: usize = 60;
+
+/// Two ends that are closer than this along both axes are one point.
+const LEAST_LENGTH: f64 = 1e-4;
+
+/// Maximum distance of a coordinate from the frame, in frame sizes.
+const BEYOND: f64 = 1.0;
+
+/// A `[[line]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LineConfig {
+    /// `name`: 1–60 characters, unique.
+    pub name: String,
+    /// `a`: start of the line, x and y in fractions of the frame.
+    pub a: [f64; 2],
+    /// `b`: end of the line.
+    pub b: [f64; 2],
+    /// `in`: name of the direction in; default `in`.
+    pub in_name: String,
+    /// `out`: name of the direction out; default `out`.
+    pub out_name: String,
+    /// `classes`: the counted classes; all if empty.
+    pub classes: Vec<String>,
+    /// `anchor`: one of [`ANCHORS`]; default `bottom`.
+    pub anchor: &'static str,
+    /// `recrossing`: one of [`RECROSSINGS`]; default `every`.
+    pub recrossing: &'static str,
+    /// The place that sets it: `config.toml:112`.
+    pub origin: String,
+}
+
+/// A `[[zone]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ZoneConfig {
+    /// `name`: 1–60 characters, unique.
+    pub name: String,
+    /// `points`: 3–32 corners in fractions of the frame.
+    pub points: Vec<[f64; 2]>,
+    /// `classes`: the counted classes; all if empty.
+    pub classes: Vec<String>,
+    /// `anchor`: one of [`ANCHORS`]; default `bottom`.
+    pub anchor: &'static str,
+    /// `exclude`: nothing is tracked or counted in this area; default false.
+    pub exclude: bool,
+    /// The place that sets it.
+    pub origin: String,
+}
+
+/// Reads the tables of `line = […]`. `origin` turns a byte of the document into the place that sets it.
+///
+/// # Errors
+/// All faults of all tables.
+pub(super) fn lines(
+    value: &Spanned<DeValue<'_>>,
+    origin: &dyn Fn(usize) -> String,
+) -> Result<Vec<LineConfig>, Wrong> {
+    read_all(value, "line", |table, reading| {
+        let a = reading.read_required(table, "a", parse_point);
+        let b = reading.read_required(table, "b", parse_point);
+        if let (Some(a), Some(b)) = (a, b)
+            && let Some(value) = table.get("b")
+            && let Some(fault) = line_fault(a, b)
+        {
+            reading.wrongs.push(Wrong::new(fault, value.span()));
+        }
+        let in_name = reading.read_optional(table, "in", label::<30>).unwrap_or_else(|| String::from("in"));
+        let out_name =
+            reading.read_optional(table, "out", label::<30>).unwrap_or_else(|| String::from("out"));
+        if in_name == out_name
+            && let Some(value) = table.get("out").or_else(|| table.get("in"))
+        {
+            let message = format!("calls both directions {}", quoted(&in_name));
+            let hint = Some(String::from("give each a name of its own"));
+            reading.wrongs.push(Wrong::new((message, hint), value.span()));
+        }
+        LineConfig {
+            name: reading.read_required(table, "name", label::<60>).unwrap_or_default(),
+            a: a.unwrap_or_default(),
+            b: b.unwrap_or_default(),
+            in_name,
+            out_name,
+            classes: reading.read_optional(table, "classes", classes).unwrap_or_default(),
+            anchor: reading
+                .read_optional(table, "anchor", |v| parse_one_of(v, &ANCHORS))
+                .unwrap_or(ANCHORS[0]),
+            recrossing: reading
+                .read_optional(table, "recrossing", |v| parse_one_of(v, &RECROSSINGS))
+                .unwrap_or(RECROSSINGS[0]),
+            origin: origin(reading.at),
+        }
+    })
+}
+
+/// Reads the tables of `zone = […]`, like [`lines()`].
+///
+/// # Errors
+/// All faults of all tables.
+pub(super) fn zones(
+    value: &Spanned<DeValue<'_>>,
+    origin: &dyn Fn(usize) -> String,
+) -> Result<Vec<ZoneConfig>, Wrong> {
+    read_all(value, "zone", |table, reading| ZoneConfig {
+        name: reading.read_required(table, "name", label::<60>).unwrap_or_default(),
+        points: reading.read_required(table, "points", points).unwrap_or_default(),
+        classes: reading.read_optional(table, "classes", classes).unwrap_or_default(),
+        anchor: reading.read_optional(table, "anchor", |v| parse_one_of(v, &ANCHORS)).unwrap_or(ANCHORS[0]),
+        exclude: reading.read_optional(table, "exclude", parse_yes_no).unwrap_or_default(),
+        origin: origin(reading.at),
+    })
+}
+
+fn known_keys(what: &str) -> &'static [&'static str] {
+    match what {
+        "line" => &["name", "a", "b", "in", "out", "classes", "anchor", "recrossing"],
+        _ => &["name", "points", "classes", "anchor", "exclude"],
+    }
+}
+
+/// A table being read, with its faults so far.
+struct TableReader {
+    /// First byte of the table in the document.
+    at: usize,
+    span: Range<usize>,
+    wrongs: Vec<Wrong>,
+}
+
+impl TableReader {
+    fn read_optional<T>(
+        &mut self,
+        table: &DeTable<'_>,
+        name: &str,
+        read: impl FnOnce(&Spanned<DeValue<'_>>) -> Result<T, Complaint>,
+    ) -> Option<T> {
+        let value = table.get(name)?;
+        match read(value) {
+            Ok(value) => Some(value),
+            Err((message, hint)) => {
+                let message = format!("has a wrong `{name}`: it {message}");
+                self.wrongs.push(Wrong::new((message, hint), value.span()));
+                None
+            }
+        }
+    }
+
+    fn read_required<T>(
+        &mut self,
+        table: &DeTable<'_>,
+        name: &str,
+        read: impl FnOnce(&Spanned<DeValue<'_>>) -> Result<T, Complaint>,
+    ) -> Option<T> {
+        if table.get(name).is_none() {
+            let example = match name {
+                "name" => "name = \"Door\"",
+                "points" => "points = [[0.1, 0.5], [0.4, 0.5], [0.4, 1.0]]",
+                "a" => "a = [0.5, 1.0]",
+                _ => "b = [0.5, 0.0]",
+            };
+            let fault = (format!("needs `{name}`"), Some(format!("for example {example}")));
+            self.wrongs.push(Wrong::new(fault, self.span.clone()));
+        }
+        self.read_optional(table, name, read)
+    }
+}
+
+trait Named {
+    fn name(&self) -> &str;
+}
+
+impl Named for LineConfig {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Named for ZoneConfig {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+fn read_all<T: Named>(
+    value: &Spanned<DeValue<'_>>,
+    what: &'static str,
+    read: impl Fn(&DeTable<'_>, &mut TableReader) -> T,
+) -> Result<Vec<T>, Wrong> {
+    let wrong = |message: String, hint: Option<String>| Wrong::new((message, hint), value.span());
+    let Some(list) = value.get_ref().as_array() else {
+        let hint = format!("write [[{what}]] on a line of its own, once for each, and its keys below");
+        return Err(wrong(String::from("must be a list of tables"), Some(hint)));
+    };
+    let most = if what == "line" { MOST_LINES } else { MOST_ZONES };
+    if list.len() > most {
+        return Err(wrong(format!("must be at most {most}, not {}", list.len()), None));
+    }
+    let (mut good, mut wrongs): (Vec<T>, Vec<Wrong>) = (Vec::new(), Vec::new());
+    for item in list.iter() {
+        let Some(table) = item.get_ref().as_table() else {
+            let message = format!("must be a list of tables, not of {}", describe_value(item.get_ref()));
+            wrongs.push(Wrong::new((message, None), item.span()));
+            continue;
+        };
+        let mut reading = TableReader { at: item.span().start, span: item.span(), wrongs: Vec::new() };
+        for name in table.keys() {
+            let word = name.get_ref().as_ref();
+            if !known_keys(what).contains(&word) {
+                let hint = match closest_match(word, known_keys(what).iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("its keys are {}", known_keys(what).join(", ")),
+                };
+                reading.wrongs.push(Wrong::new((format!("has no key `{word}`"), Some(hint)), name.span()));
+            }
+        }
+        let one = read(table, &mut reading);
+        if good.iter().any(|other| !one.name().is_empty() && other.name() == one.name()) {
+            let message = format!("has two of the name {}", quoted(one.name()));
+            let hint = Some(String::from("give each a name of its own"));
+            let span = table.get("name").map_or(item.span(), Spanned::span);
+            reading.wrongs.push(Wrong::new((message, hint), span));
+        }
+        wrongs.append(&mut reading.wrongs);
+        good.push(one);
+    }
+    Wrong::merge(wrongs).map_or(Ok(good), Err)
+}
+
+fn label<const MOST: usize>(value: &Spanned<DeValue<'_>>) -> Result<String, Complaint> {
+    let text = value.get_ref().as_str().filter(|text| {
+        (1..=MOST).contains(&text.chars().count())
+            && !text.contains(is_unseen_control)
+            && !text.chars().all(is_blank)
+            && text.trim() == *text
+    });
+    let must = || format!("must be text of 1 to {MOST} characters, not {}", describe_value(value.get_ref()));
+    text.map(str::to_owned).ok_or_else(|| (must(), invisible_character_hint(value.get_ref())))
+}
+
+fn parse_yes_no(value: &Spanned<DeValue<'_>>) -> Result<bool, Complaint> {
+    let given = value.get_ref();
+    given.as_bool().ok_or_else(|| (format!("must be true or false, not {}", describe_value(given)), None))
+}
+
+fn classes(value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Complaint> {
+    let words = kind::parse_word_list(value.get_ref()).map_err(|_| {
+        (
+            format!("must be a list of words such as [\"person\"], not {}", describe_value(value.get_ref())),
+            None,
+        )
+    })?;
+    let is_class = |word: &String| {
+        (1..=LONGEST_CLASS).contains(&word.trim().chars().count())
+            && !word.contains(is_unseen_control)
+            && !word.chars().all(is_blank)
+    };
+    if words.len() > MOST_CLASSES || !words.iter().all(is_class) {
+        let must = format!("must be at most {MOST_CLASSES} words, each of 1 to {LONGEST_CLASS} characters");
+        return Err((must, None));
+    }
+    Ok(words)
+}
+
+fn parse_one_of(
+    value: &Spanned<DeValue<'_>>,
+    words: &'static [&'static str],
+) -> Result<&'static str, Complaint> {
+    let text = value.get_ref().as_str();
+    let word = text.and_then(|text| words.iter().find(|word| **word == text));
+    word.copied().ok_or_else(|| {
+        let all: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+        let hint = text.and_then(|text| suggest_word(text, words)).map(suggestion);
+        (
+            format!(
+                "must be {}, not {}",
+                super::diagnostic::join_with_or(&all),
+                describe_value(value.get_ref())
+            ),
+            hint,
+        )
+    })
+}
+
+/// Hint for a wrong coordinate.
+const FRACTIONS: &str = "[0, 0] is the upper left corner and [1, 1] the lower right; 0.5 is the middle";
+
+/// `[x, y]` in fractions of the frame.
+fn parse_point(value: &Spanned<DeValue<'_>>) -> Result<[f64; 2], Complaint> {
+    let must = |hint: Option<&str>| {
+        let not = match value.get_ref() {
+            DeValue::Array(list) => {
+                let numbers: Vec<String> = list.iter().map(|item| describe_value(item.get_ref())).collect();
+                format!("[{}]", numbers.join(", "))
+            }
+            other => describe_value(other),
+        };
+        (format!("must be [x, y] in fractions of the picture, not {not}"), hint.map(str::to_owned))
+    };
+    let list = value.get_ref().as_array().filter(|list| list.len() == 2).ok_or_else(|| must(None))?;
+    let mut point = [0.0; 2];
+    for (to, item) in point.iter_mut().zip(list.iter()) {
+        *to = kind::number(item.get_ref()).filter(|n| n.is_finite()).ok_or_else(|| must(None))?;
+    }
+    if point.iter().any(|n| !(-BEYOND..=1.0 + BEYOND).contains(n)) {
+        return Err(must(Some(FRACTIONS)));
+    }
+    Ok(point)
+}
+
+fn points(value: &Spanned<DeValue<'_>>) -> Result<Vec<[f64; 2]>, Complaint> {
+    let list = value.get_ref().as_array().filter(|list| (3..=32).contains(&list.len()));
+    let list = list.ok_or_else(|| (String::from("must be a list of 3 to 32 corners [x, y]"), None))?;
+    let points = list.iter().map(parse_point).collect::<Result<Vec<[f64; 2]>, Complaint>>()?;
+    if is_collinear(&points) {
+        return Err((String::from("has no inside: its corners lie on one line"), None));
+    }
+    if outline::crosses_itself(&points) {
+        return Err((String::from(outline::CROSSES_ITSELF), None));
+    }
+    let is_beyond = |axis: usize, beyond: fn(f64) -> bool| points.iter().all(|point| beyond(point[axis]));
+    if (0..2).any(|axis| is_beyond(axis, |v| v < 0.0) || is_beyond(axis, |v| v > 1.0)) {
+        return Err((String::from("lies outside the picture"), Some(String::from(FRACTIONS))));
+    }
+    Ok(points)
+}
+
+/// The fault of a line between these ends, if any. Counting would refuse the line later, without a place.
+fn line_fault(a: [f64; 2], b: [f64; 2]) -> Option<Complaint> {
+    if (0..2).all(|axis| (a[axis] - b[axis]).abs() < LEAST_LENGTH) {
+        let message = "has a wrong `b`: it is the same point as `a`, and a line needs two different ends";
+        return Some((String::from(message), None));
+    }
+    if !crosses_picture(a, b) {
+        let message = "has a wrong `b`: no part of the line from `a` to it is on the picture";
+        return Some((String::from(message), Some(String::from(FRACTIONS))));
+    }
+    None
+}
+
+/// True if any part of the line is in the frame (Liang and Barsky's clipping, 1984).
+fn crosses_picture(a: [f64; 2], b: [f64; 2]) -> bool {
+    let (mut from, mut to) = (0.0_f64, 1.0_f64);
+    for (start, step) in [(a[0], b[0] - a[0]), (a[1], b[1] - a[1])] {
+        if step == 0.0 {
+            if !(0.0..=1.0).contains(&start) {
+                return false;
+            }
+            continue;
+        }
+        let (first, last) = (-start / step, (1.0 - start) / step);
+        from = from.max(first.min(last));
+        to = to.min(first.max(last));
+    }
+    from <= to
+}
+
+fn is_collinear(corners: &[[f64; 2]]) -> bool {
+    let Some((first, rest)) = corners.split_first() else { return true };
+    let Some(far) = rest.iter().find(|corner| *corner != first) else { return true };
+    let turn =
+        |c: &[f64; 2]| (far[0] - first[0]) * (c[1] - first[1]) - (far[1] - first[1]) * (c[0] - first[0]);
+    rest.iter().all(|corner| turn(corner).abs() < 1e-7)
+}

@@ -1,0 +1,224 @@
+//! Copies of the databases for a backup, and checks of restored ones.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::StoreError;
+use super::counts::schema as counts;
+use super::media::schema as media;
+use super::sqlite::{SchemaShape, UnusableFile};
+use tallycam_base::Fault;
+
+/// Copies `counts.db` in `directory` to `to`, without unused pages. A daemon may write meanwhile. `false` without
+/// such a file.
+///
+/// The audit list stays behind, because a backup does not contain people's names and addresses. Without `pictures`
+/// the thumbnails stay behind, too.
+///
+/// # Errors
+/// The file cannot be read, or the copy cannot be written. No partial copy stays.
+pub fn copy_counts(directory: &Path, to: &Path, pictures: bool) -> Result<bool, StoreError> {
+    let file = directory.join(counts::FILE_NAME);
+    if !file.exists() {
+        return Ok(false);
+    }
+    let copied = copy(&file, to, pictures);
+    if copied.is_err() {
+        let _ = fs::remove_file(to);
+    }
+    copied.map(|()| true)
+}
+
+fn copy(file: &Path, to: &Path, pictures: bool) -> Result<(), StoreError> {
+    let failed = |error: rusqlite::Error| counts::store_error(file, &error);
+    let unfit = || StoreError::file(to, "the name of the directory is no UTF-8", None);
+    let target = to.to_str().ok_or_else(unfit)?;
+    counts::open_to_read(file)?.execute("VACUUM INTO ?1", [target]).map_err(failed)?;
+    let copy = Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
+    let fewer = if pictures { "" } else { "DELETE FROM thumbnails; UPDATE superseded SET jpeg = NULL;" };
+    copy.execute_batch(&format!("PRAGMA journal_mode = memory; DELETE FROM audit; {fewer} VACUUM;"))
+        .map_err(failed)
+}
+
+/// Checks that `file` is a sound `counts.db`.
+///
+/// # Errors
+/// The reason why it is refused.
+pub fn check_counts(file: &Path) -> Result<(), Fault> {
+    check(file, &counts::SHAPE)
+}
+
+/// Checks that `file` is a sound `media.db`.
+///
+/// # Errors
+/// The reason why it is refused.
+pub fn check_media(file: &Path) -> Result<(), Fault> {
+    check(file, &media::SHAPE)
+}
+
+/// Whether `counts.db` in `directory` needs a migration. Earlier programs cannot read it afterwards.
+pub fn is_counts_outdated(directory: &Path) -> bool {
+    is_older(&directory.join(counts::FILE_NAME), &counts::SHAPE)
+}
+
+/// Like [`is_counts_outdated`], for `media.db`. No other part of this process may have it open.
+pub fn are_media_older(directory: &Path) -> bool {
+    is_older(&directory.join(media::SHAPE.name), &media::SHAPE)
+}
+
+fn is_older(file: &Path, shape: &SchemaShape) -> bool {
+    let version = open_immutable(file).and_then(|connection| shape.identify(&connection));
+    matches!(version, Ok(Ok(version)) if (1..shape.migrations.len()).contains(&version))
+}
+
+/// Opens a file that nobody else writes to. SQLite writes nothing beside it, even if its header mentions a journal.
+fn open_immutable(file: &Path) -> rusqlite::Result<Connection> {
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(immutable(file), flags)
+}
+
+/// The tables, indices, views and triggers of a database. Ours have no triggers.
+fn schema_objects(connection: &Connection) -> rusqlite::Result<Vec<[Option<String>; 4]>> {
+    let mut all =
+        connection.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name")?;
+    let rows = all.query_map((), |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))?;
+    rows.collect()
+}
+
+fn check(file: &Path, shape: &SchemaShape) -> Result<(), Fault> {
+    let damaged = |reason: String| Fault::wrong(format!("it is damaged: {reason}"));
+    let found = open_immutable(file).and_then(|connection| {
+        let identity = shape.identify(&connection)?;
+        if let Ok(version @ 1..) = identity {
+            let mut ours = Connection::open_in_memory()?;
+            SchemaShape { migrations: &shape.migrations[..version], ..*shape }.migrate(&mut ours, 0)?;
+            if schema_objects(&ours)? != schema_objects(&connection)? {
+                return Ok((identity, 0, String::from("its tables are not those of its version")));
+            }
+            let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+            let bytes = number("page_count")?.saturating_mul(number("page_size")?);
+            let said: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+            return Ok((identity, u64::try_from(bytes).unwrap_or_default(), said));
+        }
+        Ok((identity, 0, String::new()))
+    });
+    let (identity, bytes, said) = found.map_err(|error| damaged(error.to_string()))?;
+    match identity {
+        Err(UnusableFile::Newer) => return Err(Fault::wrong("a newer tallycam wrote it")),
+        // An empty file has version 0.
+        Err(UnusableFile::NotOurs) | Ok(0) => return Err(Fault::wrong("it is no such file of tallycam")),
+        Ok(_) => {}
+    }
+    let len = fs::metadata(file).map_err(|error| damaged(error.to_string()))?.len();
+    match said {
+        said if said != "ok" => Err(damaged(said)),
+        _ if bytes == 0 || bytes > len => Err(damaged(format!("it has {len} of {bytes} bytes"))),
+        _ => Ok(()),
+    }
+}
+
+/// SQLite's URI for `file` as an immutable file. Special characters are encoded as in RFC 3986.
+fn immutable(file: &Path) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt as _;
+    let path = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    let mut address = String::from("file:");
+    for &byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => {
+                address.push(char::from(byte))
+            }
+            byte => address.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    PathBuf::from(address + "?immutable=1")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_copy_is_whole_and_small_and_names_no_people() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("a b%.db");
+        assert!(!copy_counts(folder.path(), &to, true).unwrap());
+        let file = folder.path().join("counts.db");
+        let connection = counts::open_to_write(&file).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO boots VALUES (1, 'b', 0, 1); INSERT INTO runs VALUES (1, 1, 'c', 0);
+                 INSERT INTO audit SELECT NULL, 1, 'k', 'secret name', '', '192.0.2.9', '', '', '', '', 1, 1, 1, 1;
+                 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+                 INSERT INTO settings SELECT 'key ' || i, hex(randomblob(100)) FROM n;
+                 DELETE FROM settings WHERE key <> 'key 7';",
+            )
+            .unwrap();
+        // While a writer has it open.
+        assert!(copy_counts(folder.path(), &to, true).unwrap());
+        check_counts(&to).unwrap();
+        let bytes = fs::read(&to).unwrap();
+        let has = |what: &[u8]| bytes.windows(what.len()).any(|part| part == what);
+        assert!(has(b"key 7") && !has(b"secret name") && !has(b"192.0.2.9") && !has(b"key 1999"));
+        assert_eq!(check_media(&to), Err(Fault::wrong("it is no such file of tallycam")));
+        assert_eq!(
+            fs::read_dir(folder.path())
+                .unwrap()
+                .filter(|e| { e.as_ref().unwrap().file_name().to_string_lossy().starts_with("a b%") })
+                .count(),
+            1,
+            "something lies beside the copy"
+        );
+
+        let mut damaged = bytes.clone();
+        let middle = damaged.len() / 2 / 4096 * 4096;
+        damaged[middle..middle + 900].fill(0x5a);
+        for (bytes, is) in [
+            (&bytes[..bytes.len() - 4096], "damaged"),
+            (&bytes[..100], "damaged"),
+            (&[][..], "no such file"),
+            (&damaged[..], "damaged"),
+            (b"not a database at all, but long enough to be looked at as one".as_slice(), "damaged"),
+        ] {
+            fs::write(&to, bytes).unwrap();
+            let said = check_counts(&to).unwrap_err().to_string();
+            assert!(said.contains(is), "{} bytes: {said}", bytes.len());
+        }
+        fs::remove_file(&to).unwrap();
+        assert!(!is_counts_outdated(folder.path()) && !is_counts_outdated(&folder.path().join("none")));
+        assert!(!are_media_older(folder.path()));
+        connection.execute_batch("PRAGMA user_version = 1; PRAGMA wal_checkpoint(truncate)").unwrap();
+        assert!(is_counts_outdated(folder.path()));
+        connection.pragma_update(None, "user_version", 1000).unwrap();
+        drop(connection);
+        assert_eq!(check_counts(&file), Err(Fault::wrong("a newer tallycam wrote it")));
+    }
+
+    #[test]
+    fn a_file_with_other_tables_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let is = |change: &str| {
+            let file = folder.path().join("other.db");
+            let _ = fs::remove_file(&file);
+            let connection = counts::open_to_write(&file).unwrap();
+            connection.execute_batch(change).unwrap();
+            drop(connection);
+            check_counts(&file)
+        };
+        assert_eq!(is(""), Ok(()));
+        let others = Err(Fault::wrong("it is damaged: its tables are not those of its version"));
+        for change in [
+            "CREATE TRIGGER t AFTER INSERT ON audit BEGIN DELETE FROM audit; END",
+            "DROP TABLE thumbnails",
+            "DROP INDEX spans_by_end",
+            "ALTER TABLE zones ADD COLUMN more",
+            "PRAGMA user_version = 3",
+        ] {
+            assert_eq!(is(change), others, "{change}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Today's sums: the daily sums minus the crossings before a reset.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rusqlite::{Connection, params};
+
+use super::calendar::Calendar;
+use crate::counts::rows::{CountsRowError, direction_of, unsigned};
+use crate::counts::{BucketSize, LineRow, Scene, Tallies, TallyRow};
+use tallycam_vision::Direction;
+
+/// Sums by line, class and direction.
+type Sums = BTreeMap<(u64, Arc<str>, Direction), u64>;
+
+/// The current day and its resets. Created again when the day, the scene or a reset changes, or the clock moved rows.
+/// Otherwise today's sums are a short read.
+#[derive(Debug)]
+pub struct TodayTotals {
+    scene: Scene,
+    /// Start and end of the day, wall time in microseconds.
+    day: (i64, i64),
+    /// The time of today's reset of each line.
+    resets: BTreeMap<u64, i64>,
+    /// The sums of those lines before their reset.
+    before: Sums,
+}
+
+impl TodayTotals {
+    pub fn new(
+        connection: &Connection,
+        calendar: &Calendar,
+        scene: Scene,
+        now_us: i64,
+        lines: &[LineRow],
+    ) -> Result<TodayTotals, CountsRowError> {
+        let day = calendar.bucket(BucketSize::Day, now_us);
+        // Only the newest reset of each line counts: the number of the last crossing before it, and its time.
+        let mut marks: BTreeMap<u64, (i64, i64)> = BTreeMap::new();
+        let mut resets = connection.prepare(
+            "SELECT line, after, wall_us FROM resets WHERE scene = ?1 AND wall_us >= ?2 ORDER BY id",
+        )?;
+        let mut rows = resets.query(params![scene.as_str(), day.0])?;
+        while let Some(row) = rows.next()? {
+            let mark = (row.get(1)?, row.get(2)?);
+            match row.get::<_, Option<i64>>(0)? {
+                Some(line) => {
+                    marks.insert(line as u64, mark);
+                }
+                None => marks.extend(lines.iter().map(|line| (line.id, mark))),
+            }
+        }
+        let mut before = Sums::new();
+        // For recounted crossings, their time decides whether they are before the reset.
+        let mut afters: Vec<(i64, i64)> = marks.values().copied().collect();
+        afters.sort_unstable();
+        afters.dedup();
+        for (after, at_us) in afters {
+            let mut sums = connection.prepare(
+                "SELECT line, class, direction, count(*) FROM crossings
+                 WHERE id >= (SELECT min(first) FROM daily WHERE scene = ?1 AND start_us = ?2)
+                   AND scene = ?1 AND wall_us >= ?2 AND wall_us < ?3
+                   AND iif(run IN (SELECT run FROM recounts), wall_us < ?5, id <= ?4)
+                 GROUP BY line, class, direction",
+            )?;
+            let mut rows = sums.query(params![scene.as_str(), day.0, day.1, after, at_us])?;
+            while let Some(row) = rows.next()? {
+                let line = unsigned(row, 0)?;
+                if marks.get(&line) == Some(&(after, at_us)) {
+                    let direction = direction_of(row.get_ref(2)?.as_str()?)?;
+                    before.insert((line, row.get(1)?, direction), unsigned(row, 3)?);
+                }
+            }
+        }
+        let resets = marks.into_iter().map(|(line, (_, at_us))| (line, at_us)).collect();
+        Ok(TodayTotals { scene, day, resets, before })
+    }
+
+    /// Whether it is for this scene and the day that contains `now_us`.
+    pub fn is_current(&self, scene: Scene, now_us: i64) -> bool {
+        self.scene == scene && self.day.0 <= now_us && now_us < self.day.1
+    }
+
+    /// Today's sums of `lines`.
+    pub fn load_tallies(
+        &self,
+        connection: &Connection,
+        lines: &[LineRow],
+    ) -> Result<Tallies, CountsRowError> {
+        let mut query = connection.prepare(
+            "SELECT line, class, direction, count FROM daily WHERE scene = ?1 AND start_us = ?2
+             ORDER BY line, class, direction",
+        )?;
+        let mut rows = query.query(params![self.scene.as_str(), self.day.0])?;
+        let mut sums: BTreeMap<u64, Vec<(Arc<str>, u64, u64)>> = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let key =
+                (unsigned(row, 0)?, row.get::<_, Arc<str>>(1)?, direction_of(row.get_ref(2)?.as_str()?)?);
+            let count = unsigned(row, 3)?.saturating_sub(self.before.get(&key).copied().unwrap_or(0));
+            if count == 0 {
+                continue;
+            }
+            let (line, class, direction) = key;
+            let (count_in, count_out) = if direction == Direction::In { (count, 0) } else { (0, count) };
+            let classes = sums.entry(line).or_default();
+            match classes.last_mut() {
+                Some(last) if last.0 == class => *last = (class, last.1 + count_in, last.2 + count_out),
+                _ => classes.push((class, count_in, count_out)),
+            }
+        }
+        let shown = lines.iter().filter(|line| line.deleted_us.is_none() && line.is_in_scene(self.scene));
+        let rows = shown.map(|line| {
+            let by_class = sums.remove(&line.id).unwrap_or_default();
+            let count_in = by_class.iter().map(|class| class.1).sum();
+            let count_out = by_class.iter().map(|class| class.2).sum();
+            let since = self.resets.get(&line.id).copied().unwrap_or(self.day.0);
+            TallyRow {
+                line_id: line.id,
+                line: Arc::from(line.draft.name.as_str()),
+                count_in,
+                count_out,
+                inside: u64::saturating_sub(count_in, count_out),
+                since_us: since.max(0) as u64,
+                by_class,
+            }
+        });
+        Ok(Tallies { day_us: self.day.0.max(0) as u64, lines: rows.collect() })
+    }
+}

@@ -1,0 +1,76 @@
+//! Stores crossings with their sums and thumbnails.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rusqlite::{Connection, params};
+
+use crate::clock_correction::WallClock;
+use crate::counts::NewCrossing;
+use crate::counts::rows::{CountsRowError, unsigned};
+use crate::counts::sums::rollups::{RollupChanges, RollupTable};
+
+/// Maximum number of thumbnails, some 50 MB; only the newest stay. `counts.db` keeps crossings for ever, so their
+/// images must not fill the disk.
+pub const MOST_THUMBNAILS: i64 = 10_000;
+
+pub(super) fn load_line_ids(connection: &Connection) -> Result<BTreeSet<u64>, CountsRowError> {
+    let mut query = connection.prepare("SELECT id FROM lines")?;
+    query.query_map([], |row| unsigned(row, 0))?.collect()
+}
+
+/// Stores crossings, and adds the new ones to the sums.
+pub(super) fn insert_crossings(
+    connection: &Connection,
+    crossings: &[NewCrossing],
+    run: i64,
+    wall: WallClock,
+    lines: &BTreeSet<u64>,
+    sums: &mut RollupChanges<'_>,
+) -> Result<(), CountsRowError> {
+    let mut row = connection.prepare(
+        "INSERT INTO crossings (run, scene, line, track, ordinal, class, direction, score, mono_us, wall_us, sure)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
+    )?;
+    for new in crossings {
+        if !lines.contains(&new.line) {
+            log::error!("counts.db: a crossing of line {}, which never was, is not recorded", new.line);
+            continue;
+        }
+        let mono_us = new.monotonic_us as i64;
+        let wall_us = wall.wall_us(mono_us);
+        // SQLite cannot store NaN.
+        let score = if new.score.is_finite() { f64::from(new.score) } else { 0.0 };
+        let inserted = row.execute(params![
+            run,
+            new.scene.as_str(),
+            new.line as i64,
+            new.track as i64,
+            new.ordinal,
+            new.class,
+            new.direction.as_str(),
+            score,
+            mono_us,
+            wall_us,
+            wall.is_sure
+        ])?;
+        if inserted == 0 {
+            continue;
+        }
+        let id = connection.last_insert_rowid();
+        let kind = RollupTable {
+            scene: new.scene,
+            line: new.line,
+            class: Arc::clone(&new.class),
+            direction: new.direction,
+        };
+        sums.add(kind, wall_us, id, 1);
+        if let Some(jpeg) = &new.thumbnail {
+            connection
+                .execute("INSERT INTO thumbnails (crossing, jpeg) VALUES (?1, ?2)", params![id, &jpeg[..]])?;
+            // The oldest are the first rows of the table, so there is no search.
+            connection.execute("DELETE FROM thumbnails WHERE crossing <= ?1", [id - MOST_THUMBNAILS])?;
+        }
+    }
+    Ok(())
+}

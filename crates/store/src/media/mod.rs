@@ -1,0 +1,47 @@
+//! `media.db`: snapshots and recordings, index and bytes in one file.
+//!
+//! ```text
+//! [record] ── chunks ──►┐ 2 waiting per recording         ┌─► committed items, revision (pages, SSE)
+//! snapshots, edits ────►┴─► [media], the one writer ─► SQLite
+//!                                    readers, one chunk a transaction ◄──┘
+//! ```
+//!
+//! Invariants:
+//! - A snapshot is one row and its blob, in one transaction: both or neither. A recording is a row and chunks of
+//!   about a second. Each chunk is committed when it ends, and only the current one is in memory.
+//! - Confirmed data is on the disk (rollback journal, `synchronous=FULL`). A kill or a power cut loses at most the
+//!   chunk being filled and the one being written. The next start closes the open recording.
+//! - Numbers of items are never reused. Names of existing items are unique.
+//! - Removing marks items. The writer frees their chunks after it has written new ones, in the same transaction, or
+//!   slowly while idle. Freed pages are then reused, and hardly anything is written twice.
+//! - A reader locks the file for one chunk at most. The writer waits for it.
+//! - A damaged or foreign file, or one of a newer tallycam, is refused and left unchanged.
+
+mod chunks;
+mod error;
+#[cfg(test)]
+mod faults;
+mod file;
+mod footage;
+mod frames;
+mod handle;
+mod maintenance;
+mod names;
+mod reader;
+mod retention;
+mod rows;
+pub(crate) mod schema;
+mod storage;
+#[cfg(test)]
+mod tests;
+mod types;
+mod writer;
+
+pub use error::MediaError;
+pub use footage::{CutFootage, FootageCut, StoredFootage, clip, film};
+pub use handle::{Media, RecordingHandle, RecordingProgress, RefusedChunk, Spare};
+pub use maintenance::backup_verify::verify_copy;
+pub use maintenance::check::check_offline;
+pub use names::{ParsedDate, check_day, parse_date, wrong_field};
+pub use reader::MediaReader;
+pub use types::*;

@@ -1,0 +1,277 @@
+//! Moving objects: regions of this detection assigned to those of earlier ones.
+//!
+//! A region belongs to the mover at its position, so that an object in pieces stays one. A region in which several
+//! movers should be for the greater part belongs to all of them: within it they are carried on at their velocity
+//! until they part. A region without a mover starts a new one.
+
+use super::regions::Region;
+use crate::geometry::{Bounds, Point};
+
+/// Smaller regions are specks: shares of the frame's area and height.
+const LEAST_AREA: f32 = 0.0008;
+const LEAST_HEIGHT: f32 = 0.05;
+/// A region closer to a mover than this share of the frame's width may be a part of it.
+const REACH: f32 = 0.012;
+/// A mover that is unseen for longer is gone. Seconds.
+const PATIENCE_S: f32 = 1.0;
+/// A mover that was seen alone for this long, clear of the frame's edges, is no piece of another. Seconds.
+const PROVED_S: f32 = 0.5;
+/// A mover lower than this share of its region is a piece of another mover there.
+const LEAST_SHARE: f32 = 0.25;
+/// Time constant of the velocity: it follows the observations by 63 % in this time. Seconds.
+const FOLLOW_S: f32 = 0.25;
+
+/// All moving objects.
+#[derive(Debug, Default)]
+pub struct MotionTracks {
+    movers: Vec<MotionTrack>,
+    /// The mover that each region belongs to.
+    owners: Vec<Option<usize>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct MotionTrack {
+    /// The last seen or the predicted bounds, in pixels.
+    bounds: Bounds,
+    /// Pixels a second.
+    velocity: Point,
+    age: f32,
+    /// Seconds in which it was seen alone, clear of the frame's edges.
+    alone: f32,
+    unseen: f32,
+    /// The region that should contain most of it.
+    main: Option<usize>,
+    /// The seen part of it in this detection.
+    seen: Option<Bounds>,
+}
+
+impl MotionTracks {
+    pub fn clear(&mut self) {
+        self.movers.clear();
+    }
+
+    /// Boxes, in pixels, of the movers seen in the last detection.
+    pub fn visible_boxes(&self) -> impl Iterator<Item = Bounds> {
+        self.movers.iter().filter(|mover| mover.unseen == 0.0).map(|mover| mover.bounds)
+    }
+
+    /// Takes in the regions of a frame of `size`, `seconds` after the one before.
+    pub fn update(&mut self, regions: &[Region], size: (f32, f32), seconds: f32) {
+        let reach = REACH * size.0;
+        for mover in &mut self.movers {
+            mover.predict(regions, reach, seconds);
+        }
+        self.merge_regions(regions);
+        self.assign_regions(regions, reach);
+        for number in 0..self.movers.len() {
+            let mut mover = self.movers[number];
+            let shared = mover.main.filter(|&main| self.owners[main] != Some(number));
+            match (mover.seen, shared) {
+                (Some(seen), _) => mover.observe(&seen, size, seconds),
+                (None, Some(region)) if mover.is_still_in(&regions[region].bounds, reach) => {
+                    mover.unseen = 0.0
+                }
+                (None, _) => mover.unseen += seconds,
+            }
+            mover.age += seconds;
+            self.movers[number] = mover;
+        }
+        self.merge_movers(reach);
+        self.add_new(regions, size, reach);
+        self.movers.retain(|mover| {
+            let b = &mover.bounds;
+            let inside = b.right > 0.0 && b.left < size.0 && b.bottom > 0.0 && b.top < size.1;
+            inside && mover.unseen <= PATIENCE_S.min(mover.age)
+        });
+    }
+
+    /// Decides which of several movers in one region remain: those that are proved and are more than a foot or hat of
+    /// the region. If there is none, the largest remains.
+    fn merge_regions(&mut self, regions: &[Region]) {
+        for (region, Region { bounds, .. }) in regions.iter().enumerate() {
+            let is_somebody =
+                |m: &MotionTrack| m.alone >= PROVED_S && m.bounds.height() >= LEAST_SHARE * bounds.height();
+            let mut claims = self.movers.iter().enumerate().filter(|(_, m)| m.main == Some(region));
+            let rank = |m: &MotionTrack| (m.alone.min(PROVED_S), m.bounds.area());
+            let first = claims.next().map(|first| {
+                claims.fold(first, |best, other| if rank(other.1) > rank(best.1) { other } else { best }).0
+            });
+            let mut at = 0;
+            self.movers.retain(|mover| {
+                at += 1;
+                mover.main != Some(region) || first == Some(at - 1) || is_somebody(mover)
+            });
+        }
+    }
+
+    /// Assigns regions to movers. A mover gets the region that should contain most of it, if no other mover claims
+    /// that. It also gets the pieces at its predicted position that are near to its seen part.
+    fn assign_regions(&mut self, regions: &[Region], reach: f32) {
+        self.owners.clear();
+        for number in 0..regions.len() {
+            let mut claims = self.movers.iter().enumerate().filter(|(_, m)| m.main == Some(number));
+            self.owners.push(match (claims.next(), claims.next()) {
+                (Some((only, _)), None) => Some(only),
+                _ => None,
+            });
+        }
+        for (number, mover) in self.movers.iter_mut().enumerate() {
+            let main = mover.main.filter(|&main| self.owners[main] == Some(number));
+            mover.seen = main.map(|main| regions[main].bounds);
+        }
+        for (number, region) in regions.iter().enumerate() {
+            if self.movers.iter().any(|mover| mover.main == Some(number)) {
+                continue;
+            }
+            let inside =
+                |mover: &MotionTrack| expanded(&mover.bounds, reach).intersection_area(&region.bounds);
+            let best = self.movers.iter().enumerate().max_by(|a, b| inside(a.1).total_cmp(&inside(b.1)));
+            let Some(owner) = best.map(|(owner, _)| owner) else { continue };
+            let mover = &mut self.movers[owner];
+            if inside(mover) <= 0.5 * region.bounds.area() {
+                continue;
+            }
+            match mover.seen {
+                // The mover shares a region with others; so may this piece.
+                None => self.owners[number] = Some(owner),
+                Some(seen) if is_piece_near(&seen, &region.bounds, reach) => {
+                    mover.seen = Some(seen.union(&region.bounds));
+                    self.owners[number] = Some(owner);
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Merges a mover that lies in another and moves with it.
+    fn merge_movers(&mut self, reach: f32) {
+        let mut at = 0;
+        while at < self.movers.len() {
+            let piece = self.movers[at];
+            let whole = self.movers.iter().enumerate().position(|(number, whole)| {
+                let inside =
+                    expanded(&whole.bounds, reach).intersection_area(&piece.bounds) / piece.bounds.area();
+                let apart = (whole.velocity.x - piece.velocity.x).abs();
+                let pace = whole.velocity.x.abs().max(piece.velocity.x.abs());
+                number != at
+                    && whole.bounds.area() > piece.bounds.area()
+                    && inside > 0.7
+                    && (piece.unseen > 0.0 || apart < 0.4 * pace)
+            });
+            if let Some(whole) = whole {
+                self.movers[whole].bounds = self.movers[whole].bounds.union(&piece.bounds);
+                self.movers.remove(at);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    fn add_new(&mut self, regions: &[Region], size: (f32, f32), reach: f32) {
+        let known = self.movers.len();
+        for (number, region) in regions.iter().enumerate() {
+            let is_taken = self.owners[number].is_some()
+                || self.movers[..known].iter().any(|mover| mover.main == Some(number));
+            if is_taken || region.area < LEAST_AREA * size.0 * size.1 {
+                continue;
+            }
+            // A region above or below another new one is a part of that.
+            let near = self.movers[known..].iter_mut().find(|mover| {
+                let (a, b) = (&mover.bounds, &region.bounds);
+                let common = a.right.min(b.right) - a.left.max(b.left);
+                common > 0.5 * a.width().min(b.width()) && expanded(a, 2.0 * reach).intersection_area(b) > 0.0
+            });
+            match near {
+                Some(mover) => mover.bounds = mover.bounds.union(&region.bounds),
+                None => self.movers.push(MotionTrack::new(region.bounds)),
+            }
+        }
+        let mut at = 0;
+        self.movers.retain(|mover| {
+            at += 1;
+            at <= known || mover.bounds.height() >= LEAST_HEIGHT * size.1
+        });
+    }
+}
+
+impl MotionTrack {
+    fn new(bounds: Bounds) -> MotionTrack {
+        MotionTrack {
+            bounds,
+            velocity: Point::new(0.0, 0.0),
+            age: 0.0,
+            alone: 0.0,
+            unseen: 0.0,
+            main: None,
+            seen: None,
+        }
+    }
+
+    /// Moves on at its velocity and finds the region that should contain most of it.
+    fn predict(&mut self, regions: &[Region], reach: f32, seconds: f32) {
+        self.bounds = translated(&self.bounds, self.velocity.x * seconds, self.velocity.y * seconds);
+        self.seen = None;
+        let place = expanded(&self.bounds, reach);
+        let inside = |region: &Region| {
+            // Regions seldom fill their boxes.
+            place.intersection_area(&region.bounds) * region.area / region.bounds.area()
+        };
+        self.main = (0..regions.len())
+            .max_by(|&a, &b| inside(&regions[a]).total_cmp(&inside(&regions[b])))
+            .filter(|&best| inside(&regions[best]) > 0.0);
+    }
+
+    /// Takes in its seen bounds. An edge at the edge of the frame says nothing about its motion.
+    fn observe(&mut self, seen: &Bounds, size: (f32, f32), seconds: f32) {
+        let shift = |before: (f32, f32), now: (f32, f32), end: f32| {
+            let (first, last) = (now.0 - before.0, now.1 - before.1);
+            match (now.0 <= 1.0, now.1 >= end - 1.0) {
+                (false, false) => (first + last) / 2.0,
+                (true, false) => last,
+                (false, true) => first,
+                (true, true) => 0.0,
+            }
+        };
+        let b = &self.bounds;
+        let x = shift((b.left, b.right), (seen.left, seen.right), size.0);
+        let y = shift((b.top, b.bottom), (seen.top, seen.bottom), size.1);
+        // The second observation is the first that tells the velocity.
+        let share = if self.age <= seconds { 1.0 } else { (seconds / FOLLOW_S).min(1.0) };
+        self.velocity.x += share * x / seconds;
+        self.velocity.y += share * y / seconds;
+        self.bounds = *seen;
+        self.unseen = 0.0;
+        if seen.left > 1.0 && seen.right < size.0 - 1.0 {
+            self.alone += seconds;
+        }
+    }
+
+    /// Moves within a region that it shares with others. Returns true if its own motion brings it there, within
+    /// `reach`: another mover's region does not carry it away.
+    fn is_still_in(&mut self, region: &Bounds, reach: f32) -> bool {
+        let keep = |from: f32, to: f32, least: f32, most: f32| {
+            if to - from > most - least { 0.0 } else { (least - from).max(0.0) + (most - to).min(0.0) }
+        };
+        let b = self.bounds;
+        let x = keep(b.left, b.right, region.left, region.right);
+        let y = keep(b.top, b.bottom, region.top, region.bottom);
+        self.bounds = translated(&b, x.clamp(-reach, reach), y.clamp(-reach, reach));
+        x.abs() <= reach && y.abs() <= reach
+    }
+}
+
+/// True if one may be a piece of the other: beside it within `reach`, or above or below it within half the other's
+/// height.
+fn is_piece_near(whole: &Bounds, piece: &Bounds, reach: f32) -> bool {
+    let beside = (piece.left - whole.right).max(whole.left - piece.right);
+    let above = (piece.top - whole.bottom).max(whole.top - piece.bottom);
+    beside <= reach && above <= 0.5 * whole.height()
+}
+
+fn expanded(b: &Bounds, by: f32) -> Bounds {
+    Bounds::new(b.left - by, b.top - by, b.right + by, b.bottom + by)
+}
+
+fn translated(b: &Bounds, x: f32, y: f32) -> Bounds {
+    Bounds::new(b.left + x, b.top + y, b.right + x, b.bottom + y)
+}

@@ -1,0 +1,165 @@
+//! Drawn scenes: boxes that walk over a grey ground.
+
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::{Aspect, Counter, CountingLine, Direction, LineId, Point};
+use tallycam_base::ClockTime;
+
+const WIDTH: usize = 320;
+const HEIGHT: usize = 180;
+
+/// A frame with boxes (left, top, width, height, luma) on the ground. Its noise differs from frame to frame.
+fn picture(number: u64, light: u8, boxes: &[(i32, i32, i32, i32, u8)]) -> SmallImage {
+    let mut dice = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut y: Vec<u8> = (0..WIDTH * HEIGHT)
+        .map(|_| {
+            dice ^= dice << 13;
+            dice ^= dice >> 7;
+            dice ^= dice << 17;
+            light + (dice >> 61) as u8
+        })
+        .collect();
+    for &(left, top, width, height, luma) in boxes {
+        for row in top.max(0)..(top + height).min(HEIGHT as i32) {
+            for column in left.max(0)..(left + width).min(WIDTH as i32) {
+                y[row as usize * WIDTH + column as usize] = luma;
+            }
+        }
+    }
+    let time_us = 1 + number * 100_000;
+    SmallImage {
+        width: WIDTH,
+        height: HEIGHT,
+        y,
+        of: (WIDTH as u32, HEIGHT as u32),
+        stamp: ClockTime { monotonic_us: time_us, wall_us: time_us, wall_trusted: true },
+        sequence: number,
+        ..SmallImage::empty()
+    }
+}
+
+/// The boxes found in each of `pictures`.
+fn found(pictures: impl Iterator<Item = SmallImage>) -> Vec<Vec<Detection>> {
+    let mut detector = MotionDetector::new();
+    let mut found = Vec::new();
+    pictures
+        .map(|picture| {
+            detector.detect(&picture, &mut found).unwrap();
+            found.clone()
+        })
+        .collect()
+}
+
+#[test]
+fn a_walker_is_one_box_and_noise_is_none() {
+    let per_picture = found((0..60).map(|n| picture(n, 100, &[(n as i32 * 6 - 60, 60, 20, 60, 30)])));
+    for (number, detections) in per_picture.iter().enumerate().skip(18).take(30) {
+        let [one] = detections[..] else { panic!("picture {number}: {detections:?}") };
+        let left = (number as f32 * 6.0 - 60.0) / WIDTH as f32;
+        assert!((one.bounds.left - left).abs() < 0.02, "picture {number}: {one:?}");
+        assert!((one.bounds.bottom - 120.0 / HEIGHT as f32).abs() < 0.03);
+        assert!(one.bounds.width() < 0.1 && one.score > 0.8);
+    }
+    assert!(found((0..60).map(|n| picture(n, 100, &[]))).iter().all(Vec::is_empty));
+}
+
+#[test]
+fn a_sudden_light_is_no_mover_and_the_next_mover_is_seen() {
+    let per_picture = found((0..60).map(|n| {
+        let walker = [(n as i32 * 8 - 260, 60, 20, 60, 30)];
+        picture(n, if n < 20 { 80 } else { 160 }, if n < 34 { &[] } else { &walker })
+    }));
+    assert!(per_picture[..34].iter().all(Vec::is_empty));
+    assert!(per_picture[40..55].iter().all(|detections| detections.len() == 1));
+}
+
+#[test]
+fn a_frame_of_another_size_restarts() {
+    let mut detector = MotionDetector::new();
+    let mut found = Vec::new();
+    for number in 0..20 {
+        detector.detect(&picture(number, 100, &[]), &mut found).unwrap();
+    }
+    let small = SmallImage { width: 160, height: 90, y: vec![7; 160 * 90], ..picture(20, 100, &[]) };
+    detector.detect(&small, &mut found).unwrap();
+    assert!(found.is_empty());
+}
+
+/// The crossings of the upright middle line in `pictures`.
+fn crossings(pictures: impl Iterator<Item = SmallImage>) -> Vec<Direction> {
+    let mut detector = MotionDetector::new();
+    let aspect = Aspect::new(WIDTH as u32, HEIGHT as u32);
+    let mut counter = Counter::new(detector.options(), detector.labels().clone(), aspect);
+    let middle = CountingLine::new(LineId(1), "middle", Point::new(0.5, 1.0), Point::new(0.5, 0.0));
+    counter.set_lines(vec![middle.unwrap()]).unwrap();
+    let mut found = Vec::new();
+    let mut crossings: Vec<Direction> = pictures
+        .flat_map(|picture| {
+            detector.detect(&picture, &mut found).unwrap();
+            counter.update(&found, picture.stamp.monotonic_us).crossings
+        })
+        .map(|crossing| crossing.direction)
+        .collect();
+    crossings.sort_by_key(|direction| direction.as_str());
+    crossings
+}
+
+#[test]
+fn two_who_meet_are_counted_once_each() {
+    let pictures = (0..90).map(|number| {
+        let n = number as i32;
+        // The nearer one is drawn last; they hide each other beside the middle of the frame.
+        let walkers = [(n * 5 - 110, 50, 20, 60, 30), (WIDTH as i32 + 80 - n * 5, 54, 22, 60, 200)];
+        picture(number, 100, &walkers)
+    });
+    assert_eq!(crossings(pictures), [Direction::In, Direction::Out]);
+}
+
+#[test]
+fn one_in_pieces_is_counted_once() {
+    // An object whose middle looks like the ground enters as two pieces and is whole elsewhere.
+    let pictures = (0..90).map(|number| {
+        let left = number as i32 * 5 - 60;
+        let whole = (100..220).contains(&left);
+        let body = if whole { (left, 60, 24, 70, 30) } else { (left, 60, 24, 22, 30) };
+        picture(number, 100, &[body, (left, 88, 24, 42, 30)])
+    });
+    assert_eq!(crossings(pictures), [Direction::Out]);
+}
+
+#[test]
+fn a_walker_in_the_first_frame_leaves_no_ghost() {
+    // It stands for three seconds and goes on over the line. The uncovered ground is not a mover for long.
+    let walker = |n: i32| (20.max(20 + (n - 30) * 6), 60, 20, 60, 30);
+    let pictures = || (0..90).map(|number| picture(number, 100, &[walker(number as i32)]));
+    assert_eq!(crossings(pictures()), [Direction::Out]);
+    let left = found(pictures());
+    assert!(
+        left[70..80].iter().all(|detections| detections.len() == 1 && detections[0].bounds.left > 0.5),
+        "{left:?}"
+    );
+}
+
+#[test]
+fn a_long_stop_becomes_ground_and_is_no_crossing() {
+    let per_picture = found((0..300).map(|number| {
+        let left = (number as i32 * 6 - 820).min(150);
+        picture(number, 100, &[(left, 60, 20, 60, 30)])
+    }));
+    assert_eq!(per_picture[240].len(), 1, "it stands there");
+    assert!(per_picture[275..].iter().all(Vec::is_empty), "it is ground");
+}
+
+#[test]
+fn a_detection_takes_no_memory_after_the_first_ones() {
+    let mut detector = MotionDetector::new();
+    let mut found = Vec::new();
+    let mut rooms = Vec::new();
+    for number in 0..60 {
+        let walker = [(number as i32 * 6 - 60, 60, 20, 60, 30)];
+        detector.detect(&picture(number, 100, &walker), &mut found).unwrap();
+        rooms.push(detector.change.room());
+    }
+    assert!(rooms[30..].iter().all(|room| *room == rooms[30]), "{rooms:?}");
+}
