@@ -39,7 +39,7 @@ demo: build ## real footage through the model: boxes, ids and tallies in the bro
 
 test: ## everything that must hold: format, lints, documentation, scripts, all tests
 	@deploy/prerequisites.sh test
-	cargo fmt --check
+	cargo fmt --all --check
 	shellcheck deploy/*.sh deploy/image/build.sh deploy/image/init deploy/release/*.sh deploy/debian/p* benches/run benches/accuracy benches/instructions tests/e2e/guest.sh tests/image/hook tests/image/raspios.sh tests/image/raspios.init tests/libcamera/*.sh tests/clients/run tests/clients/roles tests/js/run fuzz/run fuzz/rustc.sh .ci/run
 	python3 tests/e2e/e2e.py --help >/dev/null
 	python3 tests/image/image.py --help >/dev/null
@@ -49,7 +49,7 @@ test: ## everything that must hold: format, lints, documentation, scripts, all t
 	RUSTC_WORKSPACE_WRAPPER="$(CURDIR)/deploy/rustc.sh" cargo test --locked --no-fail-fast --workspace
 
 check: ## the inner loop: format, lints, unit tests
-	cargo fmt --check
+	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo test --locked --workspace --lib
 
