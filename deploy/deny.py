@@ -5,8 +5,8 @@ RustSec by cargo-deny.
     deploy/deny.py
 
 The first two need nothing but cargo, and always run. The advisories need cargo-deny and RustSec's database. Without
-them a line says what was left out, or how old the database is. The file TARGET/advisories.txt has the same line for
-the end of .ci/run.
+them a line says that they were left out; with an old database it says how old. TARGET/advisories.txt holds this line
+for the end of .ci/run.
 """
 
 import json
@@ -60,7 +60,8 @@ def advisories():
     except subprocess.TimeoutExpired:
         is_fresh = False
     folder = pathlib.Path(os.environ.get("CARGO_HOME", pathlib.Path.home() / ".cargo")) / "advisory-dbs"
-    fetched = [path.stat().st_mtime for path in folder.glob("*/.git/FETCH_HEAD")]
+    # A fresh clone has no FETCH_HEAD.
+    fetched = [path.stat().st_mtime for name in ("FETCH_HEAD", "HEAD") for path in folder.glob(f"*/.git/{name}")]
     if not is_fresh and not fetched:
         return "not checked: RustSec's database cannot be fetched from here"
     if subprocess.run(deny + ["check", "--disable-fetch", "advisories"], cwd=ROOT).returncode:
@@ -72,15 +73,15 @@ def advisories():
 def main():
     with open(ROOT / "deny.toml", "rb") as file:
         allowed = tomllib.load(file)["licenses"]["allow"]
+    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    target.mkdir(parents=True, exist_ok=True)
+    note = target / "advisories.txt"
+    note.unlink(missing_ok=True)
     packages = metadata()["packages"]
     wrong = sorted(faults(packages, allowed))
     if wrong:
         sys.exit("\n".join(f"error: {sentence}" for sentence in wrong))
     print(f"licences and sources of {len(packages)} crates are as deny.toml wants them")
-    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    target.mkdir(parents=True, exist_ok=True)
-    note = target / "advisories.txt"
-    note.unlink(missing_ok=True)
     if unchecked := advisories():
         line = f"LEFT OUT: make deny: advisories {unchecked}"
         note.write_text(line + "\n", encoding="utf-8")

@@ -4,7 +4,7 @@
 //! [accept] ─► connection ─► dispatch ─► api · pages · legacy, each by the one table of routes
 //!              │  ▲                              │                       │
 //!        hyper │  │ sweep: late heads, idle      ▼                       ▼
-//!              ▼  │ connections, stalled peers  viewers ◄── relay ◄── Hub, ledger (4 readers)
+//!              ▼  │ connections, stalled peers  viewers ◄── relay ◄── Hub, counts.db (4 readers)
 //!             socket ◄───────────────────────────┘
 //! ```
 //!

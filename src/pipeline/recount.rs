@@ -42,8 +42,8 @@ pub enum RecountError {
 }
 
 /// The fault of a recording in which too many pictures could not be analysed.
-fn too_many_failed(times: u64, looks: u64, reason: &str) -> RecountError {
-    Fault::wrong(format!("{times} of {looks} pictures could not be looked at: {reason}")).into()
+fn too_many_failed(times: u64, detections: u64, reason: &str) -> RecountError {
+    Fault::wrong(format!("{times} of {detections} pictures could not be looked at: {reason}")).into()
 }
 
 /// Result of recounting a recording.
@@ -58,7 +58,7 @@ pub struct RecordingCount {
     /// The model's name.
     pub model: String,
     /// Number of analysed pictures.
-    pub looks: u64,
+    pub detections: u64,
     /// Deviations from the request, in sentences.
     pub notes: Vec<String>,
 }
@@ -103,7 +103,7 @@ pub fn count_recording(
         next_look_us: 0,
         spans: Vec::new(),
         crossings: Vec::new(),
-        looks: 0,
+        detections: 0,
         failed: (0, String::new()),
     };
     let mut done = 0;
@@ -112,13 +112,13 @@ pub fn count_recording(
         done += u64::from(chunk.frames);
         progress(done);
     }
-    let RecordingCounter { watch, spans, mut crossings, looks, failed, .. } = looker;
+    let RecordingCounter { watch, spans, mut crossings, detections, failed, .. } = looker;
     // A few damaged pictures are normal. More than one in a hundred make the result unreliable.
-    if failed.0 * 100 > looks {
-        return Err(too_many_failed(failed.0, looks, &failed.1));
+    if failed.0 * 100 > detections {
+        return Err(too_many_failed(failed.0, detections, &failed.1));
     }
     if failed.0 > 0 {
-        notes.push(format!("{} of {looks} pictures could not be looked at: {}.", failed.0, failed.1));
+        notes.push(format!("{} of {detections} pictures could not be looked at: {}.", failed.0, failed.1));
     }
     let spans: Vec<(u64, u64)> = spans.into_iter().filter(|(from, to)| from < to).collect();
     if spans.is_empty() {
@@ -128,7 +128,7 @@ pub fn count_recording(
     }
     // A crossing between two pictures must be in the span of both; nothing else is known about its time.
     crossings.retain(|found| spans.iter().any(|&(from, to)| (from..=to).contains(&found.time_us)));
-    Ok(RecordingCount { crossings, spans, lines, model: watch.name.clone(), looks, notes })
+    Ok(RecordingCount { crossings, spans, lines, model: watch.name.clone(), detections, notes })
 }
 
 /// State of a pass through a recording.
@@ -144,7 +144,7 @@ struct RecordingCounter<'a> {
     /// Wall times.
     spans: Vec<(u64, u64)>,
     crossings: Vec<FoundAgain>,
-    looks: u64,
+    detections: u64,
     /// Number of failures and the reason of the last one.
     failed: (u64, String),
 }
@@ -187,7 +187,7 @@ impl RecordingCounter<'_> {
         // Evenly spaced, even if the pictures are not.
         self.next_look_us =
             (self.next_look_us + self.least_step_us).max(frame.at_us.saturating_sub(self.least_step_us));
-        self.looks += 1;
+        self.detections += 1;
         let mut builder = PictureBuilder::with_capacity(jpeg.len());
         builder.push(jpeg);
         let stamp = ClockTime { monotonic_us: at_us, wall_us: at_us, wall_trusted: self.item.is_sure };
@@ -204,7 +204,7 @@ impl RecordingCounter<'_> {
             })),
             // A detector that has panicked must not be used again.
             Err(error) if self.watch.has_panicked => {
-                return Err(too_many_failed(self.failed.0 + 1, self.looks, &error.what));
+                return Err(too_many_failed(self.failed.0 + 1, self.detections, &error.what));
             }
             Err(error) => self.failed = (self.failed.0 + 1, error.to_string()),
         }

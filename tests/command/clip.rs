@@ -164,7 +164,7 @@ fn a_clip_is_counted_and_says_in_which_frame() {
     let folder = tempfile::tempdir().unwrap();
     let clip = ffmpeg(folder.path(), WALK, "walk.mkv");
     let (counted, _) = count(&clip, 1);
-    assert_eq!((counted.frames, counted.looks, &counted.broken_off), (40, 40, &None));
+    assert_eq!((counted.frames, counted.detections, &counted.broken_off), (40, 40, &None));
     let [found] = &counted.crossings[..] else { panic!("{:?}", counted.crossings) };
     // The middle of the box is on the line in frame 21.
     assert_eq!(found.crossing.direction, Direction::Out);
@@ -173,7 +173,7 @@ fn a_clip_is_counted_and_says_in_which_frame() {
     let (again, _) = count(&clip, 1);
     assert_eq!(again, counted, "the same answer");
     let (third, _) = count(&clip, 3);
-    assert_eq!((third.frames, third.looks, third.crossings.len()), (40, 14, 1));
+    assert_eq!((third.frames, third.detections, third.crossings.len()), (40, 14, 1));
 }
 
 #[test]

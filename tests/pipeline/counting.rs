@@ -311,7 +311,7 @@ fn a_crossing_is_counted_once_and_stored() {
     let status = bench.status();
     assert_eq!((status.state, status.reason.as_str(), status.backend), ("counting", "", "replay"));
     assert_eq!(status.labels, ["person", "car"]);
-    assert!(status.tells_classes && status.holds_camera && status.detections > 0 && status.look_s > 0.0);
+    assert!(status.tells_classes && status.holds_camera && status.detections > 0 && status.detection_s > 0.0);
     let overlay = bench.counting.overlay().borrow().clone();
     assert_eq!(overlay.size, (64, 48));
     // On a busy machine the person may have been lost and found again, under another number.

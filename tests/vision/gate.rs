@@ -494,8 +494,8 @@ fn with_the_network_clips_lose_nobody() {
             };
             println!(
                 "{clip} {line:?}: {} of {} looks saved, {} crossings, {} without the gate",
-                counts[0].saved,
-                counts[0].looks,
+                counts[0].skipped,
+                counts[0].detections,
                 ways(0).len(),
                 ways(1).len()
             );

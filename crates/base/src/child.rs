@@ -21,7 +21,11 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// A command for this program again, with its whole environment.
+/// A command for this program again, with its environment but for systemd's sockets, which an exec closes.
 pub fn reexec_command(program: impl AsRef<OsStr>) -> Command {
-    Command::new(program)
+    let mut command = Command::new(program);
+    for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] {
+        command.env_remove(name);
+    }
+    command
 }

@@ -365,7 +365,7 @@ impl PrintedRecount {
             name: item.name.clone(),
             scene: recount.scene.as_str(),
             model: recount.model.clone(),
-            pictures: counted.looks,
+            pictures: counted.detections,
             spans: spans.collect(),
             lines,
             dry_run: made.is_none(),

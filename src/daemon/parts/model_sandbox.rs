@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::pipeline::counting::LOOK_TAKES;
+use crate::pipeline::counting::DETECTION_TAKES;
 use tallycam_base::{Fault, FaultKind, child};
 use tallycam_vision::models::Proof;
 use tallycam_vision::onnx::SMALLER;
@@ -60,7 +60,7 @@ impl SandboxVerdict {
     /// The verdict for the result of a trial, with texts cut to `LONGEST_REASON`.
     pub fn from_result(tried: Result<Proof, Fault>) -> SandboxVerdict {
         let short = |text: String| text.chars().take(LONGEST_REASON).collect();
-        let longest_ms = LOOK_TAKES.as_secs_f64() * 1000.0 / 2.0;
+        let longest_ms = DETECTION_TAKES.as_secs_f64() * 1000.0 / 2.0;
         let error = match tried {
             Ok(proof) if proof.detection_ms <= longest_ms => return SandboxVerdict::default(),
             Ok(proof) => Fault::wrong(format!("it takes {:.0} s to look once", proof.detection_ms / 1000.0))

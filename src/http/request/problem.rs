@@ -290,7 +290,7 @@ impl From<StoreError> for Problem {
             StoreError::File(Fault { hint, .. }) => {
                 Problem { hint, ..problem.outside("what was counted cannot be read") }
             }
-            StoreError::Busy => problem.retry_after(RETRY_LEDGER),
+            StoreError::Busy => problem.retry_after(RETRY_COUNTS_DB),
             _ => problem,
         }
     }
@@ -309,7 +309,8 @@ impl From<MediaError> for Problem {
             MediaError::Wrong(_) => StatusCode::UNPROCESSABLE_ENTITY,
             MediaError::Changed { .. } => return outdated(error.to_string()),
         };
-        let retry_after = matches!(error, MediaError::Busy | MediaError::BackingUp).then_some(RETRY_LEDGER);
+        let retry_after =
+            matches!(error, MediaError::Busy | MediaError::BackingUp).then_some(RETRY_COUNTS_DB);
         let is_of_a_file = matches!(error, MediaError::File { .. } | MediaError::Locked { .. });
         let outside = is_of_a_file.then_some("the store of pictures cannot be used");
         Problem {
@@ -408,7 +409,7 @@ impl From<&NoPicture> for Problem {
 pub const RETRY_PICTURE: u32 = 2;
 
 /// Seconds until a retry on counts.db makes sense.
-pub const RETRY_LEDGER: u32 = 2;
+pub const RETRY_COUNTS_DB: u32 = 2;
 
 #[cfg(test)]
 mod tests {

@@ -335,8 +335,8 @@ impl Site {
 
     /// The answer of `/health`: the camera delivers, and crossings are recorded.
     pub(super) fn is_healthy(&self, status: &CameraStatus) -> bool {
-        let ledger_trouble = self.counting.as_ref().and_then(Counting::counts_error);
-        status.is_healthy && ledger_trouble.is_none()
+        let counts_fault = self.counting.as_ref().and_then(Counting::counts_error);
+        status.is_healthy && counts_fault.is_none()
     }
 
     /// True in privacy mode: nobody gets an image.

@@ -12,7 +12,7 @@ use hyper::StatusCode;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::http::request::problem::{Problem, RETRY_LEDGER};
+use crate::http::request::problem::{Problem, RETRY_COUNTS_DB};
 use tallycam_store::media::{Media, MediaError, MediaReader};
 use tallycam_store::{Counts, CountsReader, StoreError};
 
@@ -169,7 +169,7 @@ where
         match error {
             ReadError::Store(error) => Problem::from(error),
             ReadError::Busy => {
-                Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_LEDGER)
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_COUNTS_DB)
             }
             ReadError::Failed(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail),
         }

@@ -59,7 +59,7 @@ pub struct WakingCard {
 impl WakingCard {
     pub fn start(shared: &Arc<CaptureState>) -> WakingCard {
         let is_opened = Stop::new();
-        let thread = Worker::spawn("starting", {
+        let thread = Worker::spawn("waking", {
             let (shared, is_opened) = (Arc::clone(shared), is_opened.clone());
             move |_| {
                 if !is_opened.sleep(WAKING_CARD) && shared.hub.newest().is_none() {

@@ -54,9 +54,9 @@ pub struct ClipCount {
     /// Frames of the clip.
     pub frames: u64,
     /// Frames with a detection.
-    pub looks: u64,
+    pub detections: u64,
     /// Those of them that skipped the detector, because nothing moved.
-    pub saved: u64,
+    pub skipped: u64,
     /// Display time of the last frame, in microseconds.
     pub last_us: u64,
     /// Crossings in order of counting.
@@ -198,7 +198,7 @@ impl ClipRun {
                 regions.restart();
             }
             if (frame.number - 1).is_multiple_of(every.max(1)) {
-                count.looks += 1;
+                count.detections += 1;
                 let mut picture = ClipPicture { frame: &frame, image: &mut image, part: &mut part };
                 let mut is_skipped = true;
                 let detected =
@@ -206,7 +206,7 @@ impl ClipRun {
                         is_skipped = false;
                         detector.detect(image, found).map_err(|error| error.to_string())
                     });
-                count.saved += u64::from(is_skipped && detected.is_ok());
+                count.skipped += u64::from(is_skipped && detected.is_ok());
                 match detected {
                     Ok(outcome) => {
                         let crossings = outcome.crossings.iter().copied().map(|crossing| {
@@ -227,7 +227,7 @@ impl ClipRun {
             let _ = empty.try_send(frame.planes);
         }
         match count.failed {
-            (failed, Some(reason)) if failed == count.looks => Err(Fault::wrong(reason)),
+            (failed, Some(reason)) if failed == count.detections => Err(Fault::wrong(reason)),
             _ => Ok(count),
         }
     }

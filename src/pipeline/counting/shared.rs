@@ -217,10 +217,10 @@ impl DetectorState {
 
     pub fn status(&self) -> CountingStatus {
         let figures = self.lock_figures();
-        let (look_s, inference_s) = figures.times.medians();
+        let (detection_s, inference_s) = figures.times.medians();
         CountingStatus {
             detections_per_second: figures.rate.per_second(ClockTime::now().monotonic_us),
-            look_s,
+            detection_s,
             inference_s,
             ..figures.status.clone()
         }

@@ -35,9 +35,9 @@ pub struct CountingStatus {
     /// Detections since the start.
     pub detections: u64,
     /// Detections that skipped the network, because nothing moved.
-    pub detections_saved: u64,
+    pub detections_skipped: u64,
     /// Median time of the last detections, in seconds.
-    pub look_s: f64,
+    pub detection_s: f64,
     /// The network's part of it; the whole detector's part without a network.
     pub inference_s: f64,
     /// Number of current tracks.

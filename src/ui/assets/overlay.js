@@ -205,8 +205,8 @@
     lead = calm.matches ? 0 : Math.min((counting.detection_ms || 0) / 1000, 0.5);
     isWrong = counting.state === 'fault';
     sections();
-    const saved = counting.detections_saved * 100 / counting.detections | 0;
-    const skipped = saved ? `, ${saved} % skipped without motion` : '';
+    const share = counting.detections_skipped * 100 / counting.detections | 0;
+    const skipped = share ? `, ${share} % skipped without motion` : '';
     put('count-rate', counting.detections_per_second > 0
       ? `${counting.detections_per_second.toFixed(1)} fps (${counting.detection_ms.toFixed(0)} ms)${skipped}` : 'idle');
     const is = [counting.state, counting.reason, counting.backend, counting.model, counting.notes].join();

@@ -13,18 +13,18 @@
 
   // ---- settings
 
-  // What the server says now, but for rows that wait for somebody.
+  // What the server says now. A row with a refused value or an open question stays.
   const FRESH = '[data-key]:not(:has([aria-invalid], .ask)), [data-control] .org, #banners, #goes';
   const take = page => swap(page, [...main.querySelectorAll(FRESH)].map(one => one.id));
   const refusal = page => page.querySelector('main > [role=alert]')?.textContent ?? '';
   const isDirtyRow = row => fieldsOf(row).some(isDirty);
-  // One after the other, so that what is typed last holds. Without a button, only if something is new and the focus is
-  // no longer in the field that was left: a field that is replaced under the focus is left, too.
+  // One after the other, so that what is typed last holds. Without a button, only if something is new. A field that was
+  // replaced while somebody typed reports a change, too: it is not sent.
   let queue = Promise.resolve();
   const save = (id, by, form, left) => {
     queue = queue.finally(async () => {
       let row = el(id);
-      if (!by && (!isDirtyRow(row) || (left && left.id === document.activeElement?.id))) return;
+      if (!by && (!isDirtyRow(row) || left?.isConnected === false)) return;
       const saving = submit(form ?? row.closest('form'), by, row);
       row.querySelector('.org').textContent = 'Saving …';
       const page = await saving;
@@ -129,7 +129,7 @@
     else if (action === 'api/v1/settings') {
       // The key Enter presses a button that is of no row.
       const at = document.activeElement?.closest('[data-key]');
-      if (by?.id === 'plan') preview(form, by); else if (e) save(e.id, by, form); else if (at) save(at.id);
+      if (by?.id === 'plan') queue = queue.finally(() => preview(form, by)); else if (e) save(e.id, by, form); else if (at) save(at.id);
     } else if (action !== 'api/v1/controls') return;
     ev.preventDefault();
   });

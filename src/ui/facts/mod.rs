@@ -148,9 +148,9 @@ pub struct CountingReport {
     pub model: String,
     /// Detections per second over the last seconds.
     pub detections_per_second: f64,
-    /// Detections since the start; `detections_saved` of them asked no model because nothing moved.
+    /// Detections since the start; `detections_skipped` of them asked no model because nothing moved.
     pub detections: u64,
-    pub detections_saved: u64,
+    pub detections_skipped: u64,
     /// Median time of a detection, in milliseconds.
     pub detection_ms: f64,
     pub tracks: usize,

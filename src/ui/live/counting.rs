@@ -240,7 +240,7 @@ fn reason_html(facts: &CountingReport) -> String {
 /// The rate: "9.8 fps (61 ms), 93 % skipped without motion".
 pub(in crate::ui) fn describe_rate(facts: &CountingReport) -> String {
     if facts.detections_per_second > 0.0 {
-        let percent = facts.detections_saved * 100 / facts.detections.max(1);
+        let percent = facts.detections_skipped * 100 / facts.detections.max(1);
         let saved = match percent {
             1.. => format!(", {percent} % skipped without motion"),
             _ => String::new(),

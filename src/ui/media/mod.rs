@@ -234,7 +234,7 @@ fn done_words(done: &str) -> String {
     let items = format_count(count, "item");
     match act {
         "kept" => format!("{items} protected: never deleted by retention."),
-        "unsaved" => format!("{items} no longer protected."),
+        "unprotected" => format!("{items} no longer protected."),
         "deleted" => format!("{items} deleted."),
         _ => String::new(),
     }

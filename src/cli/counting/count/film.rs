@@ -88,7 +88,7 @@ impl AnnotatedFilm {
         let elapsed = self.last_us - self.first_us.unwrap_or(self.last_us);
         let steps = self.frames.saturating_sub(1);
         let step_us = elapsed.checked_div(steps).filter(|step| *step > 0).unwrap_or(100_000);
-        debug_assert!(self.frames <= count.looks);
+        debug_assert!(self.frames <= count.detections);
         match self.out {
             FilmFile::Avi(avi) => avi.finish(u32::try_from(step_us).unwrap_or(u32::MAX)).map(drop),
             FilmFile::Mjpeg(mut file) => file.flush(),

@@ -239,8 +239,8 @@ impl CountArgs {
             "{model}, {region}. {} frames, {:.1} s; {used}, {} of {} skipped without motion.",
             count.frames,
             count.last_us as f64 / 1e6,
-            count.saved,
-            count.looks
+            count.skipped,
+            count.detections
         );
         if let Some(reason) = &count.broken_off {
             let _ = write!(text, " The clip is truncated after frame {}: {reason}.", count.frames);
@@ -342,8 +342,8 @@ impl CountArgs {
             clip: self.clip.to_string_lossy().into_owned(),
             model: model.to_owned(),
             frames: count.frames,
-            looks: count.looks,
-            saved: count.saved,
+            detections: count.detections,
+            skipped: count.skipped,
             complete: count.broken_off.is_none() && count.failed.0 == 0,
             lines: lines.collect(),
         }
@@ -381,7 +381,7 @@ fn check_complete(clip: &Path, count: &ClipCount) -> Result<(), Failure> {
     let message = if let Some(reason) = &count.broken_off {
         format!("{} is truncated after frame {}: {reason}", clip.display(), count.frames)
     } else if let (times @ 1.., Some(reason)) = (count.failed.0, &count.failed.1) {
-        format!("{times} of {} frames could not be processed: {reason}", count.looks)
+        format!("{times} of {} frames could not be processed: {reason}", count.detections)
     } else {
         return Ok(());
     };

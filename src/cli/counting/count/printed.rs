@@ -15,9 +15,9 @@ pub struct PrintedReport {
     pub model: String,
     pub frames: u64,
     /// Frames that were analysed.
-    pub looks: u64,
+    pub detections: u64,
     /// Analysed frames without motion, which the model did not get.
-    pub saved: u64,
+    pub skipped: u64,
     /// False if the clip is truncated or a frame could not be analysed. Left out otherwise.
     #[serde(skip_serializing_if = "Clone::clone")]
     pub complete: bool,

@@ -158,10 +158,10 @@ fn detections(page: &mut MetricsPage, status: &CountingStatus) {
     page.one("tallycam_counting", "gauge", "1 while counting.", u8::from(status.state == "counting"));
     page.one("tallycam_detections_total", "counter", "Detections.", status.detections);
     page.one(
-        "tallycam_detections_saved_total",
+        "tallycam_detections_skipped_total",
         "counter",
         "Detections skipped by the model because nothing moved.",
-        status.detections_saved,
+        status.detections_skipped,
     );
     page.one("tallycam_detections_failed_total", "counter", "Failed detections.", status.failed);
     page.one(
@@ -170,7 +170,7 @@ fn detections(page: &mut MetricsPage, status: &CountingStatus) {
         "Recent detections per second.",
         status.detections_per_second,
     );
-    page.one("tallycam_detection_seconds", "gauge", "Recent median time of a detection.", status.look_s);
+    page.one("tallycam_detection_seconds", "gauge", "Recent median time of a detection.", status.detection_s);
     page.one(
         "tallycam_inference_seconds",
         "gauge",

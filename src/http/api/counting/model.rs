@@ -153,7 +153,7 @@ pub async fn model(request: Request) -> Result<Response<Body>, Problem> {
         labels: status.labels,
         tells_classes: status.tells_classes,
         detections_per_second: (status.detections_per_second * 10.0).round() / 10.0,
-        detection_ms: milliseconds(status.look_s),
+        detection_ms: milliseconds(status.detection_s),
         inference_ms: milliseconds(status.inference_s),
         chosen: model_store.chosen,
         pinned: model_store.pinned,

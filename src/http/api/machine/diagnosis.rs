@@ -138,7 +138,7 @@ fn counting(status: CountingStatus) -> Finding {
     };
     let finding = match status.state {
         "counting" if status.notes.is_empty() => {
-            let percent = status.detections_saved * 100 / status.detections.max(1);
+            let percent = status.detections_skipped * 100 / status.detections.max(1);
             let saved = match percent {
                 0 => String::new(),
                 _ => format!(", {percent} % skipped without motion"),

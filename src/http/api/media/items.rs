@@ -184,7 +184,7 @@ pub async fn keep_many(request: Request) -> Result<Response<Body>, Problem> {
     let (ids, is_kept) = (ids.taken()?, kept.unwrap_or(true));
     let count = ids.len();
     media.set_kept(ids, is_kept).await?;
-    Ok(done(if is_kept { "kept" } else { "unsaved" }, count))
+    Ok(done(if is_kept { "kept" } else { "unprotected" }, count))
 }
 
 /// 204 for a program. A page shows the change and its number of items.

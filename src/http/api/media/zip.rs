@@ -51,7 +51,7 @@ pub struct ArchiveIds {
 /// An item for the archive.
 struct Packed {
     item: Item,
-    /// NumberIn of a recording's chunks at the request.
+    /// Number of a recording's chunks at the request.
     chunks: usize,
     len: u64,
 }

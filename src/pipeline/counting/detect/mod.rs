@@ -41,7 +41,7 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Extra time until the next heartbeat while a detector is tested and loaded.
 const MAKING_TAKES: Duration = Duration::from_secs(120);
 /// Extra time until the next heartbeat during one detection, for slow machines.
-pub const LOOK_TAKES: Duration = Duration::from_secs(20);
+pub const DETECTION_TAKES: Duration = Duration::from_secs(20);
 /// Counting ends after this time without a picture. A slow camera or a low detection rate gets this many steps
 /// instead.
 const OVERDUE: Duration = Duration::from_millis(1500);
@@ -449,7 +449,7 @@ impl<'a> Detect<'a> {
 
     fn run_inference(&mut self, picture: &Picture) {
         let Some((_, watch)) = &mut self.watch else { return };
-        self.beat.beat_with_extension(LOOK_TAKES);
+        self.beat.beat_with_extension(DETECTION_TAKES);
         let began = Instant::now();
         // Takes effect from the next picture on, if the camera has a second stream.
         self.shared.pipeline.request_small(Some(watch.least_size((picture.width, picture.height))));
@@ -486,7 +486,7 @@ impl<'a> Detect<'a> {
             figures.rate.count(ClockTime::now().monotonic_us);
             match inference {
                 Some(inference) => figures.times.add(began.elapsed(), inference),
-                None => figures.status.detections_saved += 1,
+                None => figures.status.detections_skipped += 1,
             }
         }
         let rows = self.occupancy.observe(overlay.stamp, self.scene, &overlay.zones);

@@ -1,7 +1,7 @@
 //! `/api/v1/events`: server-sent events (WHATWG HTML §9.2), one task per client.
 //!
 //! ```text
-//! ledger ── after Last-Event-ID ──►┐
+//! counts.db ── after Last-Event-ID ──►┐
 //! committed crossings ────────────►┼─► task ─► 4 pieces ─► body ─► hyper ─► socket
 //! tallies, lines, overlay, state ─►┤   (newest only)
 //! media, recording ───────────────►┘   (newest only, once a second)
