@@ -164,7 +164,7 @@ impl Source {
             };
             placed.push("crate");
             // The models stand beside the detectors, in their crate.
-            let is_models = *root == "vision" && found.get(at + 2) == Some(&"models");
+            let is_models = root == "vision" && found.get(at + 2) == Some(&"models");
             if !root.is_empty() && !is_models {
                 placed.extend(["::", root]);
             }

@@ -129,7 +129,9 @@
     else if (action === 'api/v1/settings') {
       // The key Enter presses a button that is of no row.
       const at = document.activeElement?.closest('[data-key]');
-      if (by?.id === 'plan') queue = queue.finally(() => preview(form, by)); else if (e) save(e.id, by, form); else if (at) save(at.id);
+      if (by?.id === 'plan') queue = queue.finally(() => preview(form, by));
+      else if (e) save(e.id, by, form);
+      else if (at) save(at.id);
     } else if (action !== 'api/v1/controls') return;
     ev.preventDefault();
   });
