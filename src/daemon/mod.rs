@@ -612,6 +612,8 @@ mod tests {
         let demand = pipeline.demand();
         let config = Config::default();
         let folder = tempfile::tempdir().unwrap();
+        // Otherwise it can be opened later, which ends the daemon, too.
+        std::fs::write(folder.path().join("counts.db"), "no database").unwrap();
         let sets = [format!("store.directory={}", folder.path().display())];
         let started = Started::read(OperatorConfig::read(Some(Path::new("/dev/null")), &sets, [])).unwrap();
         pipeline.set_saved_controls(saved_controls(&config));
