@@ -26,8 +26,15 @@ pub fn systemd_listeners() -> Result<Vec<http::Listener>, DaemonError> {
         let what = format!("{which}, handed over by systemd, cannot be served on: {error}");
         Fault::new(FaultKind::File, what).hint("the .socket unit needs ListenStream= and Accept=no")
     };
-    let handed = sd_notify::listen_fds_with_names().map_err(|error| refused("a socket", error))?;
-    let listeners = handed.map(|(fd, name)| {
+    let handed = match sd_notify::listen_fds() {
+        Ok(handed) => handed,
+        // Variables that systemd did not write.
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => return Ok(Vec::new()),
+        Err(error) => return Err(refused("a socket", error).into()),
+    };
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let names = names.split(':').map(str::to_owned).chain(std::iter::repeat(String::new()));
+    let listeners = handed.zip(names).map(|(fd, name)| {
         // SAFETY: systemd passes this descriptor to this process, where nothing else takes it: it was seen to be open
         // just now, and is taken once.
         let socket = unsafe { Socket::from_raw_fd(fd) };
@@ -46,7 +53,7 @@ pub fn bind(listen: &[Listen]) -> Result<Vec<http::Listener>, DaemonError> {
 
 fn take_listener(socket: Socket, name: &str) -> std::io::Result<http::Listener> {
     match socket.domain()? {
-        _ if !socket.is_listener()? => Err(std::io::ErrorKind::InvalidInput.into()),
+        _ if !socket.is_listener()? => Err(std::io::Error::other("it is no listening socket")),
         Domain::UNIX => Ok(http::Listener::Unix(OwnedFd::from(socket).into())),
         _ if name == "https" => Ok(http::Listener::Https(socket.into())),
         _ => Ok(http::Listener::Tcp(socket.into())),

@@ -21,6 +21,7 @@ use crate::http::auth::{csrf, host_names, redirect};
 use crate::http::cors;
 use crate::http::pages::{assets, counting, sign_in};
 use crate::http::report::wire::Redact;
+use crate::http::request::json_body;
 use crate::http::request::problem::{Problem, no_such_method};
 use crate::http::request::query::Query;
 use crate::http::request::reply::RESOURCE_POLICY;
@@ -215,7 +216,9 @@ impl Arrival {
             {
                 let whole = take(body, MAX_BODY, self.site.settings().head_timeout).await;
                 let whole = whole.inspect_err(|_| self.link.cut())?;
-                let form = FormPost::read(ROUTES, &Query::parse(&String::from_utf8_lossy(&whole)))?;
+                // `curl -d` calls JSON a form, too.
+                let fields = json_body::form_of(&self.headers, &whole);
+                let form = fields.map(|fields| FormPost::read(ROUTES, &fields)).transpose()?.flatten();
                 let fields =
                     form.as_ref().map_or(whole, |form| form.request(&mut self.uri, &mut self.headers));
                 Ok((form, Sent::Fields(fields)))

@@ -577,6 +577,13 @@ fn forms_are_carried_out_or_come_back() {
         answer.text()
     );
     assert_eq!(setting(&daemon, "name").0, "Gate");
+    // curl calls the file a form.
+    let as_curl = format!(
+        "PUT /api/v1/settings.toml HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {}\r\n\r\n{file}",
+        file.len()
+    );
+    assert_eq!(client::ask(daemon.address, &as_curl).status, 200);
     // Several ranges of pixels, as typed and as the page shows them again.
     let typed = "lights.ranges=0-3+ff0000%2C+7+0000FF&was.lights.ranges=";
     assert_eq!(post(&daemon, SET, typed).status, 303);

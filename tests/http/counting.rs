@@ -817,6 +817,14 @@ fn pages_and_their_forms() {
     // Without a page to go on with, a form gets the same answer as a program.
     let own = served.send("POST", "/api/v1/lines", FORM, "name=Front+door&a=0.5,1&b=0.5,0");
     assert_eq!((own.status, own.header("content-type")), (409, Some("application/problem+json")));
+    // Nor has JSON, which curl calls a form: its texts may look like a form's fields.
+    let text = r#"{"name":"A&next=B&_method=delete","a":[0.1,0.5],"b":[0.9,0.5]}"#;
+    let own = served.send("POST", "/api/v1/lines", FORM, text);
+    assert_eq!((own.status, &own.json()["name"]), (201, &json!("A&next=B&_method=delete")));
+    let part =
+        served.send("PATCH", &format!("/api/v1/lines/{}", own.json()["id"]), FORM, "ax=10&ay=10&bx=20");
+    assert_eq!(part.status, 422, "a line is not moved to where nobody put it");
+    assert!(part.text().contains("by is missing"), "{}", part.text());
     let equal = served.send("POST", "/api/v1/lines", FORM, "next=lines&name=Second&ax=50&ay=50&bx=50&by=50");
     assert_eq!(equal.status, 422);
     assert!(equal.text().contains("Second"), "the typed text is there again");

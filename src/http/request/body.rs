@@ -113,15 +113,28 @@ pub fn of<T: DeserializeOwned + JsonSchema>(
 ) -> Result<T, FieldError> {
     T::deserialize(SentValue { value: sent, beside }).map_err(|error| {
         let FieldError::Wrong { key, .. } = &error else { return error };
-        if sent.get(key).is_some_and(|value| !value.is_null()) {
-            return error;
-        }
         let schema = schema_of::<T>();
+        if sent.get(key).is_some_and(|value| !value.is_null()) {
+            return named_words(error, &schema);
+        }
         let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let missing = required.filter(|key| sent.get(key).is_none_or(Value::is_null));
         let missing: Vec<_> = missing.map(|key| (key.to_owned(), expected::<T>(key, &schema))).collect();
         if missing.is_empty() { null(key) } else { FieldError::Missing(missing) }
     })
+}
+
+/// The error with the words of its key's schema, if it only says that a text is expected.
+fn named_words(error: FieldError, schema: &Value) -> FieldError {
+    match error {
+        FieldError::Wrong { key, expected, given } if expected == TEXT => {
+            let words = schema["properties"][&key]["enum"].as_array().into_iter().flatten();
+            let words: Vec<&str> = words.filter_map(Value::as_str).collect();
+            let expected = if words.is_empty() { expected } else { format!("one of {}", words.join(", ")) };
+            FieldError::Wrong { key, expected, given }
+        }
+        error => error,
+    }
 }
 
 /// The error for null as the value of `key`, where it would mean nothing.

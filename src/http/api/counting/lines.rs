@@ -22,7 +22,7 @@ impl DrawnShape for LineRow {
     row!(LineDraft, "line": lines add_line change_line delete_line);
 
     type Report = LineRow;
-    const TYPED: &'static str = "ax";
+    const TYPED: &'static [&'static str] = &["ax", "ay", "bx", "by"];
 
     fn places() -> Value {
         json!({"a": [0, 0], "b": [0, 0]})

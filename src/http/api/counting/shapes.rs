@@ -31,6 +31,9 @@ const TRIES: usize = 5;
 /// Longest wait for a camera's first picture, which tells its scene.
 const SCENE_WAIT: Duration = Duration::from_secs(10);
 
+/// The expected values of a form's places.
+const PER_CENT: &str = "in per cent of the picture";
+
 /// The keys of a page's form: ends and corners in per cent, and reversing a line.
 const TYPED: [&str; 6] = ["ax", "ay", "bx", "by", "reverse", "corners"];
 
@@ -43,7 +46,7 @@ pub trait DrawnShape: Clone {
     /// The word for it: `line`.
     const WHAT: &'static str;
     /// The key of a page's form that has its places.
-    const TYPED: &'static str;
+    const TYPED: &'static [&'static str];
     /// The keys of a draft for places, with values until those of a page's form replace them.
     fn places() -> Value;
     /// Puts the places of a page's form into `draft`, unless the body has them; `known` is the stored shape.
@@ -146,7 +149,12 @@ impl ShapeBody {
             let is_typed = form.is_some() && TYPED.contains(&key.as_str());
             !is_told && !is_typed
         });
-        let form = form.filter(|form| form.get(S::TYPED).is_some());
+        let form = form.filter(|form| S::TYPED.iter().any(|key| form.get(key).is_some()));
+        let lacking = |key: &&&str| form.as_ref().is_some_and(|form| form.get(key).is_none_or(str::is_empty));
+        let lacking: Vec<_> = S::TYPED.iter().filter(lacking).map(|key| (*key, PER_CENT)).collect();
+        if !lacking.is_empty() {
+            return Err(Problem::missing(&lacking));
+        }
         Ok(ShapeBody { sent: Value::Object(sent), form })
     }
 

@@ -23,7 +23,7 @@ impl DrawnShape for ZoneRow {
     row!(ZoneDraft, "zone": zones add_zone change_zone delete_zone);
 
     type Report = ZoneNow;
-    const TYPED: &'static str = "corners";
+    const TYPED: &'static [&'static str] = &["corners"];
 
     fn places() -> Value {
         json!({"points": []})

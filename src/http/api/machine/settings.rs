@@ -136,9 +136,10 @@ pub async fn export(request: Request) -> Result<Response<Body>, Problem> {
 /// `PUT /api/v1/settings.toml`.
 pub async fn import(request: Request) -> Result<Response<Body>, Problem> {
     let preferences = request.site.preferences()?;
+    // `curl --data-binary` calls a file a form, too.
     let form = json_body::form_of(&request.headers, &request.body);
-    let toml = match &form {
-        Some(form) => form.get("toml").unwrap_or_default(),
+    let toml = match form.as_ref().and_then(|form| form.get("toml")) {
+        Some(toml) => toml,
         None => as_text(&request.body)?,
     };
     let (toml, keys) = to_import(toml.to_owned()).await?;
