@@ -825,6 +825,8 @@ fn pages_and_their_forms() {
         served.send("PATCH", &format!("/api/v1/lines/{}", own.json()["id"]), FORM, "ax=10&ay=10&bx=20");
     assert_eq!(part.status, 422, "a line is not moved to where nobody put it");
     assert!(part.text().contains("by is missing"), "{}", part.text());
+    let own = format!("/api/v1/lines/{}", own.json()["id"]);
+    assert_eq!(served.send("DELETE", &own, JSON, "").status, 204);
     let equal = served.send("POST", "/api/v1/lines", FORM, "next=lines&name=Second&ax=50&ay=50&bx=50&by=50");
     assert_eq!(equal.status, 422);
     assert!(equal.text().contains("Second"), "the typed text is there again");
