@@ -167,7 +167,9 @@ fn pictures_for_a_single_viewer_do_not_wake_the_servers_thread() {
     viewers.pop();
     wait_until("the second one has left", || served.state()["viewers"] == 1);
     let alone_again = woken(&cam, &served, &mut viewers, &mut newest);
-    assert!(alone < 50 && two > 50 && alone_again < 50, "{alone}, {two}, {alone_again}");
+    // Two waits that fall together are one, so two viewers wake it less than a hundred times on a busy machine.
+    let most_alone = alone.max(alone_again);
+    assert!(most_alone < 20 && two > 2 * most_alone.max(5), "{alone}, {two}, {alone_again}");
 }
 
 #[test]
