@@ -122,7 +122,7 @@ fn of(setting: &config::ResolvedSetting, in_force: &SettingsInForce, offers: &Of
         path: setting.path.clone(),
         field: field(key, &setting.path, &is, offers),
         text: is.clone(),
-        unit: None,
+        typed_unit: None,
         is,
         default: text(key.default),
         origin: whence(&setting.origin),
@@ -330,7 +330,7 @@ async fn ask_to_delete(site: &Site, page: &mut SettingsPage, fields: &Query) {
         // A reset has no typed value.
         if let Some(None) = changes.get(&own.path) {
             own.text.clone_from(&own.default);
-            own.unit = None;
+            own.typed_unit = None;
         }
     }
     page.plan = Some(plan);
@@ -356,7 +356,7 @@ pub fn put_typed(page: &mut SettingsPage, form: &Query) {
     for setting in &mut page.settings {
         let path = &setting.path;
         let Some(key) = key(path).filter(|_| form.get(&format!("was.{path}")).is_some()) else { continue };
-        setting.unit = form.get(&format!("unit.{path}")).map(str::to_owned);
+        setting.typed_unit = form.get(&format!("unit.{path}")).map(str::to_owned);
         match &mut setting.field {
             SettingField::Switch => setting.text = form.get(path).unwrap_or("false").to_owned(),
             SettingField::Several { chosen, others } => {

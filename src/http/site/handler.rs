@@ -98,7 +98,9 @@ impl Request {
     /// # Errors
     /// The route takes the body complete.
     pub fn take_upload(&mut self) -> Result<Upload, Problem> {
-        let none = || Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the body cannot be taken as it comes");
+        let none = || {
+            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "this address takes a file, not a form's fields")
+        };
         self.upload.take().ok_or_else(none)
     }
 

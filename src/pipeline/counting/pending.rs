@@ -1,14 +1,15 @@
-//! Crossings on their way to counts.db: stored until it has recorded them, offered repeatedly, and bounded. Lives on
-//! the detect thread.
+//! Crossings on their way to counts.db: they wait in memory until its writer has taken them over, are offered again
+//! after a refusal, and are bounded in number. Lives on the detect thread.
 //!
-//! counts.db recognises a repeated crossing. An offer with unknown outcome may therefore be repeated.
+//! The writer keeps what it took over until the commit, and recognises a repeated crossing. An offer with unknown
+//! outcome may therefore be repeated.
 
 use tallycam_store::{Counts, NewCrossing, StoreError};
 
 /// Maximum number of waiting crossings. Beyond it the oldest are lost, and the status reports that.
 const MOST_WAITING: usize = 10_000;
 
-/// Crossings that counts.db has not recorded yet.
+/// Crossings that the writer of counts.db has not taken over yet.
 #[derive(Debug, Default)]
 pub struct Unrecorded {
     waiting: Vec<NewCrossing>,
@@ -32,7 +33,7 @@ impl Unrecorded {
         self.lost
     }
 
-    /// Offers the waiting crossings to counts.db, which may take 2 s. Without counts.db nothing is stored.
+    /// Offers the waiting crossings to counts.db, which may take 2 s. Without counts.db they are dropped, as its fault on the page says.
     pub fn flush(&mut self, counts_db: &Result<Counts, StoreError>) {
         if self.waiting.is_empty() {
             return;

@@ -189,10 +189,13 @@ pub fn media_ask_page(head: &Head, clock: &LocalClock, ask: &MediaAsk, rows: &[I
         items.push_str(&grid_item(row, clock, ""));
     }
     let is_one = rows.len() == 1;
+    let [lock, unlock] = lock(head.reader, Reader::Operator);
     let main = format!(
         include_str!("ask.html"),
         question = delete_prompt(rows),
         ids = ids,
+        lock = lock,
+        unlock = unlock,
         items = items,
         why = if is_one {
             "It cannot be brought back. Its crossings stay in Counts."
@@ -208,7 +211,9 @@ pub fn media_ask_page(head: &Head, clock: &LocalClock, ask: &MediaAsk, rows: &[I
             n => format!("Delete all {n}"),
         },
     );
-    PageFrame::new(head, Tab::Media, "Delete?", &["page.js", "head.js"]).render(&main)
+    PageFrame::new(head, Tab::Media, "Delete?", &["page.js", "head.js"])
+        .for_changes_by(Reader::Operator)
+        .render(&main)
 }
 
 /// The parts of the page that change with the stored items.

@@ -194,7 +194,7 @@ fn is_auto(setting: &Setting) -> bool {
 
 /// A number and its unit. A word that may replace them is one of the units.
 fn with_unit(setting: &Setting, units: &[Unit], or: Option<&str>, begin: &str, label: &str) -> String {
-    let (number, unit) = match &setting.unit {
+    let (number, unit) = match &setting.typed_unit {
         Some(unit) => (setting.text.as_str(), unit.as_str()),
         None if Some(setting.text.as_str()) == or => ("", ""),
         None => {
@@ -205,7 +205,7 @@ fn with_unit(setting: &Setting, units: &[Unit], or: Option<&str>, begin: &str, l
     };
     // Without a unit it is that of the default; without that, days for a time and gigabytes for a size.
     let is_one = |own: &&str| units.iter().any(|(word, ..)| word == own);
-    let is_word = setting.unit.is_some() && Some(unit) == or;
+    let is_word = setting.typed_unit.is_some() && Some(unit) == or;
     let first = [unit, units::split(&setting.default).1, "d", "GB"].into_iter().find(is_one);
     let unit = if is_word { unit } else { first.unwrap_or(unit) };
     let mut options = String::new();

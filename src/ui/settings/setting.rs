@@ -61,7 +61,7 @@ pub struct Setting {
     /// The text in its field: the typed one if it was refused. A secret is never included.
     pub text: String,
     /// The unit that was chosen for a refused value.
-    pub unit: Option<String>,
+    pub typed_unit: Option<String>,
     /// The value in force, likewise.
     pub is: String,
     /// The default, likewise.

@@ -24,7 +24,7 @@ pub use fourcc::Fourcc;
 pub use frame::{Frame, SecondFrame};
 pub use hub::Direct;
 pub use hub::{Hub, Pictures, Subscriber, TimedOut};
-pub use picture::{BOUNDARY, Picture, PictureBuilder, PicturePool};
+pub use picture::{Picture, PictureBuilder, PicturePool};
 pub use small_image::SmallImage;
 pub use source_error::{SourceError, SourceErrorKind};
 pub use view::{Crop, Geometry, Orientation, View, WrongView};

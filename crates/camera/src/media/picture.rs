@@ -6,10 +6,7 @@ use bytes::Bytes;
 
 use tallycam_base::ClockTime;
 
-/// The multipart boundary of every stream, without its leading dashes.
-pub const BOUNDARY: &str = "frame";
-
-/// The bytes between two parts. They follow a picture immediately, because Chromium shows a part only when the next
+/// The bytes between two parts: `frame` is the boundary of every stream. They follow a picture immediately, because Chromium shows a part only when the next
 /// boundary has arrived.
 const DELIMITER: &[u8] = b"\r\n--frame\r\n";
 

@@ -7,7 +7,6 @@
 //! Invariants: The camera is demanded exactly while something should be counted. counts.db records coverage only
 //! between the first and the last detection of the current view. No two tracks of one run have the same number. The
 //! heart beats at least once a second, except while a detector is being made or runs.
-//! detector is being made or looks.
 
 mod detector;
 mod plan;
