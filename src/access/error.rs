@@ -9,7 +9,7 @@ pub const LONGEST_NAME: usize = 40;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AccessError {
     /// The password is too short, too long, or has characters that cannot be typed.
-    #[error("a password has {SHORTEST} to {LONGEST} characters, and none that cannot be typed")]
+    #[error("a password needs {SHORTEST} to {LONGEST} characters, without control characters")]
     Unfit,
     /// The file cannot be written.
     #[error("{file} could not be written: {reason}")]
@@ -28,16 +28,16 @@ pub enum AccessError {
     #[error("there is no user of this name")]
     NoUser,
     /// The admin's role and name cannot be changed.
-    #[error("the admin stays the admin: only the password can be changed")]
+    #[error("the admin cannot be removed or get another role; only the password can be changed")]
     Admin,
     /// Somebody else has claimed the camera before.
-    #[error("somebody has chosen this camera's password already")]
+    #[error("this camera already has a password")]
     Late,
     /// A user cannot be added before the admin has a password.
-    #[error("there is no admin's password yet, and without one everybody may do everything")]
+    #[error("set the admin's password first: without it everybody may do everything")]
     NoAdmin,
     /// The maximum number of users or tokens is reached.
-    #[error("there are {0} already, and not more than that can be")]
+    #[error("there are {0} already, which is the maximum")]
     TooMany(usize),
     /// A new user needs a password.
     #[error("a new user needs a password")]

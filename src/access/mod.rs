@@ -552,7 +552,7 @@ impl Access {
         }) {
             Ok(()) => self.state().shown = shown,
             Err(error) => {
-                log::warn!("{error}: who signs in or out now does so until the next start only");
+                log::warn!("{error}: signing in or out now lasts only until the next start");
                 change(&mut self.state().kept);
             }
         }

@@ -177,7 +177,7 @@ pub fn key(text: &str) -> Checked<String> {
         return Ok(format!("{kind} {data} {comment}").trim_end().to_owned());
     }
     let hint = match text.contains("PRIVATE KEY") {
-        true => "this is a private key: it stays on your computer, and the .pub file beside it is the one",
+        true => "this is a private key, which stays on your computer: use the .pub file beside it",
         false => "one line as in ~/.ssh/id_ed25519.pub: \"ssh-ed25519 AAAA… you@computer\"",
     };
     invalid("must be a public SSH key", hint)
@@ -195,7 +195,7 @@ pub fn cidr(text: &str) -> Checked<String> {
         Some(_) => invalid(format!("must be an address that a machine can have, not {}", quoted(text)), ""),
         None if text.parse::<IpAddr>().is_ok() => {
             let hint = format!("did you mean \"{text}/24\"?");
-            invalid("must say how long the network's part is", &hint)
+            invalid("must end in the length of the network's prefix", &hint)
         }
         None => invalid(
             format!("must be \"dhcp\" or an address, not {}", quoted(text)),

@@ -101,7 +101,7 @@ fn ignore_user_without_key(wanted: &mut CardSettings, entries: &mut Vec<Entry>) 
     let origins = user.map(|user| user.origin).into_iter().chain(password.map(|password| password.origin));
     for SettingOrigin { file, line, key } in origins {
         let hint = Some(String::from("give an SSH key, too"));
-        let what = "not used: no SSH key is given, and nobody signs in to Linux without one";
+        let what = "not used: without an SSH key nobody can sign in to Linux";
         entries.push(Entry::not_used(file, line, &key, what, hint));
     }
 }
@@ -120,7 +120,7 @@ fn decoded(file: &'static str, bytes: Vec<u8>) -> Result<String, Entry> {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
         let hint = Some(String::from("save it as UTF-8"));
-        Entry::mistake(file, line, "", "is not read: here is no UTF-8 text", hint)
+        Entry::mistake(file, line, "", "is not read: this is not UTF-8 text", hint)
     })
 }
 

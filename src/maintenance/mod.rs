@@ -66,9 +66,9 @@ pub fn unfit(why: impl fmt::Display) -> Fault {
     let why = why.to_string();
     let hint = match why.contains("newer") {
         true => "update tallycam here first, then restore",
-        false => "`tallycam backup` and the page Backup make what can be restored; nothing was changed",
+        false => "send an archive from `tallycam backup` or the page Backup; nothing was changed",
     };
-    Fault::wrong(format!("this backup is not taken: {why}")).hint(hint)
+    Fault::wrong(format!("this backup cannot be used: {why}")).hint(hint)
 }
 
 /// The fault of an archive that ended early because the sender is gone.
@@ -151,7 +151,7 @@ pub fn has_room(folder: &Path, needed: u64, floor: u64) -> Result<(), Fault> {
         return Ok(());
     }
     let (needed, free) = (needed.div_ceil(1_000_000), free / 1_000_000);
-    let what = format!("there is no room for it: it takes {needed} MB, and {free} MB may be taken");
+    let what = format!("there is no room for it: it needs {needed} MB, and {free} MB are available");
     let hint = "delete recordings, or restore onto a larger disk; a backup without recordings is small";
     Err(Fault::new(FaultKind::Full, what).hint(hint))
 }

@@ -150,7 +150,7 @@ fn for_each_file(
         let len = entry.header().entry_size().map_err(|error| read_error(&error, head.is_some()))?;
         if head.is_none() {
             if name != names::HEAD || len > LONGEST_WORDS {
-                return unusable("it is an archive of something else");
+                return unusable("it is not a backup of tallycam");
             }
             head = Some(read_head(&read_text(&mut entry, len)?)?);
             continue;
@@ -159,16 +159,16 @@ fn for_each_file(
             return unusable(format!("{name:?} in it is no plain file"));
         }
         if stated.is_some() {
-            return unusable(format!("{name:?} stands behind its end"));
+            return unusable(format!("{name:?} comes after its checksums, which must be last"));
         }
         if name == names::SUMS {
             if len > LONGEST_WORDS {
-                return unusable("its check sums are none");
+                return unusable("its checksums cannot be read");
             }
             stated = Some(read_sums(&read_text(&mut entry, len)?)?);
             continue;
         }
-        let longest = size_limit(&name).ok_or_else(|| unfit(format!("{name:?} has no place in a backup")))?;
+        let longest = size_limit(&name).ok_or_else(|| unfit(format!("{name:?} is not part of a backup")))?;
         if len > longest {
             return unusable(format!("{name} in it is too long: {len} bytes"));
         }
@@ -185,18 +185,18 @@ fn for_each_file(
     }
     let Some(head) = head else { return unusable("it is empty") };
     let Some(mut stated) = stated else {
-        return Err(cut("its end, the check sums, is missing"));
+        return Err(cut("its end with the checksums is missing"));
     };
     // The sums include the head's, but `read_head` has already checked the head.
     stated.remove(names::HEAD);
     if let Some((name, _)) = sums.iter().find(|(name, sum)| stated.get(*name) != Some(*sum)) {
-        return unusable(format!("{name} in it has been damaged: its check sum is another one"));
+        return unusable(format!("{name} in it is damaged: its checksum differs"));
     }
     if let Some(name) = stated.keys().find(|name| !sums.contains_key(*name)) {
         return unusable(format!("{name} is missing in it"));
     }
     if head.media != sums.contains_key(names::MEDIA) {
-        return unusable("it does not say rightly what is in it");
+        return unusable("its header and its files disagree about recordings");
     }
     // The sender expects its whole body to be read.
     let _ = io::copy(&mut tar.into_inner().take(LONGEST_END), &mut io::sink());
@@ -232,7 +232,7 @@ fn read_head(bytes: &[u8]) -> Result<ArchiveHeader, Fault> {
         format: u32,
         version: String,
     }
-    let other = || unfit("it is an archive of something else");
+    let other = || unfit("it is not a backup of tallycam");
     let begins: Begins = serde_json::from_slice(bytes).map_err(|_| other())?;
     if begins.format > FORMAT || numbers(&begins.version) > numbers(VERSION) {
         let version: String = begins.version.chars().filter(|c| !c.is_control()).take(40).collect();
@@ -251,7 +251,7 @@ pub(super) fn numbers(version: &str) -> Vec<u64> {
 }
 
 fn read_sums(bytes: &[u8]) -> Result<Sums, Fault> {
-    let none = || unfit("its check sums are none");
+    let none = || unfit("its checksums cannot be read");
     let text = std::str::from_utf8(bytes).map_err(|_| none())?;
     let pair = |line: &str| line.split_once("  ").map(|(sum, name)| (name.to_owned(), sum.to_owned()));
     text.lines().map(pair).collect::<Option<Sums>>().ok_or_else(none)
@@ -263,10 +263,10 @@ fn check(new: &Path, head: &ArchiveHeader, sums: &Sums) -> Result<(), Fault> {
     let of = |name: &'static str| move |error: Fault| unfit(format!("{name} in it: {error}"));
     if let Some(settings) = has(names::SETTINGS) {
         // Single invalid values are reported at the start, which then uses the defaults.
-        Saved::load(&settings).map_err(|_| unfit("settings.toml in it is none"))?;
+        Saved::load(&settings).map_err(|_| unfit("settings.toml in it cannot be read"))?;
     }
     if let Some(users) = has(names::ACCESS) {
-        access::verify(&users).map_err(|_| unfit("access.json in it is none"))?;
+        access::verify(&users).map_err(|_| unfit("access.json in it cannot be read"))?;
     }
     if let Some(counts) = has(names::COUNTS) {
         check_counts(&counts).map_err(of(names::COUNTS))?;

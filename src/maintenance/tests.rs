@@ -151,7 +151,7 @@ fn a_restore_leaves_the_reserved_room_free() {
     let one = state("one");
     let terms = RestoreOptions { floor: 1 << 60, by: None };
     let refused = restore::stage_restore(one.path(), &archive(one.path())[..], terms);
-    assert!(refused.unwrap_err().to_string().ends_with("and 0 MB may be taken"));
+    assert!(refused.unwrap_err().to_string().ends_with("and 0 MB are available"));
     assert!(!one.path().join("restore.new").exists());
 }
 
@@ -308,15 +308,15 @@ fn a_damaged_or_foreign_archive_is_refused_in_words_and_changes_nothing() {
             b"no archive at all, but text that is somewhat longer than a block. ".repeat(20),
             "no tar archive",
         ),
-        ("foreign", tar_of(&[("etc/passwd", Regular, 1, b"x")]), "archive of something else"),
-        ("a foreign head", headed("{\"a\": 1}"), "archive of something else"),
+        ("foreign", tar_of(&[("etc/passwd", Regular, 1, b"x")]), "not a backup of tallycam"),
+        ("a foreign head", headed("{\"a\": 1}"), "not a backup of tallycam"),
         ("a newer form", headed(&newer), "newer than this one"),
         ("a newer program", headed(&later), "tallycam 99.0.0 made it, which is newer"),
-        ("no end", tar_of(&[begin]), "check sums, is missing"),
-        ("a path up", with("../settings.toml", Regular, b"x"), "has no place in a backup"),
-        ("a path from the root", with("/etc/cron.d/x", Regular, b"x"), "has no place in a backup"),
-        ("a path in a folder", with("models/../../x.onnx", Regular, b"x"), "has no place in a backup"),
-        ("a hidden model", with("models/.x.onnx", Regular, b"x"), "has no place in a backup"),
+        ("no end", tar_of(&[begin]), "checksums is missing"),
+        ("a path up", with("../settings.toml", Regular, b"x"), "is not part of a backup"),
+        ("a path from the root", with("/etc/cron.d/x", Regular, b"x"), "is not part of a backup"),
+        ("a path in a folder", with("models/../../x.onnx", Regular, b"x"), "is not part of a backup"),
+        ("a hidden model", with("models/.x.onnx", Regular, b"x"), "is not part of a backup"),
         ("a link", with("settings.toml", Symlink, b""), "is no plain file"),
         ("a hard link", with("settings.toml", Link, b""), "is no plain file"),
         ("a folder", with("models", Directory, b""), "is no plain file"),
@@ -334,12 +334,12 @@ fn a_damaged_or_foreign_archive_is_refused_in_words_and_changes_nothing() {
             with("././@LongLink", tar::EntryType::GNULongName, b"x"),
             "no plain file",
         ),
-        ("damaged", damaged, "damaged: its check sum"),
-        ("no sums", with("SHA256SUMS", Regular, b"no sums"), "check sums are none"),
+        ("damaged", damaged, "damaged: its checksum"),
+        ("no sums", with("SHA256SUMS", Regular, b"no sums"), "checksums cannot be read"),
         (
             "more behind",
             tar_of(&[begin, ("SHA256SUMS", Regular, 0, b""), ("settings.toml", Regular, 0, b"")]),
-            "behind its end",
+            "after its checksums",
         ),
     ];
     for len in [1, 511, 512, 700, 1024, whole.len() / 2, whole.len() - 4096] {

@@ -267,7 +267,7 @@ WRONG = [
       "rpi-preseed.toml": 'config_version = "2.0"\n[user]\nname = "root"\n'},
      ["tallycam.toml.txt: is not read for its name", "rename it to tallycam.toml", "user-data:", "rpi-preseed.toml:1: config_version"]),
     ("no UTF-8, and too much", {"tallycam.toml": 'name = "Küche"\n'.encode("latin-1"), "tallycam.toml.txt": None, "user-data": "#" * 70_000},
-     ["tallycam.toml:1: is not read: here is no UTF-8 text", "save it as UTF-8", "user-data: is not read: it is longer than 64 kB"]),
+     ["tallycam.toml:1: is not read: this is not UTF-8 text", "save it as UTF-8", "user-data: is not read: it is longer than 64 kB"]),
 ]
 
 

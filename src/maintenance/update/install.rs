@@ -93,7 +93,7 @@ fn lock(program: &Path) -> Result<Lock, Fault> {
 }
 
 fn try_install(machine: &impl Machine, program: &Path, request: UpdateRequest<'_>) -> Result<String, Fault> {
-    UpdateStatus::new(UpdatePhase::Checking, "", "signature, package and version are looked at")
+    UpdateStatus::new(UpdatePhase::Checking, "", "signature, package and version are being checked")
         .write_to(program);
     // Works on a copy, because others may be able to write to the original between check and unpacking.
     let incoming = program.join(INCOMING);
@@ -106,7 +106,7 @@ fn try_install(machine: &impl Machine, program: &Path, request: UpdateRequest<'_
         verify(&deb, &signature, request.key)?;
     }
     let control =
-        machine.control(&deb).map_err(|why| Fault::wrong(format!("it is no whole package: {why}")))?;
+        machine.control(&deb).map_err(|why| Fault::wrong(format!("it is not a complete package: {why}")))?;
     if control.package != "tallycam" {
         return Err(Fault::wrong(format!("it is the package {}, not tallycam", control.package)));
     }
@@ -249,7 +249,7 @@ fn watch_trial(machine: &impl Machine, program: &Path, trial: &UpdateTrial) -> R
         }
         machine.sleep_second();
     }
-    log::error!("version {} was not ready within {PATIENCE} s: the one before is taken again", trial.version);
+    log::error!("version {} was not ready within {PATIENCE} s: the one before is restored", trial.version);
     switch_current(machine, program, trial.before.as_deref())?;
     let restarted = machine.restart();
     machine.power_cut_point()?;
