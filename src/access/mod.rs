@@ -1,7 +1,7 @@
 //! Passwords, users and their roles, sessions, tokens and signed links. Knows no HTTP.
 //!
-//! They are stored in `access.json`, apart from `counts.db`: repairing a damaged `counts.db` needs somebody who can
-//! sign in. While the file cannot be read, every password is refused.
+//! They are stored in `access.json`, not in `counts.db`, so that somebody can still sign in and repair a damaged
+//! `counts.db`. While `access.json` cannot be read, every password is refused.
 //!
 //! Every call may be made from any thread. Calls that hash or write take 0.1 s and more, so a thread of the async
 //! runtime must not make them.

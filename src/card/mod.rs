@@ -1,8 +1,9 @@
 //! Provisioning of a card: the settings on its boot partition, and the system files that follow from them.
 //!
 //! Pure: the caller, `tallycam card apply`, reads and writes the files. Three readers (`tallycam_toml`, `preseed`,
-//! `cloud`) give one [`CardSettings`] each, with the origin of every value. The first reader that has a key wins.
-//! Mistakes and unused values become [`Entry`] values of the [`CardReport`]. No text of a report contains a secret.
+//! `cloud`) return one [`CardSettings`] each, with the origin of every value. If several have a value for one key, the
+//! reader that is named first here wins. Each mistake and each unused value becomes an [`Entry`] of the
+//! [`CardReport`]. The report contains no secret.
 
 pub mod accounts;
 mod check;

@@ -1,7 +1,7 @@
-//! The command line: one file per command, in folders by subject. Doc comments of the arguments are the help.
+//! The command line: one file per command, in folders by subject. The help is the doc comments of the arguments.
 //!
-//! Runs on the main thread. Standard output carries only results. Failures go to standard error as `tallycam: …`,
-//! perhaps with `hint: …`, and set the exit code ([`Failure`]).
+//! Commands run on the main thread. Standard output carries only results. A [`Failure`] sets the exit code; standard
+//! error shows it as `tallycam: …`, and a second line, `hint: …`, if there is a remedy.
 
 mod camera;
 mod card;

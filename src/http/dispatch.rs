@@ -1,5 +1,6 @@
-//! The path of a request: found in the one [table of routes](crate::http::routes), checked, its body read, answered.
-//! The table also gives 404, 405, `OPTIONS`, `HEAD` and the guard against other sites. This module knows no route.
+//! Answers a request: finds its route in the one [table of routes](crate::http::routes), checks the request, reads its
+//! body and calls the handler. The answers 404 and 405, `OPTIONS`, `HEAD` and the guard against other sites also follow
+//! from the table. This module names no route.
 
 use std::convert::Infallible;
 use std::rc::Rc;

@@ -6,11 +6,11 @@
 //! reset                        factory-reset, an empty file ─────┴─► carried out by the next start, before all else
 //! ```
 //!
-//! A request is one name in the directory, made by one rename, so a power cut cannot leave half a request. The next
-//! start carries it out before it opens anything, and can start over at every point. The state is always the old one
-//! or the new one, never a mixture.
+//! The request for a restore or reset is one name in the directory. It appears by one rename, so a power cut cannot
+//! leave half a request. The next start carries out the request before it opens anything. If that is interrupted, the
+//! start after it begins again. A service never runs with a mixture of the old state and the new one.
 //!
-//! Everything here blocks.
+//! All functions here block.
 
 pub mod backup;
 pub mod restore;

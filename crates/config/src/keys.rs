@@ -1,5 +1,5 @@
-//! The table of keys: the only place with each key's name, type, range, default and meaning. Reader, diagnostics,
-//! `--set`, names of variables and the shipped file come from it.
+//! The table of keys: the only place with each key's name, type, range, default and meaning. The parser, the
+//! diagnostics, `--set`, the environment variables and the shipped `config.toml` all use it.
 
 mod camera;
 mod row;

@@ -1,7 +1,7 @@
-//! Sources of frames: one trait to open a source, one to read it; each back end has its own file.
+//! Sources of frames: a trait that opens a source, a trait that reads it, and one file for each back end.
 //!
-//! A source is opened, used and dropped on the capture thread. It does not retry: it reports a [`SourceError`], is
-//! dropped, and its [`Opener`] tries again later.
+//! A source is opened, used and dropped on the capture thread. It does not retry: after a fault it returns a
+//! [`SourceError`]. The thread then drops it, and later opens a new one with the same [`Opener`].
 
 pub mod auto;
 pub mod avi;

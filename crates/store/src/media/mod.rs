@@ -12,10 +12,10 @@
 //! - Confirmed data is on the disk (rollback journal, `synchronous=FULL`). A kill or a power cut loses at most the
 //!   chunk being filled and the one being written. The next start closes the open recording.
 //! - Numbers of items are never reused. Names of existing items are unique.
-//! - Removing marks items. The writer frees their chunks after it has written new ones, in the same transaction, or
-//!   slowly while idle. Freed pages are then reused, and hardly anything is written twice.
-//! - A reader locks the file for one chunk at most. The writer waits for it.
-//! - A damaged or foreign file, or one of a newer tallycam, is refused and left unchanged.
+//! - Removal only marks an item. The writer frees the item's chunks later: in a transaction that writes new chunks,
+//!   after these, or slowly while it is idle. New chunks reuse the freed pages, so hardly any page is written twice.
+//! - A reader locks the file for at most one chunk. The writer waits that long.
+//! - A file that is damaged, foreign, or of a newer tallycam is refused and left unchanged.
 
 mod chunks;
 mod error;

@@ -1,25 +1,25 @@
 //! Associates detections from frame to frame: ByteTrack (Y. Zhang et al., "ByteTrack: Multi-Object Tracking by
 //! Associating Every Detection Box", ECCV 2022) with real time steps.
 //!
-//! Every frame moves all tracks on to its time ([`kalman`]) and matches them with its detections in three rounds,
-//! each an optimal [`assignment`]:
+//! For every frame, the tracker predicts all tracks at the frame's time ([`kalman`]). It then matches them with the
+//! frame's detections in three rounds, each an optimal [`assignment`]:
 //!
 //! 1. Confirmed and lost tracks are matched with the sure detections.
-//! 2. Tracks that were visible and got none are matched with the unsure detections: a person half behind a lamp post
-//!    is still there. Riders and their vehicles may match each other here, in one place.
+//! 2. Tracks that were visible before and are still unmatched are matched with the unsure detections: a person half
+//!    behind a lamp post is still there. Here the track of a rider may also match a vehicle in the same place, and
+//!    the reverse.
 //! 3. Tentative tracks are matched with the remaining sure detections, then with unsure ones, which keep a track
 //!    alive without confirming it. The sure detections that still remain start new tracks.
 //!
-//! Differences from the paper, because frames arrive when the machine has time for them:
-//!
+//! The tracker differs from the paper, because frames arrive at irregular times, when the machine has time for them.
 //! Velocities and noise are per second, patience is in seconds. Similarity combines overlap *and* how well the
 //! position fits the motion, so that objects whose boxes do not overlap from one frame to the next are tracked too.
-//! No track starts on an object that is already tracked. A track ends when it leaves the frame. An object that stood
-//! when it was lost and is found in the same place much later is a new track that names the old one
+//! No track starts on an object that is already tracked. A track ends when it leaves the frame. If an object stood
+//! still when it was lost, and is found in the same place much later, it gets a new track that names the old one
 //! ([`Track::continues`]).
 //!
 //! Invariants: an id is never used twice; there are never more than [`TrackerOptions::most_tracks`] tracks;
-//! [`Tracker::tracks`] is in order of ids.
+//! [`Tracker::tracks`] is sorted by id.
 
 pub mod assignment;
 mod field;
