@@ -3,8 +3,8 @@
 //! They are stored in `access.json`, not in `counts.db`, so that somebody can still sign in and repair a damaged
 //! `counts.db`. While `access.json` cannot be read, every password is refused.
 //!
-//! Every call may be made from any thread. Calls that hash or write take 0.1 s and more, so a thread of the async
-//! runtime must not make them.
+//! Any thread may call these functions. Those that hash or write take 0.1 s and more: a thread of the async runtime
+//! must not call them.
 
 mod backup;
 mod error;

@@ -1,4 +1,4 @@
-//! The command line: one file per command, in folders by subject. The help is the doc comments of the arguments.
+//! The command line: one file per command, in folders by subject. The arguments' doc comments are the help text.
 //!
 //! Commands run on the main thread. Standard output carries only results. A [`Failure`] sets the exit code; standard
 //! error shows it as `tallycam: …`, and a second line, `hint: …`, if there is a remedy.

@@ -4,10 +4,10 @@
 //! For every frame, the tracker predicts all tracks at the frame's time ([`kalman`]). It then matches them with the
 //! frame's detections in three rounds, each an optimal [`assignment`]:
 //!
-//! 1. Confirmed and lost tracks are matched with the sure detections.
-//! 2. Tracks that were visible before and are still unmatched are matched with the unsure detections: a person half
-//!    behind a lamp post is still there. Here the track of a rider may also match a vehicle in the same place, and
-//!    the reverse.
+//! 1. Confirmed and lost tracks are matched with the sure detections. The track of a rider may also match a vehicle in
+//!    the same place, and the reverse, if nothing else matches them.
+//! 2. Confirmed tracks that are still unmatched are matched with the unsure detections: a person half behind a lamp
+//!    post is still there. Lost tracks are not.
 //! 3. Tentative tracks are matched with the remaining sure detections, then with unsure ones, which keep a track
 //!    alive without confirming it. The sure detections that still remain start new tracks.
 //!
