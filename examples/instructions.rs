@@ -11,12 +11,11 @@ use tallycam::base::ClockTime;
 use tallycam::encode::{Encoder, Reducer, Transformer};
 use tallycam::media::{Fourcc, Frame, Picture, PicturePool, SmallImage, View};
 use tallycam::models::Models;
-use tallycam::vision::motion::MotionDetector;
-use tallycam::vision::onnx::input::light::GainOffset;
+use tallycam::vision::onnx::GainOffset;
 use tallycam::vision::onnx::{Letterbox, Network, OnnxDetector};
 use tallycam::vision::{
-    Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Detection, Detector, Labels, LineId, Point,
-    ReadPicture, RegionMode, RegionSchedule, region,
+    Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Detection, Detector, Labels, LineId,
+    MotionDetector, Point, ReadPicture, RegionMode, RegionSchedule, region_geometry,
 };
 
 const WIDTH: u32 = 1280;
@@ -227,7 +226,7 @@ impl ReadPicture for Jpeg<'_> {
     }
 
     fn read(&mut self, region: &Bounds, least: (u32, u32)) -> Result<&SmallImage, Box<dyn Error>> {
-        self.reducer.reduce_visible(self.picture, &region::geometry(region), least, self.image)?;
+        self.reducer.reduce_visible(self.picture, &region_geometry(region), least, self.image)?;
         Ok(self.image)
     }
 }

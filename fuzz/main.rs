@@ -16,7 +16,7 @@ type Check = fn(&[u8]);
 const TARGETS: &[(&str, Check)] = &[
     ("avi", checks::avi),
     ("config", checks::config),
-    ("drawn", tallycam::store::counts::fuzz::fuzz_drafts),
+    ("drawn", tallycam::store::fuzz_drafts),
     ("entropy", checks::entropy),
     ("exif", checks::exif),
     ("helper", checks::helper),

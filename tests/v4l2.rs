@@ -17,7 +17,7 @@ use fakecam::{FakeCam, Stamp};
 use tallycam::base::{Stop, WakeFd};
 use tallycam::media::{ControlKind, ControlValue, Fourcc, Frame, SourceError, SourceErrorKind};
 use tallycam::pipeline::{CaptureOptions, Pipeline};
-use tallycam::source::auto::AutoOpener;
+use tallycam::source::AutoOpener;
 use tallycam::source::sim::SimOpener;
 use tallycam::source::v4l2::{self, V4l2Opener};
 use tallycam::source::{FormatRequest, Opener, Source, StreamFormat};

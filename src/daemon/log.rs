@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use systemd_journal_logger::JournalLog;
 
-use tallycam_base::log_ring::LoggedLine;
+use tallycam_base::LoggedLine;
 use tallycam_base::{Recent, clock};
 
 /// Starts logging for the whole program, once; a second call only sets the level. `recent` keeps the last lines.

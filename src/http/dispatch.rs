@@ -37,7 +37,7 @@ use crate::http::site::handler::{Changes, Found, InPath, Request, Route, Tag, To
 use crate::http::site::{html, place};
 use crate::http::{legacy, openapi};
 use crate::ui::ReturnedForm;
-use tallycam_base::instance_id;
+use tallycam_base::{INSTANCE_FIELD, instance_id};
 
 /// The longest body in bytes; forms and settings need less.
 const MAX_BODY: usize = 64 * 1024;
@@ -282,12 +282,12 @@ impl Arrival {
 
     /// The mark of a request for a picture from another tallycam, or from this one.
     fn sender_mark(&self) -> Option<&HeaderValue> {
-        self.headers.get(instance_id::FIELD)
+        self.headers.get(INSTANCE_FIELD)
     }
 
     /// A tallycam that reads its own picture would loop for ever and look like a camera.
     fn refuse_itself(&self) -> Result<(), Problem> {
-        if self.sender_mark().is_some_and(|mark| mark == instance_id::instance_id()) {
+        if self.sender_mark().is_some_and(|mark| mark == instance_id()) {
             return Err(Problem::new(StatusCode::LOOP_DETECTED, "this tallycam is asked by itself")
                 .hint("its source must be a camera, or another tallycam"));
         }

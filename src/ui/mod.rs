@@ -65,7 +65,7 @@ pub use media::storage_view::{NotKept, StorageFault};
 pub use media::{ItemEdit, MEDIA_PAGE, MediaAsk, MediaPage, media_ask_page, media_page};
 pub use settings::{
     CameraMode, ControlsFacts, LISTED, RetentionPreview, Setting, SettingField, SettingsPage, ValueOrigin,
-    control_in_words, group_of_key, name_settings, settings_page,
+    control_in_words, name_settings, settings_page,
 };
 
 /// Bytes in a suitable unit: "8.9 MB".

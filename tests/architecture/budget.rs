@@ -205,3 +205,10 @@ fn the_sources_keep_to_the_budget() {
         wrong.join("\n")
     );
 }
+
+#[test]
+fn the_page_of_the_architecture_stays_short() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ARCHITECTURE.md");
+    let lines = std::fs::read_to_string(file).unwrap().lines().count();
+    assert!(lines <= 250, "docs/ARCHITECTURE.md has {lines} lines, and 250 are the most");
+}

@@ -6,7 +6,7 @@ use std::process::Command;
 use tallycam::base::Fault;
 use tallycam::media::SmallImage;
 use tallycam::pipeline::clip::{ClipCount, ClipRun};
-use tallycam::source::clip::{ClipFrame, ClipReader};
+use tallycam::source::{ClipFrame, ClipReader};
 use tallycam::vision::{
     Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Detection, Detector, Direction, Labels,
     LineId, Point, RegionMode,

@@ -135,7 +135,7 @@ impl Kept {
 
 /// An AVI with these pictures, written by the program's encoder, `step_us` apart.
 pub fn avi(pictures: &[Vec<u8>], step_us: u64) -> Vec<u8> {
-    let mut avi = tallycam::encode::avi::AviWriter::new(std::io::Cursor::new(Vec::new()), 64, 48).unwrap();
+    let mut avi = tallycam::encode::AviWriter::new(std::io::Cursor::new(Vec::new()), 64, 48).unwrap();
     pictures.iter().for_each(|picture| avi.push(picture).unwrap());
     avi.finish(u32::try_from(step_us).unwrap()).unwrap().into_inner()
 }

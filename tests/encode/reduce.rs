@@ -2,7 +2,7 @@
 
 use tallycam::base::ClockTime;
 use tallycam::encode::{ReduceError, Reducer};
-use tallycam::media::picture::PictureBuilder;
+use tallycam::media::PictureBuilder;
 use tallycam::media::{Geometry, Orientation, Picture, SmallImage};
 use tallycam::vision::{Detector, MotionDetector};
 use turbojpeg::{Compressor, PixelFormat, Subsamp};

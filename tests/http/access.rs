@@ -10,8 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use tallycam::access::Access;
+use tallycam::base::LoggedLine;
 use tallycam::base::Recent;
-use tallycam::base::log_ring::LoggedLine;
 use tallycam::http::{self, Server};
 use tallycam::pipeline;
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tallycam::base::Stop;
 use tallycam::http::{self, Server};
 use tallycam::pipeline::{CaptureOptions, Pipeline};
-use tallycam::source::exec::ExecOpener;
+use tallycam::source::ExecOpener;
 use tallycam::source::url::UrlOpener;
 use tallycam::source::{FormatRequest, Opener};
 

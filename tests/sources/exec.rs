@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tallycam::media::SourceErrorKind;
-use tallycam::source::exec::ExecOpener;
+use tallycam::source::ExecOpener;
 use tallycam::source::{FormatRequest, Opener};
 
 use super::{LONG, joined, next, open, picture, pictures, refused, to_the_end, until};

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use tallycam::media::SourceErrorKind;
-use tallycam::source::files::FilesOpener;
+use tallycam::source::FilesOpener;
 use tallycam::source::{FormatRequest, Opener};
 
 use super::hung::Hung;

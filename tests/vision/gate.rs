@@ -16,16 +16,14 @@ use tallycam::encode::{Encoder, ReduceError, Reducer};
 use tallycam::media::{Fourcc, Frame, Picture, SmallImage};
 use tallycam::models::Models;
 use tallycam::pipeline::clip::ClipRun;
-use tallycam::source::clip::ClipReader;
+use tallycam::source::ClipReader;
 use tallycam::source::sim::{self, SimOpener};
 use tallycam::source::{FormatRequest, Opener};
-use tallycam::vision::motion::MotionGate;
 use tallycam::vision::onnx::OnnxDetector;
-use tallycam::vision::region::plan::RegionShape;
-use tallycam::vision::region::{self, ReadPicture, RegionMode, RegionSchedule};
+use tallycam::vision::steps::MotionGate;
 use tallycam::vision::{
     Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Detection, Detector, Direction, Labels,
-    LineId, Point,
+    LineId, Point, ReadPicture, RegionMode, RegionSchedule, RegionShape, region_geometry,
 };
 
 const SIZE: (u32, u32) = (320, 180);
@@ -529,7 +527,7 @@ impl ReadPicture for Jpeg<'_> {
     }
 
     fn read(&mut self, region: &Bounds, least: (u32, u32)) -> Result<&SmallImage, ReduceError> {
-        self.reducer.reduce_visible(self.picture, &region::geometry(region), least, self.image)?;
+        self.reducer.reduce_visible(self.picture, &region_geometry(region), least, self.image)?;
         Ok(self.image)
     }
 }

@@ -14,7 +14,8 @@ use tallycam::encode::Reducer;
 use tallycam::media::{PictureBuilder, SmallImage, jpeg};
 use tallycam::models::{Addition, Models};
 use tallycam::vision::onnx::OnnxDetector;
-use tallycam::vision::{Bounds, Detection, Detector as _, Labels, nms};
+use tallycam::vision::steps::suppress_overlaps;
+use tallycam::vision::{Bounds, Detection, Detector as _, Labels};
 
 /// Enough to check the decoding; more are for measuring.
 const FRAMES: usize = 3;
@@ -102,9 +103,9 @@ fn compare(mut detector: OnnxDetector, csv: &Path, frames: &[(usize, Vec<u8>)]) 
         let all = began.elapsed();
         assert!(detector.inference().is_some_and(|part| !part.is_zero() && part < all));
         found.retain(|detection| detection.score >= SURE);
-        nms::suppress_overlaps(&mut found, &labels, options.most_iou);
+        suppress_overlaps(&mut found, &labels, options.most_iou);
         let mut wanted = reference(&text, *number, &labels);
-        nms::suppress_overlaps(&mut wanted, &labels, options.most_iou);
+        suppress_overlaps(&mut wanted, &labels, options.most_iou);
         all_matched += matched(&found, &wanted, &labels);
         all_found += found.len();
         all_wanted += wanted.len();

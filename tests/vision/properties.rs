@@ -3,12 +3,10 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use tallycam::vision::line::Segment;
-use tallycam::vision::nms::suppress_overlaps;
-use tallycam::vision::passage::Passage;
+use tallycam::vision::steps::{Passage, Segment, Tracker, TrackerOptions, suppress_overlaps};
 use tallycam::vision::{
     Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Crossing, Detection, Direction, Hysteresis,
-    Labels, LineId, Point, Tracker, TrackerOptions,
+    Labels, LineId, Point,
 };
 
 use tallycam::base::proptest_floats::between;

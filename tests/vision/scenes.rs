@@ -5,11 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
-use tallycam::vision::line::Segment;
-use tallycam::vision::passage::Passage;
+use tallycam::vision::steps::{Passage, Segment, TrackState, mean_side};
 use tallycam::vision::{
     Anchor, Aspect, Bounds, Counter, CounterOptions, CountingLine, Detection, Direction, Labels, LineId,
-    Point, Recrossing, TrackState, tracker,
+    Point, Recrossing,
 };
 
 const CLASSES: [&str; 6] = ["person", "bicycle", "car", "motorcycle", "bus", "truck"];
@@ -372,7 +371,7 @@ fn play_tracks(scene: &Scene, labels: &Labels) -> Vec<Counted> {
                     passage = Some(Passage::new(&segment, points, time_us));
                     continue;
                 };
-                let size = tracker::kalman::mean_side(&bounds);
+                let size = mean_side(&bounds);
                 let passed =
                     passage.observe(&segment, points, points, size, time_us, &scene.options.hysteresis);
                 let Some(passed) = passed else { continue };

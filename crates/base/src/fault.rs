@@ -30,6 +30,7 @@ pub enum FaultKind {
 /// A failure and its remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
+    /// The class of its cause.
     pub kind: FaultKind,
     /// The message: a sentence without its full stop.
     pub what: String,

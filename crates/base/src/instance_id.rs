@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::LazyLock;
 
 /// Header field with the mark of the program that requests a frame.
-pub const FIELD: &str = "x-tallycam-mark";
+pub const INSTANCE_FIELD: &str = "x-tallycam-mark";
 
 /// The mark: 16 hexadecimal digits, constant while the process lives.
 pub fn instance_id() -> &'static str {

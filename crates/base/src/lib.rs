@@ -1,5 +1,8 @@
 //! The base of all other layers: clocks, the stop flag, named threads, the log ring. It knows nothing of cameras.
 //!
+//! The root has threads, faults and the newest log lines; the rooms are [`clock`], [`child`] (processes), [`json`],
+//! [`private`] (files and folders), [`redact`] and [`unicode`].
+//!
 //! ```
 //! use std::time::Duration;
 //! use tallycam_base::{Stop, Worker};
@@ -18,46 +21,32 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
-#[doc(hidden)]
 pub mod child;
-#[doc(hidden)]
 pub mod clock;
-#[doc(hidden)]
 #[cfg(any(test, feature = "testing"))]
 pub mod corpus;
-#[doc(hidden)]
-pub mod fault;
-#[doc(hidden)]
-pub mod instance_id;
-#[doc(hidden)]
+mod fault;
+mod instance_id;
 pub mod json;
-#[doc(hidden)]
-pub mod log_ring;
-#[doc(hidden)]
-pub mod memory;
-#[doc(hidden)]
-pub mod outline;
-#[doc(hidden)]
+mod log_ring;
+mod memory;
+mod outline;
 pub mod private;
-#[doc(hidden)]
 #[cfg(any(test, feature = "testing"))]
 pub mod proptest_floats;
-#[doc(hidden)]
 pub mod redact;
-#[doc(hidden)]
-pub mod stop;
-#[doc(hidden)]
-pub mod thread_priority;
-#[doc(hidden)]
+mod stop;
+mod thread_priority;
 pub mod unicode;
-#[doc(hidden)]
-pub mod wake_fd;
-#[doc(hidden)]
-pub mod worker;
+mod wake_fd;
+mod worker;
 
 pub use clock::ClockTime;
 pub use fault::{Fault, FaultKind};
-pub use log_ring::Recent;
+pub use instance_id::{INSTANCE_FIELD, instance_id};
+pub use log_ring::{LoggedLine, MOST_LOGGED, Recent};
+pub use memory::allowed_memory;
+pub use outline::{CROSSES_ITSELF, crosses_itself};
 pub use stop::Stop;
 pub use thread_priority::{ThreadPriority, set_nice_only};
 pub use wake_fd::WakeFd;

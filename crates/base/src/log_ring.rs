@@ -1,8 +1,8 @@
 //! The last lines of the log in memory, for the page and the API. There may be no journal, or the reader may lack the
 //! right to read it.
 //!
-//! Any thread adds a line at the price of one lock and one copy. At most [`LINES`] lines and [`BYTES`] bytes of text
-//! are kept; the oldest make room.
+//! Any thread adds a line at the price of one lock and one copy. At most [`MOST_LOGGED`] lines and [`BYTES`] bytes
+//! of text are kept; the oldest make room.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use log::Level;
 
 /// Maximum number of lines.
-pub const LINES: usize = 1000;
+pub const MOST_LOGGED: usize = 1000;
 
 /// Maximum bytes of text.
 pub const BYTES: usize = 256 * 1024;
@@ -58,7 +58,7 @@ impl Recent {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.bytes += line.bytes();
         kept.lines.push_back(line);
-        while kept.lines.len() > LINES || kept.bytes > BYTES {
+        while kept.lines.len() > MOST_LOGGED || kept.bytes > BYTES {
             let Some(gone) = kept.lines.pop_front() else { break };
             kept.bytes -= gone.bytes();
         }
@@ -85,12 +85,12 @@ mod tests {
     #[test]
     fn the_newest_lines_are_kept() {
         let recent = Recent::default();
-        for n in 0..LINES as u64 + 10 {
+        for n in 0..MOST_LOGGED as u64 + 10 {
             recent.add(line(n, Level::Info, n.to_string()));
         }
         let lines = recent.lines(Level::Trace, usize::MAX);
-        assert_eq!(lines.len(), LINES);
-        assert_eq!((lines[0].wall_us, lines[LINES - 1].wall_us), (10, LINES as u64 + 9));
+        assert_eq!(lines.len(), MOST_LOGGED);
+        assert_eq!((lines[0].wall_us, lines[MOST_LOGGED - 1].wall_us), (10, MOST_LOGGED as u64 + 9));
         let last: Vec<u64> = recent.lines(Level::Info, 3).iter().map(|line| line.wall_us).collect();
         assert_eq!(last, [1007, 1008, 1009]);
     }
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn long_lines_do_not_take_the_memory() {
         let recent = Recent::default();
-        for n in 0..LINES as u64 {
+        for n in 0..MOST_LOGGED as u64 {
             recent.add(line(n, Level::Warn, "ü".repeat(100_000)));
         }
         let lines = recent.lines(Level::Trace, usize::MAX);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// Bytes of memory that this process may use: the least of the machine's memory and the limits of its cgroups (v2).
 /// `None` if neither can be read.
-pub fn allowed() -> Option<u64> {
+pub fn allowed_memory() -> Option<u64> {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|meminfo| total(&meminfo));
     let own = fs::read_to_string("/proc/self/cgroup").ok();
     let own = own.as_deref().and_then(|own| own.lines().find_map(|line| line.strip_prefix("0::/")));
@@ -52,6 +52,6 @@ mod tests {
             fs::write(root.path().join(file), limit).expect("written");
         }
         assert_eq!(least_limit_in(root.path(), own), Some(700));
-        assert!(allowed().is_some_and(|bytes| bytes > 0));
+        assert!(allowed_memory().is_some_and(|bytes| bytes > 0));
     }
 }

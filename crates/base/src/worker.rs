@@ -41,7 +41,7 @@ impl Heartbeat {
 
     /// Records progress that another thread saw. An announced slow step keeps its deadline. Returns
     /// [`Heartbeat::due_us`].
-    pub fn record_external_progress(&self) -> u64 {
+    pub(crate) fn record_external_progress(&self) -> u64 {
         let now_us = monotonic_us();
         self.0.fetch_max(now_us, Ordering::Relaxed).max(now_us)
     }
@@ -105,6 +105,7 @@ impl Worker {
         &self.name
     }
 
+    /// Its sign of progress.
     pub fn heartbeat(&self) -> &Heartbeat {
         &self.beat
     }

@@ -22,13 +22,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-#[doc(hidden)]
 pub mod encode;
-#[doc(hidden)]
 pub mod lens;
-#[doc(hidden)]
 pub mod lights;
-#[doc(hidden)]
 pub mod media;
-#[doc(hidden)]
 pub mod source;

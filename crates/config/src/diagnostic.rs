@@ -92,12 +92,17 @@ pub(super) struct Excerpt {
 
 impl FilePosition {
     /// The whole file, outside any line.
-    pub fn whole_file(at: impl Into<String>) -> FilePosition {
+    pub(crate) fn whole_file(at: impl Into<String>) -> FilePosition {
         FilePosition { at: at.into(), order: (ComplaintOrigin::File, 0, 0), excerpt: None }
     }
 
     /// The bytes `span` of `text`, the argument number `n` of the command line or the environment.
-    pub fn in_argument(said: ComplaintOrigin, n: usize, text: &str, span: Range<usize>) -> FilePosition {
+    pub(crate) fn in_argument(
+        said: ComplaintOrigin,
+        n: usize,
+        text: &str,
+        span: Range<usize>,
+    ) -> FilePosition {
         FilePosition {
             at: said.as_str().to_owned(),
             order: (said, 0, n),
@@ -106,7 +111,7 @@ impl FilePosition {
     }
 
     /// The marked text, secrets redacted; empty without an excerpt.
-    pub fn marked_text(&self) -> String {
+    pub(crate) fn marked_text(&self) -> String {
         let marked =
             |Excerpt { text, mark }: &Excerpt| text.chars().skip(mark.start).take(mark.len()).collect();
         self.excerpt.as_ref().map(marked).unwrap_or_default()
@@ -258,7 +263,7 @@ impl<'t> LineStarts<'t> {
     }
 
     /// Text of the line `number` without its end.
-    pub fn line_text(&self, number: usize) -> &'t str {
+    pub(crate) fn line_text(&self, number: usize) -> &'t str {
         #[cfg(test)]
         self.asked.set(self.asked.get() + 1);
         let line = self.text.get(self.line_start(number)..self.line_start(number + 1)).unwrap_or("");
@@ -266,7 +271,7 @@ impl<'t> LineStarts<'t> {
     }
 
     /// First byte of the line `number`.
-    pub fn line_start(&self, number: usize) -> usize {
+    pub(crate) fn line_start(&self, number: usize) -> usize {
         number.checked_sub(1).and_then(|n| self.starts.get(n)).copied().unwrap_or(self.text.len())
     }
 
@@ -276,7 +281,7 @@ impl<'t> LineStarts<'t> {
     }
 
     /// The place of `span`, cut to its first line.
-    pub fn place_of_span(&self, span: Range<usize>) -> FilePosition {
+    pub(crate) fn place_of_span(&self, span: Range<usize>) -> FilePosition {
         let mut at = span.start.min(self.text.len());
         // An error at the very end is shown at the end of the last line with text.
         if at == self.text.len() {
@@ -297,7 +302,7 @@ impl<'t> LineStarts<'t> {
     }
 
     /// A part of line `number` is redacted.
-    pub fn has_secret(&self, number: usize) -> bool {
+    pub(crate) fn has_secret(&self, number: usize) -> bool {
         self.shown_line(number).has_secret
     }
 

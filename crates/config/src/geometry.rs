@@ -9,14 +9,14 @@ use super::diagnostic::closest_match;
 use super::kind::{
     self, Complaint, Wrong, describe_value, invisible_character_hint, quoted, suggest_word, suggestion,
 };
-use tallycam_base::outline;
 use tallycam_base::unicode::{is_blank, is_unseen_control};
+use tallycam_base::{CROSSES_ITSELF, crosses_itself};
 
 /// Values of `anchor`.
 pub const ANCHORS: [&str; 6] = ["bottom", "center", "top", "left", "right", "box"];
 
 /// Values of `recrossing`.
-pub const RECROSSINGS: [&str; 2] = ["every", "once"];
+pub(crate) const RECROSSINGS: [&str; 2] = ["every", "once"];
 
 /// Maximum number of lines in the file, which is the limit of counts.db.
 const MOST_LINES: usize = 100;
@@ -51,7 +51,7 @@ pub struct LineConfig {
     pub classes: Vec<String>,
     /// `anchor`: one of [`ANCHORS`]; default `bottom`.
     pub anchor: &'static str,
-    /// `recrossing`: one of [`RECROSSINGS`]; default `every`.
+    /// `recrossing`: one of `RECROSSINGS`; default `every`.
     pub recrossing: &'static str,
     /// The place that sets it: `config.toml:112`.
     pub origin: String,
@@ -339,8 +339,8 @@ fn points(value: &Spanned<DeValue<'_>>) -> Result<Vec<[f64; 2]>, Complaint> {
     if is_collinear(&points) {
         return Err((String::from("has no inside: its corners lie on one line"), None));
     }
-    if outline::crosses_itself(&points) {
-        return Err((String::from(outline::CROSSES_ITSELF), None));
+    if crosses_itself(&points) {
+        return Err((String::from(CROSSES_ITSELF), None));
     }
     let is_beyond = |axis: usize, beyond: fn(f64) -> bool| points.iter().all(|point| beyond(point[axis]));
     if (0..2).any(|axis| is_beyond(axis, |v| v < 0.0) || is_beyond(axis, |v| v > 1.0)) {

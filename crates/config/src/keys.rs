@@ -10,7 +10,8 @@ mod words;
 use super::diagnostic::closest_match;
 pub(super) use camera::NAME;
 pub use camera::{LensConfig, LightsConfig, PictureConfig, SourceConfig, StreamConfig};
-pub use row::{Key, PagePlace, Section, VARIABLE_PREFIX, variable};
+pub(crate) use row::VARIABLE_PREFIX;
+pub use row::{Key, PagePlace, Section, variable};
 pub use service::{
     AccessConfig, CountsConfig, DetectConfig, HttpConfig, LogConfig, PowerConfig, PrivacyConfig,
     RecordConfig, RetentionConfig, SnapshotConfig, StoreConfig, UpdateConfig,
@@ -91,7 +92,7 @@ pub fn is_section(name: &str) -> bool {
 
 /// The key that the unknown `name` in `section` most likely means. Candidates, in this order: another program's name
 /// for a key, a similar spelling, a key of another section. Its own section goes first.
-pub fn suggest_key(section: &str, name: &str) -> Option<&'static Key> {
+pub(crate) fn suggest_key(section: &str, name: &str) -> Option<&'static Key> {
     let simple = name.to_lowercase().replace('-', "_");
     let called = |key: &&Key| key.name == simple || key.aliases.contains(&simple.as_str());
     keys_of_section(section)

@@ -23,7 +23,7 @@ pub use tallycam_base::json::quoted;
 pub use value::ValueKind;
 pub(super) use value::{At, FitPlace, Or, default_value};
 pub(super) use wrong::Complaint;
-pub use wrong::{Parse, Shape, Wrong};
+pub use wrong::{Shape, Wrong};
 
 #[cfg(test)]
 mod tests {

@@ -26,9 +26,7 @@ mod diagnostic;
 mod duration;
 mod file;
 mod geometry;
-#[doc(hidden)]
 pub mod keys;
-#[doc(hidden)]
 pub mod kind;
 mod origin;
 mod overrides;
@@ -40,19 +38,16 @@ pub use default_file::default_text;
 pub use diagnostic::{Diagnostic, Diagnostics, closest_match};
 pub use duration::format_duration as show_duration;
 pub use duration::parse as parse_duration;
-pub use geometry::{ANCHORS, LineConfig, RECROSSINGS, ZoneConfig};
+pub use geometry::{ANCHORS, LineConfig, ZoneConfig};
 pub use keys::{
     AccessConfig, CountsConfig, DetectConfig, HttpConfig, LensConfig, LightsConfig, LogConfig, PictureConfig,
     PowerConfig, PrivacyConfig, RecordConfig, RetentionConfig, SnapshotConfig, SourceConfig, StoreConfig,
     StreamConfig, UpdateConfig,
 };
-pub use overrides::{
-    Faulty, Saved, WrongChange, control_of, control_path, is_settable_on_page, quote_key_part,
-};
+pub use overrides::{Faulty, Saved, control_of, control_path, is_settable_on_page, quote_key_part};
 pub use redact::may_be_secret;
 pub use resolve::{FILES, OperatorConfig, Origin, Resolved, ResolvedSetting};
-pub use size::format_size as show_size;
-pub use size::parse as parse_size;
+pub use size::{parse as parse_size, show_size};
 
 use std::collections::BTreeMap;
 use std::fmt;

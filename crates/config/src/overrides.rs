@@ -15,7 +15,7 @@ use super::keys::{self, BY_CAMERA, CONTROLS, Key, SECTIONS};
 use super::kind::{self, quoted};
 use super::redact::{may_be_secret, may_hold_secret};
 use tallycam_base::redact::{STARS, redact_url};
-use tallycam_camera::media::control::number_json;
+use tallycam_camera::media::number_json;
 
 const HEAD: &str = "\
 # What was set on tallycam's page, by its API or with `tallycam settings`. tallycam writes this file

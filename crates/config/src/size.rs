@@ -29,7 +29,7 @@ pub fn parse(text: &str) -> Option<u64> {
 }
 
 /// Writes a size in the largest unit that divides it, so that [`parse`] reads the same one.
-pub fn format_size(bytes: u64) -> String {
+pub fn show_size(bytes: u64) -> String {
     for (unit, factor) in
         [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("MiB", 1 << 20), ("kB", 1000)]
     {
@@ -66,7 +66,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_written_size_is_read_back(bytes in prop_oneof![0u64..5000, 0u64..1 << 50]) {
-            prop_assert_eq!(parse(&format_size(bytes)), Some(bytes));
+            prop_assert_eq!(parse(&show_size(bytes)), Some(bytes));
         }
     }
 }

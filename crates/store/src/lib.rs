@@ -36,23 +36,22 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-#[doc(hidden)]
 pub mod backup;
 mod clock_correction;
-#[doc(hidden)]
-pub mod counts;
+mod counts;
 mod inbox;
-#[doc(hidden)]
 pub mod media;
 mod sqlite;
 
 pub use counts::{
     AuditEntry, AuditKind, AuditRow, BucketRow, BucketSize, Count, Counts, CountsOptions, CountsQuery,
     CountsReader, Coverage, CrossingsQuery, EditError, FoundAgain, Gap, GapsByLine, LineDraft, LineRow,
-    LineStatus, MOST_BUCKETS, MOST_RECOUNTED, NewCrossing, OccupancyRow, OccupancySpan, OpeningHours,
-    Recount, RecountResult, Reset, Scene, StoreError, StoredCrossing, Tallies, TallyRow, Unpinned, ZoneDraft,
-    ZoneRow, is_open,
+    LineStatus, MOST_BUCKETS, NewCrossing, OccupancyRow, OccupancySpan, OpeningHours, Recount, RecountResult,
+    Reset, Scene, StoreError, StoredCrossing, Tallies, TallyRow, Unpinned, ZoneDraft, ZoneRow, is_open,
 };
+
+#[cfg(fuzzing)]
+pub use counts::fuzz::fuzz_drafts;
 
 /// Words that the rows of `counts.db` use.
 pub use tallycam_vision::{Anchor, Direction, Recrossing};

@@ -264,11 +264,6 @@ impl Counter {
         self.options.filter.excluded = areas;
     }
 
-    /// Filters detections by `filter` from now on.
-    pub fn set_filter(&mut self, filter: Filter) {
-        self.options.filter = filter;
-    }
-
     /// Sets the aspect of the frames. Another aspect means that the camera sees another part of the world: all tracks
     /// are forgotten. Lines and zones keep their fractions.
     pub fn set_aspect(&mut self, aspect: Aspect) {
@@ -312,17 +307,17 @@ impl Counter {
     }
 
     /// True if a track should be within `part`, in fractions of the frame.
-    pub fn has_track_within(&self, part: &Bounds) -> bool {
+    pub(crate) fn has_track_within(&self, part: &Bounds) -> bool {
         self.tracker.has_track_within(part)
     }
 
     /// True if a track moves, or is not yet confirmed.
-    pub fn has_moving_track(&self) -> bool {
+    pub(crate) fn has_moving_track(&self) -> bool {
         self.tracker.has_moving_track()
     }
 
     /// How many detections confirm a track, and its least age, in microseconds.
-    pub fn confirmation(&self) -> (u64, u64) {
+    pub(crate) fn confirmation(&self) -> (u64, u64) {
         let TrackerOptions { confirm_after, confirm_age, .. } = self.options.tracker;
         (confirm_after.into(), (confirm_age * 1e6) as u64)
     }
@@ -335,7 +330,7 @@ impl Counter {
 
     /// Like [`update`](Counter::update), for a detector that saw only `part`, in fractions of the frame. Tracks
     /// outside `part` do not count as missed. A box that is cut off by the edge of `part` crosses nothing.
-    pub fn update_region(&mut self, detections: &[Detection], time_us: u64, part: &Bounds) -> Outcome {
+    pub(crate) fn update_region(&mut self, detections: &[Detection], time_us: u64, part: &Bounds) -> Outcome {
         self.select(detections);
         self.tracker.update_region(&self.detections, &self.labels, time_us, part);
         let tracker = &self.tracker;
@@ -668,7 +663,7 @@ mod tests {
     #[test]
     fn the_filter_decides_what_is_tracked() {
         let mut counter = counter();
-        counter.set_filter(Filter { classes: vec![Class(1)], ..Filter::default() });
+        counter.options.filter = Filter { classes: vec![Class(1)], ..Filter::default() };
         assert_eq!(walk(&mut counter, 0..10, 0.3, 0.4), []);
         assert_eq!(counter.tracks().len(), 0);
     }

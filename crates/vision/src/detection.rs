@@ -20,7 +20,7 @@ pub struct Detection {
 /// Why a detection is invalid. Faulty models and mislabelled files give such boxes; they must not reach the tracker's
 /// arithmetic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Defect {
+pub(crate) enum Defect {
     /// A number is infinite or NaN, or the score is not within 0–1.
     NotANumber,
     /// An edge is on the wrong side of its opposite, or on it.
@@ -31,7 +31,7 @@ pub enum Defect {
 
 impl Detection {
     /// The first defect, if there is one.
-    pub fn find_defect(&self) -> Option<Defect> {
+    pub(crate) fn find_defect(&self) -> Option<Defect> {
         let b = &self.bounds;
         if !b.is_finite() || !(0.0..=1.0).contains(&self.score) {
             return Some(Defect::NotANumber);

@@ -133,7 +133,7 @@ impl Aspect {
     }
 
     /// Converts a box from heights to fractions.
-    pub fn box_in_fractions(self, b: &Bounds) -> Bounds {
+    pub(crate) fn box_in_fractions(self, b: &Bounds) -> Bounds {
         Bounds::new(b.left / self.0, b.top, b.right / self.0, b.bottom)
     }
 }

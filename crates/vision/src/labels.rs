@@ -59,7 +59,7 @@ impl Labels {
 
     /// Merges the classes with these names, and their groups, into one group. Ignores names that the model does not
     /// have.
-    pub fn merge_groups(&mut self, names: &[&str]) {
+    pub(crate) fn merge_groups(&mut self, names: &[&str]) {
         let members: Vec<Class> = names.iter().filter_map(|name| self.class(name)).collect();
         let groups: Vec<u16> = members.iter().map(|&class| self.group_id(class)).collect();
         let Some(&least) = groups.iter().min() else { return };
@@ -86,13 +86,13 @@ impl Labels {
     }
 
     /// True if the classes are of different groups and can be a rider and a vehicle that is ridden.
-    pub fn can_ride(&self, one: Class, other: Class) -> bool {
+    pub(crate) fn can_ride(&self, one: Class, other: Class) -> bool {
         let rides = |class: Class| self.riding.get(usize::from(class.0)) == Some(&true);
         self.group_id(one) != self.group_id(other) && rides(one) && rides(other)
     }
 
     /// True for a vehicle's class.
-    pub fn is_vehicle(&self, class: Class) -> bool {
+    pub(crate) fn is_vehicle(&self, class: Class) -> bool {
         self.vehicles.get(usize::from(class.0)) == Some(&true)
     }
 

@@ -8,12 +8,12 @@
 //!
 //! [`Counter`] is the whole of it; every step is a module of its own and can be used alone. Nothing here uses a
 //! thread, a clock, a file or a socket: times come with the detections, in microseconds of any clock that does not go
-//! back. Positions are fractions of the frame (see [`geometry`]).
+//! back. Positions are fractions of the frame (see [`Bounds`]).
 //!
 //! All memory is bounded: a frame has at most 1000 detections, the tracker has a maximum number of tracks, and a line
 //! keeps one small state for each living track.
 //!
-//! [`models`] finds and describes the networks that [`onnx`] runs.
+//! [`models`] finds and describes the networks that [`onnx`] runs; [`steps`] has single steps of a count.
 //!
 //! ```
 //! use tallycam_vision::{Aspect, Bounds, Class, Counter, CounterOptions, CountingLine};
@@ -32,46 +32,29 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-#[doc(hidden)]
-pub mod counter;
-#[doc(hidden)]
-pub mod crossing;
-#[doc(hidden)]
-pub mod detection;
-#[doc(hidden)]
-pub mod detector;
-#[doc(hidden)]
-pub mod filter;
-#[doc(hidden)]
-pub mod geometry;
-#[doc(hidden)]
-pub mod labels;
-#[doc(hidden)]
-pub mod line;
-#[doc(hidden)]
+mod counter;
+mod crossing;
+mod detection;
+mod detector;
+mod filter;
+mod geometry;
+mod labels;
+mod line;
 pub mod models;
-#[doc(hidden)]
-pub mod motion;
+mod motion;
 mod near_miss;
-#[doc(hidden)]
-pub mod nms;
-#[doc(hidden)]
+mod nms;
 pub mod onnx;
-#[doc(hidden)]
-pub mod passage;
+mod passage;
 mod passers;
-#[doc(hidden)]
-pub mod region;
-#[doc(hidden)]
-pub mod replay;
-#[doc(hidden)]
-pub mod tracker;
-#[doc(hidden)]
-pub mod zone;
+mod region;
+mod replay;
+mod tracker;
+mod zone;
 
 pub use counter::{Counter, CounterOptions, CounterOverlay, Outcome, TrackView};
 pub use crossing::Crossing;
-pub use detection::{Class, Defect, Detection};
+pub use detection::{Class, Detection};
 pub use detector::Detector;
 pub use filter::Filter;
 pub use geometry::{Aspect, Bounds, Point, Polygon};
@@ -80,7 +63,16 @@ pub use line::{Anchor, CountingLine, Direction, LineError, LineId, Recrossing};
 pub use motion::MotionDetector;
 pub use near_miss::NearMiss;
 pub use passage::Hysteresis;
-pub use region::{ReadPicture, RegionMode, RegionSchedule};
+pub use region::{ReadPicture, RegionMode, RegionSchedule, RegionShape, region_geometry, region_size};
 pub use replay::{RecordedDetections, ReplayDetector, ReplayOptions};
-pub use tracker::{Motion, Track, TrackId, TrackState, Tracker, TrackerOptions};
+pub use tracker::{Motion, TrackId};
 pub use zone::{Occupancy, Zone, ZoneId};
+
+/// Single steps of a count, for tests and measurements.
+pub mod steps {
+    pub use super::line::Segment;
+    pub use super::motion::MotionGate;
+    pub use super::nms::suppress_overlaps;
+    pub use super::passage::Passage;
+    pub use super::tracker::{TrackState, Tracker, TrackerOptions, mean_side};
+}

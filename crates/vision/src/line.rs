@@ -233,7 +233,7 @@ impl Segment {
     }
 
     /// Distance of `point` to the left of a→b as seen on the frame; negative to its right.
-    pub fn signed_distance(&self, point: Point) -> f32 {
+    pub(crate) fn signed_distance(&self, point: Point) -> f32 {
         // y points down, which inverts the usual sign of the cross product.
         self.along.y * (point.x - self.a.x) - self.along.x * (point.y - self.a.y)
     }

@@ -30,7 +30,7 @@ pub struct NearMiss {
 pub(super) enum Fate {
     /// It has ended.
     Ended,
-    /// A standing object that may be found again: see [`Tracker::lost_tracks`](super::tracker::Tracker::lost_tracks).
+    /// A standing object that may be found again: see `Tracker::lost_tracks`.
     Resting,
     /// It was found again, as another track.
     Continued,
@@ -38,7 +38,7 @@ pub(super) enum Fate {
 
 /// Follows confirmed tracks to their ends. Holds a few numbers for each living track.
 #[derive(Debug, Default)]
-pub struct NearMisses {
+pub(crate) struct NearMisses {
     last_seen: BTreeMap<TrackId, (u64, Class, Bounds)>,
     counted: BTreeSet<(TrackId, LineId)>,
 }

@@ -16,7 +16,7 @@ use tallycam_base::Fault;
 use tallycam_camera::media::SmallImage;
 
 /// Maximum number of detections in a recording: some 300 MB of text.
-pub const MOST_DETECTIONS: usize = 10_000_000;
+pub(crate) const MOST_DETECTIONS: usize = 10_000_000;
 
 /// A parsed recording.
 #[derive(Debug, Clone, PartialEq)]

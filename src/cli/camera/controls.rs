@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::cli::common::daemon::{Daemon, RequestBody};
 use crate::cli::common::failure::FAILED;
 use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
-use tallycam_camera::media::control::number_json;
+use tallycam_camera::media::number_json;
 
 const CONTROLS: &str = "/api/v1/controls";
 

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::{Failure, print_json, print_stdout};
-use tallycam_camera::media::control::number_json;
+use tallycam_camera::media::number_json;
 use tallycam_camera::media::{Control, ControlKind};
 use tallycam_camera::source::libcamera::{self, Listed};
 use tallycam_camera::source::v4l2::{self, CameraFormat, Mode, VideoNode, is_usable, no_usable_camera};

@@ -1,7 +1,9 @@
 //! From `[source]` to its opener. Nothing is opened here.
 
 use tallycam_camera::media::{Fourcc, SourceError, SourceErrorKind};
-use tallycam_camera::source::{FormatRequest, Opener, auto, exec, files, libcamera, sim, url, v4l2};
+use tallycam_camera::source::{
+    AutoOpener, ExecOpener, FilesOpener, FormatRequest, Opener, libcamera, sim, url, v4l2,
+};
 use tallycam_config::{SourceConfig, SourceKind};
 
 /// The opener for `source`.
@@ -17,7 +19,7 @@ pub fn make_opener(source: &SourceConfig, fallback_to_sim: bool) -> Result<Box<d
         SourceKind::Auto => {
             let fallback = fallback_to_sim
                 .then(|| Box::new(sim::SimOpener::new(source.seed, wanted.clone(), true)) as Box<dyn Opener>);
-            Box::new(auto::AutoOpener::new(wanted, fallback))
+            Box::new(AutoOpener::new(wanted, fallback))
         }
         SourceKind::V4l2 => Box::new(v4l2::V4l2Opener::new(source.device.clone(), wanted)),
         SourceKind::Url => {
@@ -29,10 +31,10 @@ pub fn make_opener(source: &SourceConfig, fallback_to_sim: bool) -> Result<Box<d
             Box::new(url::UrlOpener::new(url, user, wanted)?)
         }
         SourceKind::Exec if source.command.is_empty() => return Err(missing("exec", "command")),
-        SourceKind::Exec => Box::new(exec::ExecOpener::new(source.command.clone(), wanted)),
+        SourceKind::Exec => Box::new(ExecOpener::new(source.command.clone(), wanted)),
         SourceKind::Files => {
             let path = source.path.clone().ok_or_else(|| missing("files", "path"))?;
-            Box::new(files::FilesOpener::new(path, source.looped, source.real_time, wanted))
+            Box::new(FilesOpener::new(path, source.looped, source.real_time, wanted))
         }
         SourceKind::Sim => Box::new(sim::SimOpener::new(source.seed, wanted, source.real_time)),
         SourceKind::Libcamera => {

@@ -13,7 +13,7 @@ use crate::http::auth::host_names;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::{LINK, Query, TOKEN};
 use crate::http::request::right::Right;
-use tallycam_base::instance_id;
+use tallycam_base::INSTANCE_FIELD;
 
 /// Headers of proxies, besides those that begin with `x-forwarded`.
 const MARKS: [&str; 8] = [
@@ -172,7 +172,7 @@ impl Caller<'_> {
         let is_near = self.address.is_none_or(|address| address.to_canonical().is_loopback());
         // nginx speaks HTTP/1.0 to its backend by default, and marks nothing. A tallycam that reads a camera here
         // acts for the author of that camera's address, or of a redirect.
-        let is_for_a_camera = self.headers.contains_key(instance_id::FIELD);
+        let is_for_a_camera = self.headers.contains_key(INSTANCE_FIELD);
         is_near
             && !is_for_a_camera
             && self.version != Version::HTTP_10

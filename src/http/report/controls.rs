@@ -7,7 +7,7 @@ use crate::http::report::wire;
 use crate::http::report::wire::Redact;
 use crate::http::site::preferences::SettingsInForce;
 use crate::pipeline::CameraControls;
-use tallycam_camera::media::control::number_json;
+use tallycam_camera::media::number_json;
 use tallycam_camera::media::{CameraFormat, Control, ControlKind};
 use tallycam_config::{Origin, control_path, keys, quote_key_part};
 

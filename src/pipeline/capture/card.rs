@@ -7,7 +7,7 @@ use crate::pipeline::CameraState;
 use crate::pipeline::capture_state::CaptureState;
 use tallycam_base::{ClockTime, Stop, Worker};
 use tallycam_camera::encode::{Encoder, NoRoom};
-use tallycam_camera::media::source_error::SEE_DIAGNOSIS;
+use tallycam_camera::media::SEE_DIAGNOSIS;
 use tallycam_camera::media::still_card::{self, CardText};
 use tallycam_camera::media::{Picture, SourceError};
 

@@ -16,10 +16,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use tallycam_base::{ClockTime, Fault, Worker};
 use tallycam_camera::media::{Fourcc, Frame, SmallImage};
-use tallycam_camera::source::clip::{ClipFrame, ClipReader, no_pictures};
+use tallycam_camera::source::{ClipFrame, ClipReader, no_pictures};
 use tallycam_vision::{
     Aspect, Bounds, Counter, CounterOverlay, Crossing, Detector, NearMiss, Outcome, ReadPicture, RegionMode,
-    RegionSchedule, region,
+    RegionSchedule, region_geometry, region_size,
 };
 
 pub use annotate::ClipAnnotator;
@@ -252,12 +252,12 @@ impl ReadPicture for ClipPicture<'_> {
     }
 
     fn read(&mut self, region: &Bounds, least: (u32, u32)) -> Result<&SmallImage, String> {
-        let least = region::picture_size(region, self.size(), least);
+        let least = region_size(region, self.size(), least);
         self.image.reduce(&to_frame(self.frame), least).map_err(|error| error.to_string())?;
         if *region == Bounds::PICTURE {
             return Ok(self.image);
         }
-        self.image.crop_into(region::geometry(region).visible_part(self.image.of), self.part);
+        self.image.crop_into(region_geometry(region).visible_part(self.image.of), self.part);
         Ok(self.part)
     }
 }

@@ -15,7 +15,7 @@ use tallycam_camera::media::{Geometry, Picture, SmallImage};
 use tallycam_store::{LineRow, LineStatus, Scene, ZoneRow};
 use tallycam_vision::{
     Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Detector, Direction, Filter, Labels,
-    LineId, Outcome, Point, ReadPicture, RegionSchedule, TrackView, region,
+    LineId, Outcome, Point, ReadPicture, RegionSchedule, TrackView, region_geometry,
 };
 
 /// Id of the vertical middle line that counts for the earlier programs while no line is drawn. counts.db never gives
@@ -143,7 +143,7 @@ impl PictureReader {
         if *region == Bounds::PICTURE {
             return self.read(picture, small, geometry, least);
         }
-        let of_region = region::geometry(region);
+        let of_region = region_geometry(region);
         if let Some(small) = small.filter(|_| geometry.is_identity()) {
             let part = of_region.visible_part(small.of);
             let [luma, _] = small.sample_parts(part, small.of);
@@ -452,7 +452,7 @@ mod tests {
     use tallycam_camera::encode::Encoder;
     use tallycam_camera::media::{Fourcc, Frame};
     use tallycam_store::LineDraft;
-    use tallycam_vision::region::plan::RegionShape;
+    use tallycam_vision::RegionShape;
     use tallycam_vision::{Detection, RegionMode};
 
     /// A person that walks from right to left in four seconds, repeatedly.

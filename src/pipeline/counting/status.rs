@@ -6,7 +6,7 @@
 use crate::pipeline::CameraState;
 use crate::pipeline::state::sentence;
 use tallycam_base::{ClockTime, Fault};
-use tallycam_camera::media::source_error::SEE_DIAGNOSIS;
+use tallycam_camera::media::SEE_DIAGNOSIS;
 use tallycam_store::{Coverage, Scene};
 
 /// The status of counting.

@@ -26,7 +26,7 @@ use figure::Figure;
 use tallycam_base::{ClockTime, Fault, FaultKind, Stop};
 pub use tallycam_camera::lens::Move;
 use tallycam_camera::lens::{Drive, LensChange, Sweep, SweepResult};
-use tallycam_camera::media::view::Geometry;
+use tallycam_camera::media::Geometry;
 use tallycam_camera::media::{ControlValue, Picture};
 use tallycam_config::LensKind;
 pub(super) use under_way::UnderWay;

@@ -40,14 +40,6 @@ fn place(path: &str) -> PagePlace {
     }
 }
 
-/// The form of a key; `other` for keys without a group.
-pub fn group_of_key(path: &str) -> &'static str {
-    match place(path) {
-        PagePlace::Shown(group) | PagePlace::Advanced(group) => group,
-        PagePlace::End | PagePlace::Elsewhere => "other",
-    }
-}
-
 /// Replaces keys in `text` by the page's names for them: "`stream.fps` must" becomes "“Frame rate” must".
 pub fn name_settings(text: &str) -> String {
     let mut parts = text.split('`');

@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use tallycam_base::memory;
+use tallycam_base::allowed_memory;
 
 /// The share of the process's memory for images, as a divisor: 96 MB of the 384 that the service has on a machine
 /// with 512, or 16 megapixels of 4:2:0.
@@ -45,7 +45,7 @@ impl NoRoom {
 
 /// A memory budget for images.
 #[derive(Debug)]
-pub struct MemoryBudget {
+pub(crate) struct MemoryBudget {
     most: u64,
     taken: AtomicU64,
 }
@@ -57,9 +57,9 @@ impl MemoryBudget {
     }
 
     /// The budget of this process.
-    pub fn process_wide() -> Arc<MemoryBudget> {
+    pub(crate) fn process_wide() -> Arc<MemoryBudget> {
         static OWN: OnceLock<Arc<MemoryBudget>> = OnceLock::new();
-        let most = || (memory::allowed().unwrap_or(UNKNOWN) / PART).max(LEAST);
+        let most = || (allowed_memory().unwrap_or(UNKNOWN) / PART).max(LEAST);
         Arc::clone(OWN.get_or_init(|| MemoryBudget::new(most())))
     }
 }

@@ -4,20 +4,21 @@
 //! that is the difference between 2 ms and 10 ms. Planes that are already separate (YU12, the Y of NV12) are used in
 //! place.
 
-pub mod avi;
+mod avi;
 mod entropy;
 mod memory_budget;
 mod plane;
 mod planes;
-pub mod reduce;
+mod reduce;
 mod repair;
-pub mod transform;
+mod transform;
 mod turbo;
 
 use crate::media::jpeg::{self, JpegError};
 use crate::media::{Fourcc, Frame, Orientation, Picture, PicturePool};
 use tallycam_base::{Fault, FaultKind};
 
+pub use avi::AviWriter;
 pub use memory_budget::NoRoom;
 use planes::Planes;
 pub use reduce::{ReduceError, Reducer};

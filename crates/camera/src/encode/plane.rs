@@ -6,7 +6,7 @@ use crate::media::{Crop, Orientation};
 
 /// A borrowed plane: rows of `width` samples, with a stride in bytes.
 #[derive(Debug, Clone, Copy)]
-pub struct Samples<'a> {
+pub(crate) struct Samples<'a> {
     pub bytes: &'a [u8],
     pub stride: usize,
     pub width: usize,
@@ -33,7 +33,7 @@ impl<'a> Samples<'a> {
 
 /// One plane of samples without padding.
 #[derive(Debug, Default)]
-pub struct Plane {
+pub(crate) struct Plane {
     pub samples: Vec<u8>,
     pub width: usize,
     pub height: usize,
@@ -49,7 +49,7 @@ const TILE: usize = 32;
 
 impl Plane {
     /// Resizes `from` to `to` samples across and down. `spare` is a buffer.
-    pub fn resize_from(&mut self, from: Samples<'_>, to: (usize, usize), spare: &mut Plane) {
+    pub(crate) fn resize_from(&mut self, from: Samples<'_>, to: (usize, usize), spare: &mut Plane) {
         if (from.width, from.height) == to {
             return self.copy(from);
         }
@@ -138,7 +138,7 @@ impl Plane {
     }
 
     /// Rotates and mirrors the plane; `spare` is a buffer.
-    pub fn orient(&mut self, orientation: Orientation, spare: &mut Plane) {
+    pub(crate) fn orient(&mut self, orientation: Orientation, spare: &mut Plane) {
         if orientation == Orientation::default() || self.samples.is_empty() {
             return;
         }
@@ -188,7 +188,7 @@ impl Plane {
     }
 
     /// Repeats the last row and column if their number is odd, as the compressor requires.
-    pub fn pad_to_even(&mut self, spare: &mut Plane) {
+    pub(crate) fn pad_to_even(&mut self, spare: &mut Plane) {
         if self.width % 2 == 1 {
             spare.samples.clear();
             spare.samples.reserve((self.width + 1) * (self.height + 1));

@@ -9,7 +9,7 @@ use crate::media::{Fourcc, Frame};
 /// is grey, `y` has an even number of rows and columns; odd sizes repeat the last ones, because libjpeg-turbo reads
 /// whole 2×2 blocks.
 #[derive(Debug)]
-pub struct Planar<'a> {
+pub(crate) struct Planar<'a> {
     pub width: usize,
     pub height: usize,
     pub y: &'a [u8],
@@ -21,7 +21,7 @@ pub struct Planar<'a> {
 
 /// Buffers that grow to the largest frame seen.
 #[derive(Debug, Default)]
-pub struct Planes {
+pub(crate) struct Planes {
     y: Vec<u8>,
     u: Vec<u8>,
     v: Vec<u8>,

@@ -14,7 +14,7 @@ const FAR_APART_US: u64 = 400_000;
 /// Decides which pictures must be decoded to prove that they are complete. Decoding all pictures of a fast camera
 /// would cost a Pi a tenth of a core.
 #[derive(Debug, Default)]
-pub struct Doubts {
+pub(crate) struct Doubts {
     whole_bytes: usize,
     looked_at_us: u64,
 }
@@ -36,7 +36,7 @@ impl Doubts {
 
 /// Repairs JPEGs. Reuses its buffers.
 #[derive(Debug)]
-pub struct Mender {
+pub(crate) struct Mender {
     decompressor: Decompressor,
     compressor: Compressor,
     /// Luma at an eighth of the size, or three bytes a pixel.

@@ -93,7 +93,7 @@ impl Compressor {
     }
 
     /// The JPEG of pixels of three bytes (red, green, blue), valid until the next call.
-    pub fn compress_rgb(
+    pub(crate) fn compress_rgb(
         &mut self,
         pixels: &[u8],
         width: usize,
@@ -118,7 +118,7 @@ pub struct Decompressor {
 
 /// Rotates and crops JPEGs and removes their colour without decoding blocks: the rest stays bit for bit the same.
 #[derive(Debug)]
-pub struct Turner {
+pub(crate) struct Turner {
     turbo: turbojpeg::Transformer,
     room: Arc<MemoryBudget>,
     /// Removes colour from the kinds of JPEG that cameras send.
@@ -131,7 +131,7 @@ pub struct Turner {
 
 impl Turner {
     /// A turner with this memory budget.
-    pub fn with_budget(room: &Arc<MemoryBudget>) -> Result<Turner, CompressError> {
+    pub(crate) fn with_budget(room: &Arc<MemoryBudget>) -> Result<Turner, CompressError> {
         let turbo = turbojpeg::Transformer::new()?;
         Ok(Turner {
             turbo,
@@ -148,7 +148,7 @@ impl Turner {
     ///
     /// Fails if incomplete blocks would move away from the right or lower edge, or if the part does not begin at a
     /// block: ask [`Header::is_lossless`] before.
-    pub fn orient(
+    pub(crate) fn orient(
         &mut self,
         jpeg: &[u8],
         orientation: Orientation,
@@ -252,7 +252,7 @@ pub struct Header(DecompressHeader);
 /// Layout of libjpeg-turbo's planes: Y, U, V one after the other. Rows and columns of luma are padded to whole blocks
 /// of chroma.
 #[derive(Debug)]
-pub struct YuvLayout {
+pub(crate) struct YuvLayout {
     /// Width in pixels.
     pub width: usize,
     /// Height in pixels.
@@ -277,7 +277,7 @@ impl YuvLayout {
     }
 
     /// Width and height of a chroma plane in samples, without padding; 0 for grey.
-    pub fn chroma_size(&self) -> (usize, usize) {
+    pub(crate) fn chroma_size(&self) -> (usize, usize) {
         match self.chroma_stride {
             0 => (0, 0),
             _ => (self.width.div_ceil(self.across), self.height.div_ceil(self.down)),
@@ -298,7 +298,7 @@ impl Decompressor {
     }
 
     /// A decompressor with this memory budget.
-    pub fn with_budget(room: &Arc<MemoryBudget>) -> Result<Decompressor, CompressError> {
+    pub(crate) fn with_budget(room: &Arc<MemoryBudget>) -> Result<Decompressor, CompressError> {
         Ok(Decompressor {
             turbo: new_decompressor()?,
             reader: JpegReader::default(),
@@ -313,7 +313,7 @@ impl Decompressor {
 
     /// Reserves memory for `layout` of the `jpeg` with this header; call it before allocating. Returns true if
     /// buffers of a much larger image must be freed.
-    pub fn reserve_memory(
+    pub(crate) fn reserve_memory(
         &mut self,
         jpeg: &[u8],
         header: &Header,
@@ -351,7 +351,7 @@ impl Decompressor {
     }
 
     /// The same, always with libjpeg-turbo.
-    pub fn decompress_by_turbo(
+    pub(crate) fn decompress_by_turbo(
         &mut self,
         jpeg: &[u8],
         layout: &YuvLayout,
@@ -388,7 +388,12 @@ impl Decompressor {
     /// Decodes a JPEG to planes without padding with the built-in reader. `planes` are luma and chroma of
     /// [`YuvLayout::chroma_size`], or nothing for grey. `None`, with undefined planes, if it does not support the
     /// JPEG.
-    pub fn decode_unpadded(&mut self, jpeg: &[u8], layout: &YuvLayout, planes: [&mut [u8]; 3]) -> Option<()> {
+    pub(crate) fn decode_unpadded(
+        &mut self,
+        jpeg: &[u8],
+        layout: &YuvLayout,
+        planes: [&mut [u8]; 3],
+    ) -> Option<()> {
         let [y, u, v] = planes;
         let stride = layout.chroma_size().0;
         let mut planes = [
@@ -412,7 +417,7 @@ impl Decompressor {
     }
 
     /// Decodes only luma, without padding. Skipping chroma halves the cost.
-    pub fn decompress_luma(
+    pub(crate) fn decompress_luma(
         &mut self,
         jpeg: &[u8],
         layout: &YuvLayout,
@@ -466,7 +471,7 @@ impl Decompressor {
     }
 
     /// Decodes a JPEG of any colours to pixels of three bytes: red, green, blue. Returns width and height.
-    pub fn decompress_rgb(
+    pub(crate) fn decompress_rgb(
         &mut self,
         jpeg: &[u8],
         pixels: &mut Vec<u8>,
@@ -551,7 +556,7 @@ impl Header {
     /// cropped. No incomplete block may move to the left or upper edge, and the part must begin at a block. `unit` is
     /// the size of the image's units in pixels, which libjpeg-turbo does not report: 4:2:2 has 8 rows, or 16 from
     /// ffmpeg.
-    pub fn is_lossless(
+    pub(crate) fn is_lossless(
         &self,
         unit: (u32, u32),
         orientation: Orientation,
@@ -623,7 +628,7 @@ impl YuvLayout {
 
 /// JPEGs of any subsampling, for tests.
 #[cfg(test)]
-pub mod testing {
+pub(crate) mod testing {
     #![allow(clippy::unwrap_used)]
     use bytes::Bytes;
     use turbojpeg::{Image, PixelFormat, Subsamp, YuvPlanesImage};
@@ -667,7 +672,7 @@ pub mod testing {
     }
 
     /// Compresses luma alone.
-    pub fn compress_gray(y: &[u8], width: usize, height: usize) -> Bytes {
+    pub(crate) fn compress_gray(y: &[u8], width: usize, height: usize) -> Bytes {
         let mut turbo = turbojpeg::Compressor::new().unwrap();
         turbo.set_quality(95).unwrap();
         turbo.set_subsamp(Subsamp::Gray).unwrap();

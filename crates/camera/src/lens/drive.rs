@@ -352,7 +352,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::media::control::control_name;
+    use crate::media::control_name;
     use tallycam_base::proptest_floats::between;
 
     fn control(id: u32, title: &str, kind: ControlKind, value: i64) -> Control {

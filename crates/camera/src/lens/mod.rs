@@ -9,4 +9,4 @@ mod sweep;
 
 pub use drive::{Drive, LensChange, Move};
 pub use sharpness::sharpness;
-pub use sweep::{MOST_STEPS, Sweep, SweepResult};
+pub use sweep::{Sweep, SweepResult};

@@ -12,7 +12,7 @@
 //! Pure: the owner of the lens asks [`Sweep::next_place`] for the next position and reports the sharpness there.
 
 /// Maximum number of measured positions.
-pub const MOST_STEPS: u32 = 25;
+pub(crate) const MOST_STEPS: u32 = 25;
 
 const COARSE: usize = 13;
 

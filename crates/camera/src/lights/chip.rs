@@ -8,7 +8,7 @@ use gpiocdev::line::Value;
 use crate::media::{SourceError, SourceErrorKind};
 
 /// A GPIO line, held as an output.
-pub struct ChipPin {
+pub(crate) struct ChipPin {
     request: Request,
     line: u32,
     name: String,

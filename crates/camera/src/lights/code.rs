@@ -9,7 +9,7 @@
 
 /// The range of a pulse length in a data sheet, nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
+pub(crate) struct Window {
     /// Shortest.
     pub least: u32,
     /// Longest.
@@ -22,14 +22,15 @@ impl Window {
     }
 
     /// True if a pulse of `ns` nanoseconds is within the range.
-    pub fn allows(self, ns: f64) -> bool {
+    #[cfg(test)]
+    pub(crate) fn allows(self, ns: f64) -> bool {
         (f64::from(self.least)..=f64::from(self.most)).contains(&ns)
     }
 }
 
 /// Pulse lengths of a data sheet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sheet {
+pub(crate) struct Sheet {
     /// High time of a 0.
     pub t0h: Window,
     /// Low time of a 0.
@@ -43,7 +44,7 @@ pub struct Sheet {
 }
 
 /// Pixels with three colours.
-pub const WS2812B: Sheet = Sheet {
+pub(crate) const WS2812B: Sheet = Sheet {
     t0h: Window::tolerance_around(400),
     t0l: Window::tolerance_around(850),
     t1h: Window::tolerance_around(800),
@@ -52,7 +53,7 @@ pub const WS2812B: Sheet = Sheet {
 };
 
 /// Pixels with a white light.
-pub const SK6812: Sheet = Sheet {
+pub(crate) const SK6812: Sheet = Sheet {
     t0h: Window::tolerance_around(300),
     t0l: Window::tolerance_around(900),
     t1h: Window::tolerance_around(600),
@@ -62,7 +63,7 @@ pub const SK6812: Sheet = Sheet {
 
 /// Encoding of bits for SPI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Code {
+pub(crate) struct Code {
     /// Requested clock of the bus, hertz.
     pub hertz: u32,
     /// SPI bits per bit.
@@ -79,16 +80,16 @@ pub struct Code {
 
 impl Code {
     /// For pixels with three colours: 3 SPI bits of 417 ns.
-    pub const THREE_COLORS: Code =
+    pub(crate) const THREE_COLORS: Code =
         Code { hertz: 2_400_000, bits: 3, zero: 0b100, one: 0b110, rest_ns: 300_000, sheet: WS2812B };
 
     /// For pixels with a white light, whose 1 is shorter: 4 SPI bits of 312.5 ns.
-    pub const WITH_WHITE: Code =
+    pub(crate) const WITH_WHITE: Code =
         Code { hertz: 3_200_000, bits: 4, zero: 0b1000, one: 0b1100, rest_ns: 300_000, sheet: SK6812 };
 
     /// Low bytes before the first bit and after the last. A bus may rest high: without the reset the first bit would
     /// start inside a pulse.
-    pub fn idle_bytes(&self) -> usize {
+    pub(crate) fn idle_bytes(&self) -> usize {
         let bits = u64::from(self.rest_ns) * u64::from(self.hertz) / 1_000_000_000;
         usize::try_from(bits.div_ceil(8)).unwrap_or(usize::MAX)
     }

@@ -25,10 +25,9 @@ mod ws281x;
 
 use crate::media::SourceError;
 
-pub use code::{Code, SK6812, Sheet, WS2812B, Window};
 pub use order::PixelOrder;
-pub use scene::{LightScene, LitLight, PRESETS, Paint, STATUS_BRIGHTNESS, corrected_level, pixels};
-pub use spi::{DEFAULT_BUFFER, message};
+pub use scene::{LightScene, LitLight, PRESETS, Paint, pixels};
+pub use spi::message;
 pub use strip::{Color, Strip, StripKind, StripSettings};
 
 /// Opens the light, on the thread that will use it. A lamp is off then; a strip shows anything until the first

@@ -24,7 +24,7 @@ pub enum PixelOrder {
 
 impl PixelOrder {
     /// The pixels have a white light.
-    pub fn has_white(self) -> bool {
+    pub(crate) fn has_white(self) -> bool {
         matches!(self, PixelOrder::Grbw | PixelOrder::Rgbw | PixelOrder::Bgrw)
     }
 
@@ -54,7 +54,7 @@ pub fn split([red, green, blue]: Color) -> [u8; 4] {
 }
 
 /// Red, green, blue and zero of a pixel without a white light.
-pub fn without_white([red, green, blue]: Color) -> [u8; 4] {
+pub(crate) fn without_white([red, green, blue]: Color) -> [u8; 4] {
     [red, green, blue, 0]
 }
 

@@ -11,7 +11,7 @@ use rppal::spi::{self, Bus, Mode, SlaveSelect, Spi};
 use crate::media::{SourceError, SourceErrorKind};
 
 /// An open SPI bus. Only its data line is used.
-pub struct SpiBus {
+pub(crate) struct SpiBus {
     spi: Spi,
     name: String,
 }
@@ -93,7 +93,7 @@ fn failure(name: &str, error: spi::Error) -> SourceError {
 }
 
 /// An output pin of a Pi.
-pub struct PiPin(OutputPin);
+pub(crate) struct PiPin(OutputPin);
 
 impl PiPin {
     /// Takes the pin with this GPIO number and sets it high if `is_high`.

@@ -3,8 +3,8 @@
 //! This file prepares the library's input in every build. The library itself is only part of builds with the feature
 //! `pwm`: it needs git and libclang to build, and root to run.
 //!
-//! The library sends 3 bits at 2.4 MHz for each bit, like [`super::Code::THREE_COLORS`], also to pixels with a white
-//! light. Their data sheet wants a shorter 1, which they get over SPI ([`super::Code::WITH_WHITE`]). The library
+//! The library sends 3 bits at 2.4 MHz for each bit, like `Code::THREE_COLORS`, also to pixels with a white
+//! light. Their data sheet wants a shorter 1, which they get over SPI (`Code::WITH_WHITE`). The library
 //! orders the colours itself: a pixel is passed as blue, green, red, white (0xWWRRGGBB, lowest byte first).
 
 // Without the feature only the tests use this file.
@@ -17,14 +17,14 @@ use crate::media::{SourceError, SourceErrorKind};
 const PIN: u8 = 18;
 
 /// Bits per second on the strip's wire.
-pub const HERTZ: u32 = 800_000;
+pub(crate) const HERTZ: u32 = 800_000;
 
 /// The DMA channel. Channel 5, a common choice, belongs to the SD card on a Pi 3.
-pub const DMA: i32 = 10;
+pub(crate) const DMA: i32 = 10;
 
 /// The library's settings of a strip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wiring {
+pub(crate) struct Wiring {
     /// GPIO number.
     pub pin: u8,
     /// The library's channel that drives the pin, 0 or 1.
@@ -37,7 +37,7 @@ pub struct Wiring {
 
 /// The library's settings for a strip. The library's documentation lists the pins: PWM 0 and PCM are its first
 /// channel, PWM 1 is its second.
-pub fn wiring(settings: &StripSettings) -> Result<Wiring, SourceError> {
+pub(crate) fn wiring(settings: &StripSettings) -> Result<Wiring, SourceError> {
     let pin = settings.pin.unwrap_or(PIN);
     let channel = match pin {
         12 | 18 | 40 | 52 | 21 | 31 => 0,
@@ -77,7 +77,8 @@ pub fn open(settings: &StripSettings) -> Result<Box<dyn Strip>, SourceError> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::lights::{Code, SK6812, Sheet, StripKind, WS2812B};
+    use crate::lights::StripKind;
+    use crate::lights::code::{Code, SK6812, Sheet, WS2812B};
 
     #[test]
     fn pixels_have_the_librarys_format() {

@@ -18,7 +18,7 @@ pub const PRESETS: [(&str, Color); 8] = [
 ];
 
 /// Brightness of the status LED before gamma and limit: visible by day, and not a lamp at night.
-pub const STATUS_BRIGHTNESS: u8 = 96;
+pub(crate) const STATUS_BRIGHTNESS: u8 = 96;
 
 /// A range of pixels with its own colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub struct LightScene {
 }
 
 /// The level for a colour value of 0–255 at a brightness, with the strip's gamma and limit.
-pub fn corrected_level(value: u8, brightness: u8, settings: &StripSettings) -> u8 {
+pub(crate) fn corrected_level(value: u8, brightness: u8, settings: &StripSettings) -> u8 {
     let asked = f64::from(value) * f64::from(brightness) / (255.0 * 255.0);
     if asked <= 0.0 {
         return 0;

@@ -4,7 +4,7 @@ use super::{Color, Strip};
 use crate::media::SourceError;
 
 /// A strip that accepts all pixels.
-pub struct SimStrip;
+pub(crate) struct SimStrip;
 
 impl Strip for SimStrip {
     fn show(&mut self, _: &[Color]) -> Result<(), SourceError> {

@@ -15,7 +15,7 @@ use crate::media::{SourceError, SourceErrorKind};
 const DEVICE: &str = "/dev/spidev0.0";
 
 /// The driver's default buffer size in bytes.
-pub const DEFAULT_BUFFER: usize = 4096;
+pub(crate) const DEFAULT_BUFFER: usize = 4096;
 
 /// File with the driver's buffer size.
 const BUFFER: &str = "/sys/module/spidev/parameters/bufsiz";

@@ -51,7 +51,7 @@ impl Ink {
 
     /// A colour between this one (`share` 0) and `other` (1), as opaque as this one.
     #[must_use]
-    pub fn blend_with(self, other: Ink, share: f32) -> Ink {
+    pub(crate) fn blend_with(self, other: Ink, share: f32) -> Ink {
         let part = (share.clamp(0.0, 1.0) * f32::from(FULL)) as u16;
         Ink {
             y: blend(self.y, other.y, part),
@@ -103,7 +103,7 @@ pub type PixelPoint = (f32, f32);
 /// An image to draw on.
 ///
 /// Invariants: width and height are even and at least 2; the planes Y, U and V follow each other without padding, so
-/// that [`Canvas::yu12`] is a complete `YU12` frame.
+/// that `Canvas::yu12` is a complete `YU12` frame.
 #[derive(Debug, Clone)]
 pub struct Canvas {
     width: u32,
@@ -162,7 +162,7 @@ impl Canvas {
     }
 
     /// The planes Y (`width` × `height` bytes), U and V (a quarter of that each), without padding.
-    pub fn yu12(&self) -> &[u8] {
+    pub(crate) fn yu12(&self) -> &[u8] {
         &self.planes
     }
 
@@ -239,7 +239,7 @@ impl Canvas {
     }
 
     /// Fills an ellipse around `centre` with the half axes `rx` and `ry`.
-    pub fn ellipse(&mut self, centre: PixelPoint, rx: f32, ry: f32, ink: Ink) {
+    pub(crate) fn ellipse(&mut self, centre: PixelPoint, rx: f32, ry: f32, ink: Ink) {
         let (x, y) = centre;
         self.convex([x - rx, y - ry, x + rx, y + ry], ink, |at| circle(x, rx, (at - y) / ry));
     }
@@ -288,7 +288,7 @@ impl Canvas {
     }
 
     /// Adds `change(column, row)` to the luma of every pixel of `area`, row by row.
-    pub fn adjust_luma(&mut self, area: Area, mut change: impl FnMut(u32, u32) -> i16) {
+    pub(crate) fn adjust_luma(&mut self, area: Area, mut change: impl FnMut(u32, u32) -> i16) {
         let area = self.clip_to_even(area);
         for y in area.top..area.bottom {
             for x in area.left..area.right {

@@ -22,7 +22,7 @@ const DARK: Ink = Ink::srgb(0x101418);
 
 /// The planes of an image to write into: luma, and chroma of 4:2:0 (empty for grey), without padding.
 #[derive(Debug)]
-pub struct Paper<'a> {
+pub(crate) struct Paper<'a> {
     /// Width of luma in samples.
     pub width: usize,
     /// Height of luma in rows.
@@ -37,7 +37,7 @@ pub struct Paper<'a> {
 
 /// Writes text into images.
 #[derive(Debug)]
-pub struct Caption {
+pub(crate) struct Caption {
     /// Em of the cached letters, in pixels.
     size: f32,
     letters: HashMap<char, (Mask, f32)>,

@@ -34,7 +34,7 @@ pub struct Control {
     pub kind: ControlKind,
     /// Unit of its values, such as "µs"; empty for none.
     pub unit: String,
-    /// The device's default; 0 for a button. A fraction is rounded by [`ControlKind::round_decimals`], as `value` is.
+    /// The device's default; 0 for a button. A fraction is rounded by `ControlKind::round_decimals`, as `value` is.
     pub default: f64,
     /// The current value; 0 for a button.
     pub value: f64,
@@ -70,7 +70,7 @@ impl ControlKind {
     }
 
     /// `value` with the decimal places that the steps need: 1.1 for 1.10000002, which a camera makes of 1.1.
-    pub fn round_decimals(&self, value: f64) -> f64 {
+    pub(crate) fn round_decimals(&self, value: f64) -> f64 {
         let ControlKind::Number { min, step, .. } = *self else { return value };
         let needs = |number: f64, tens: f64| {
             ((number * tens).round() - number * tens).abs() > 1e-6 * (number * tens).abs().max(1.0)
@@ -144,7 +144,7 @@ pub struct ControlValue {
 }
 
 /// `title` as a key, e.g. "White Balance, Automatic" → `white_balance_automatic`.
-pub fn control_name(title: &str) -> String {
+pub(crate) fn control_name(title: &str) -> String {
     let mut name = String::with_capacity(title.len());
     for c in title.chars() {
         if c.is_ascii_alphanumeric() {

@@ -48,7 +48,7 @@ pub struct Jpeg {
 impl Jpeg {
     /// The parts of the JPEG for a decoder. `data` are the inspected bytes; missing Huffman tables and a missing EOI
     /// are inserted.
-    pub fn decoder_parts<'a>(&self, data: &'a [u8]) -> [&'a [u8]; 4] {
+    pub(crate) fn decoder_parts<'a>(&self, data: &'a [u8]) -> [&'a [u8]; 4] {
         let (before, after) = data[..self.len].split_at(self.tables_at);
         let tables: &[u8] = if self.has_huffman_tables { &[] } else { STANDARD_HUFFMAN_TABLES };
         [before, tables, after, if self.has_end { &[] } else { &[0xff, EOI] }]
@@ -130,7 +130,7 @@ pub fn inspect(data: &[u8]) -> Result<Jpeg, JpegError> {
 ///
 /// # Errors
 /// See [`JpegError`].
-pub fn inspect_open(data: &[u8]) -> Result<Jpeg, JpegError> {
+pub(crate) fn inspect_open(data: &[u8]) -> Result<Jpeg, JpegError> {
     let mut at = start(data)?;
     let mut size = None;
     let mut orientation = Orientation::default();

@@ -2,29 +2,29 @@
 //! or socket.
 
 pub mod canvas;
-pub mod caption;
-pub mod control;
+pub(crate) mod caption;
+mod control;
 pub mod exif;
 pub mod film;
-pub mod format;
-pub mod fourcc;
-pub mod frame;
-pub mod hub;
+mod format;
+mod fourcc;
+mod frame;
+mod hub;
 pub mod jpeg;
-pub mod picture;
-pub mod small_image;
-pub mod source_error;
+mod picture;
+mod small_image;
+mod source_error;
 pub mod still_card;
-pub mod view;
+mod view;
 pub mod zip;
 
-pub use control::{Control, ControlKind, ControlValue};
+pub(crate) use control::control_name;
+pub use control::{Control, ControlKind, ControlValue, number_json};
 pub use format::{CameraFormat, Mode};
 pub use fourcc::Fourcc;
 pub use frame::{Frame, SecondFrame};
-pub use hub::Direct;
-pub use hub::{Hub, Pictures, Subscriber, TimedOut};
+pub use hub::{Direct, Hub, Pictures, Subscriber, TimedOut};
 pub use picture::{Picture, PictureBuilder, PicturePool};
 pub use small_image::SmallImage;
-pub use source_error::{SourceError, SourceErrorKind};
+pub use source_error::{SEE_DIAGNOSIS, SourceError, SourceErrorKind};
 pub use view::{Crop, Geometry, Orientation, View, WrongView};

@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use tallycam_base::ClockTime;
 
-/// The bytes between two parts: `frame` is the boundary of every stream. They follow a picture immediately, because Chromium shows a part only when the next
-/// boundary has arrived.
+/// The bytes between two parts: `frame` is the boundary of every stream. They follow a picture immediately, because
+/// Chromium shows a part only when the next boundary has arrived.
 const DELIMITER: &[u8] = b"\r\n--frame\r\n";
 
 /// Room for the longest part header: three fields with 20-digit numbers.

@@ -78,6 +78,7 @@ pub const SEE_DIAGNOSIS: &str = "The page \"Diagnosis\" says more to the camera'
 /// A fault with its hint. Its words are for operators; its kind is for everybody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceError {
+    /// The class of its cause.
     pub kind: SourceErrorKind,
     /// One sentence without a full stop that names the thing: "/dev/video0 is in use by another program".
     pub what: String,

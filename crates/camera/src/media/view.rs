@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use tallycam_base::ClockTime;
 
 /// Least share of a picture's width or height that a crop keeps.
-pub const LEAST_CROP: f64 = 0.01;
+pub(crate) const LEAST_CROP: f64 = 0.01;
 
 /// Maximum number of characters of a caption.
 const LONGEST_TEXT: usize = 200;
@@ -275,12 +275,12 @@ impl Orientation {
     }
 
     /// True if width and height are swapped.
-    pub fn swaps_axes(self) -> bool {
+    pub(crate) fn swaps_axes(self) -> bool {
         self.quarters % 2 == 1
     }
 
     /// Width and height of a picture of `size` after the orientation.
-    pub fn oriented_size<T>(self, size: (T, T)) -> (T, T) {
+    pub(crate) fn oriented_size<T>(self, size: (T, T)) -> (T, T) {
         if self.swaps_axes() { (size.1, size.0) } else { size }
     }
 
@@ -355,7 +355,7 @@ impl Geometry {
     }
 
     /// The same part in pixels of the picture before rotation.
-    pub fn source_part(&self, size: (u32, u32)) -> Crop {
+    pub(crate) fn source_part(&self, size: (u32, u32)) -> Crop {
         let Crop { left, top, width, height } = self.visible_part(size);
         let (turned_width, turned_height) = self.orientation.oriented_size(size);
         let left = if self.orientation.mirrored { turned_width - left - width } else { left };

@@ -41,22 +41,12 @@ impl Zip {
         Zip { entries }
     }
 
-    /// The entries.
-    pub fn entries(&self) -> &[ZipEntry] {
-        &self.entries
-    }
-
     /// Length of the whole archive in bytes.
-    pub fn len(&self) -> u64 {
+    pub fn total_bytes(&self) -> u64 {
         let (places, at) = self.offsets();
         let directory: usize = (0..self.entries.len()).map(|n| self.record(n, places[n], 0).len()).sum();
         let end = self.end_of_directory(at, directory as u64).len();
         at + directory as u64 + end as u64
-    }
-
-    /// True without entries.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
     }
 
     /// The header before the bytes of entry `n`.
@@ -341,7 +331,7 @@ mod tests {
                 .map(|n| (zip.local_header(n).len() + zip.data_descriptor(n, 1).len()) as u64 + lens[n])
                 .sum();
             let directory = zip.directory(&vec![7; lens.len()]);
-            assert_eq!(zip.len(), entries + directory.len() as u64);
+            assert_eq!(zip.total_bytes(), entries + directory.len() as u64);
             // The directory states its offset.
             let is_large = lens.len() >= 0xffff || entries >= ELSEWHERE;
             let end = directory.len() - 22;

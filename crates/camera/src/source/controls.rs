@@ -106,7 +106,7 @@ fn validate_value(control: &Control, value: f64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::control::control_name;
+    use crate::media::control_name;
 
     fn control(id: u32, title: &str, kind: ControlKind) -> Control {
         Control::new(id, control_name(title), title, kind)

@@ -111,7 +111,7 @@ impl ExecOpener {
 
     /// Gives the program `input` on standard input: every user of the machine can read a command line.
     #[must_use]
-    pub fn with_stdin(mut self, input: String) -> ExecOpener {
+    pub(crate) fn with_stdin(mut self, input: String) -> ExecOpener {
         self.input = input;
         self
     }

@@ -3,28 +3,36 @@
 //! A source is opened, used and dropped on the capture thread. It does not retry: after a fault it returns a
 //! [`SourceError`]. The thread then drops it, and later opens a new one with the same [`Opener`].
 
-pub mod auto;
-pub mod avi;
-pub mod clip;
-pub mod container;
+mod auto;
+mod avi;
+mod clip;
+mod container;
 pub mod controls;
-pub mod exec;
-pub mod files;
+mod exec;
+mod files;
 pub mod libcamera;
-pub mod mp4;
+mod mp4;
 pub mod multipart;
-pub mod pace;
+mod pace;
 pub mod sim;
 pub mod url;
 pub mod v4l2;
 
 use std::time::Duration;
 
+pub use auto::AutoOpener;
+pub use avi::AviReader;
+pub use clip::{ClipFrame, ClipReader, no_pictures};
+pub use container::ContainerError;
+pub use exec::ExecOpener;
+pub use files::FilesOpener;
+pub use mp4::Mp4Reader;
+
 use crate::media::{CameraFormat, Control, ControlValue, Fourcc, Frame, SourceError, SourceErrorKind};
 use tallycam_base::{Stop, WakeFd};
 
 /// Width and height in pixels if the configuration sets none.
-pub const DEFAULT_SIZE: (u32, u32) = (1280, 720);
+pub(crate) const DEFAULT_SIZE: (u32, u32) = (1280, 720);
 
 /// The requested format. `None` leaves the choice to the back end, which takes what suits the pipeline best (a
 /// camera's own JPEG before raw frames).
@@ -56,7 +64,7 @@ impl FormatRequest {
     }
 
     /// Sentences for the log and the page on how a camera that delivers `size` at `fps` misses the request.
-    pub fn unmet_requests(&self, (width, height): (u32, u32), fps: Option<f64>) -> Vec<String> {
+    pub(crate) fn unmet_requests(&self, (width, height): (u32, u32), fps: Option<f64>) -> Vec<String> {
         let mut notes = Vec::new();
         let differs = |request: Option<u32>, is: u32| request.is_some_and(|request| request != is);
         if differs(self.width, width) || differs(self.height, height) {

@@ -22,7 +22,7 @@ use tallycam_base::ClockTime;
 pub const MAX_HEAD: usize = 8 << 10;
 
 /// Bytes without the beginning of a JPEG after which the stream is noise.
-pub const MAX_BETWEEN: usize = 1 << 20;
+pub(crate) const MAX_BETWEEN: usize = 1 << 20;
 
 /// Default maximum size of a JPEG in bytes.
 pub const MAX_PICTURE: usize = 32 << 20;
@@ -40,7 +40,7 @@ pub enum Step {
     Picture(Range<usize>),
     /// The beginning of a JPEG without a proper end: its bytes as far as they go. The stream continues after them.
     Broken(Range<usize>, PartError),
-    /// [`MAX_BETWEEN`] bytes passed without the beginning of a JPEG.
+    /// `MAX_BETWEEN` bytes passed without the beginning of a JPEG.
     Noise,
     /// All pushed bytes have been examined.
     More,
@@ -72,7 +72,7 @@ pub struct Newest {
     pub error: Option<PartError>,
 }
 
-/// The stream is noise: [`MAX_BETWEEN`] bytes passed without the beginning of a JPEG.
+/// The stream is noise: `MAX_BETWEEN` bytes passed without the beginning of a JPEG.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{MAX_BETWEEN} bytes came and no JPEG began in them")]
 pub struct Noise;
@@ -144,7 +144,7 @@ impl MultipartReader {
     }
 
     /// Ends the stream; another may follow. Returns the bytes of a truncated JPEG, if there is one.
-    pub fn finish_stream(&mut self) -> Option<Range<usize>> {
+    pub(crate) fn finish_stream(&mut self) -> Option<Range<usize>> {
         let place = std::mem::replace(&mut self.place, ParserState::Between { at: self.filled, passed: 0 });
         match place {
             ParserState::Inside { at, .. } => Some(at..self.filled),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// A steady pace. A delay is not made up for by a burst: after a pause the beat starts again.
 #[derive(Debug, Clone)]
-pub struct Pace {
+pub(crate) struct Pace {
     step: Duration,
     due: Option<Instant>,
 }
@@ -42,7 +42,7 @@ impl Pace {
 
 /// Time between frames at `fps` frames a second; `None` if `fps` is zero, negative or not finite, or if the time is a
 /// year or more.
-pub fn frame_interval(fps: f64) -> Option<Duration> {
+pub(crate) fn frame_interval(fps: f64) -> Option<Duration> {
     let step = Duration::try_from_secs_f64(1.0 / fps).ok()?;
     (!step.is_zero() && step < Duration::from_secs(365 * 86400)).then_some(step)
 }

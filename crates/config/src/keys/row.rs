@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::kind::{At, Boolean, ValueKind};
 
 /// Prefix of tallycam's environment variables.
-pub const VARIABLE_PREFIX: &str = "TALLYCAM_";
+pub(crate) const VARIABLE_PREFIX: &str = "TALLYCAM_";
 
 /// The environment variable that sets `path`.
 pub fn variable(path: &str) -> String {

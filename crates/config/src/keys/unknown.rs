@@ -4,7 +4,7 @@ use crate::diagnostic::closest_match;
 use crate::keys::{self, Key, SECTIONS, VARIABLE_PREFIX};
 
 /// Message and hint for the unknown section `name`.
-pub fn unknown_section(name: &str) -> (String, Option<String>) {
+pub(crate) fn unknown_section(name: &str) -> (String, Option<String>) {
     let top = || SECTIONS.iter().map(|section| section.name).filter(|name| !name.contains('.'));
     let hint = match closest_match(name, SECTIONS.iter().map(|section| section.name)) {
         Some(near) => format!("did you mean `{near}`?"),
@@ -14,7 +14,7 @@ pub fn unknown_section(name: &str) -> (String, Option<String>) {
 }
 
 /// Message and hint for the unknown key `name` in `section`; `""` is outside all sections.
-pub fn unknown_key(section: &str, name: &str) -> (String, Option<String>) {
+pub(crate) fn unknown_key(section: &str, name: &str) -> (String, Option<String>) {
     let message = match section {
         "" => format!("there is no key `{name}` outside the sections"),
         section => format!("there is no key `{name}` in [{section}]"),
@@ -38,7 +38,7 @@ pub fn unknown_key(section: &str, name: &str) -> (String, Option<String>) {
 
 /// Message and hint for a variable with our prefix that names no key. `None` if it is far from any key: it may belong
 /// to another program.
-pub fn unknown_variable(variable: &str) -> Option<(String, Option<String>)> {
+pub(crate) fn unknown_variable(variable: &str) -> Option<(String, Option<String>)> {
     let rest = variable.strip_prefix(VARIABLE_PREFIX)?.to_lowercase();
     let in_section =
         SECTIONS.iter().find_map(|s| Some((s.name, rest.strip_prefix(s.name)?.strip_prefix('_')?)));

@@ -14,7 +14,7 @@ pub const KINDS: [(&str, SourceKind); 7] = [
 ];
 
 /// The words of `[lights] kind`.
-pub const LIGHTS: [(&str, LightKind); 5] = [
+pub(crate) const LIGHTS: [(&str, LightKind); 5] = [
     ("none", LightKind::None),
     ("spi", LightKind::Spi),
     ("pwm", LightKind::Pwm),
@@ -23,24 +23,24 @@ pub const LIGHTS: [(&str, LightKind); 5] = [
 ];
 
 /// The words of `[lens] kind`.
-pub const LENSES: [(&str, LensKind); 4] =
+pub(crate) const LENSES: [(&str, LensKind); 4] =
     [("auto", LensKind::Auto), ("v4l2", LensKind::V4l2), ("sim", LensKind::Sim), ("none", LensKind::None)];
 
 /// The words of `[access] view`: true if viewing needs no password.
-pub const VIEWS: [(&str, bool); 2] = [("open", true), ("password", false)];
+pub(crate) const VIEWS: [(&str, bool); 2] = [("open", true), ("password", false)];
 
 /// The words of `[access] local`: true if a user at this machine needs no password.
-pub const LOCALS: [(&str, bool); 2] = [("password", false), ("open", true)];
+pub(crate) const LOCALS: [(&str, bool); 2] = [("password", false), ("open", true)];
 
 /// The words of `[access] claim`: true if the first browser on the network chooses the first password.
-pub const CLAIMS: [(&str, bool); 2] = [("here", false), ("network", true)];
+pub(crate) const CLAIMS: [(&str, bool); 2] = [("here", false), ("network", true)];
 
 /// The words of `[detect] region`: true for the area around lines.
-pub const REGIONS: [(&str, Option<bool>); 3] =
+pub(crate) const REGIONS: [(&str, Option<bool>); 3] =
     [("auto", None), ("line", Some(true)), ("picture", Some(false))];
 
 /// The words of `[lights] order`.
-pub const ORDERS: [(&str, ColorOrder); 6] = [
+pub(crate) const ORDERS: [(&str, ColorOrder); 6] = [
     ("GRB", ColorOrder::Grb),
     ("RGB", ColorOrder::Rgb),
     ("BGR", ColorOrder::Bgr),
@@ -53,10 +53,10 @@ pub const ORDERS: [(&str, ColorOrder); 6] = [
 pub const SCALES: [(&str, u8); 4] = [("1", 8), ("1/2", 4), ("1/4", 2), ("1/8", 1)];
 
 /// The words of `[lights] old_status`: true for the behaviour of the earlier program.
-pub const OLD_STATUS: [(&str, bool); 2] = [("documented", false), ("program", true)];
+pub(crate) const OLD_STATUS: [(&str, bool); 2] = [("documented", false), ("program", true)];
 
 /// The words of `[detect] backend`.
-pub const DETECTORS: [(&str, DetectorKind); 5] = [
+pub(crate) const DETECTORS: [(&str, DetectorKind); 5] = [
     ("auto", DetectorKind::Auto),
     ("onnx", DetectorKind::Onnx),
     ("motion", DetectorKind::Motion),

@@ -312,13 +312,13 @@ impl Kind for Size {
     fn read(&self, given: &DeValue<'_>) -> Result<(u64, String), BadValue> {
         let bytes = amount(given.as_str(), given).filter(|bytes| *bytes >= self.0);
         let bytes = bytes.ok_or_else(|| BadValue::Other(missing_size_unit_hint(given)))?;
-        Ok((bytes, quoted(&size::format_size(bytes))))
+        Ok((bytes, quoted(&size::show_size(bytes))))
     }
 
     fn expected(&self) -> String {
         match self.0 {
             0 => String::from("an amount such as \"500MB\" or \"2GB\""),
-            least => format!("an amount of at least {}", quoted(&size::format_size(least))),
+            least => format!("an amount of at least {}", quoted(&size::show_size(least))),
         }
     }
 

@@ -220,7 +220,7 @@ pub(super) fn missing_size_unit_hint(given: &DeValue<'_>) -> Option<String> {
         _ => number(given)?,
     };
     let is_amount = bytes.fract() == 0.0 && (0.0..1e15).contains(&bytes);
-    is_amount.then(|| format!("with its unit: \"{}\"", size::format_size(bytes as u64)))
+    is_amount.then(|| format!("with its unit: \"{}\"", size::show_size(bytes as u64)))
 }
 
 pub(super) fn parse_usable_fourcc(text: Option<&str>) -> Option<Fourcc> {

@@ -17,7 +17,7 @@ pub(crate) trait Kind: Debug + Sync {
     /// Reads a value and returns its redacted TOML: a secret as `"***"`, a URL and a command without their passwords.
     fn read(&self, given: &DeValue<'_>) -> Result<(Self::Value, String), BadValue>;
 
-    /// Word of the [`Shape`].
+    /// Word of the `Shape`.
     const WORD: &'static str = "";
     /// The expected values, as the object of "must be …".
     const EXPECTED: &'static str = "";

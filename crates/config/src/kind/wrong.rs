@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// Reads one text of a list. The error is a message and an optional hint.
-pub type Parse = fn(&str) -> Result<String, (String, Option<String>)>;
+pub(crate) type Parse = fn(&str) -> Result<String, (String, Option<String>)>;
 
 /// Shape of the values of a kind.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -34,7 +34,7 @@ pub struct Counts {
     shared: Arc<CountsShared>,
     clock: Arc<dyn Clock + Sync>,
     file: PathBuf,
-    run: u64,
+    pub(super) run: u64,
 }
 
 impl std::fmt::Debug for Counts {
@@ -80,11 +80,6 @@ impl Counts {
         .map_err(|error| store_error(&file, &error))?;
         let run = writer.run_id();
         Ok((Counts { shared, clock, file, run }, writer))
-    }
-
-    /// The number of this run of the daemon.
-    pub fn run(&self) -> u64 {
-        self.run
     }
 
     /// Takes crossings to store. Waits at most 2 s while 1024 commands are queued. A crossing is stored when

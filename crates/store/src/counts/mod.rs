@@ -55,7 +55,7 @@ use tallycam_base::{Fault, FaultKind};
 pub use audit::{AuditEntry, AuditKind, AuditRow};
 pub use handle::Counts;
 pub use reader::{CountsReader, MOST_BUCKETS};
-pub use recounts::{FoundAgain, MOST_RECOUNTED, Recount, RecountResult};
+pub use recounts::{FoundAgain, Recount, RecountResult};
 pub use shared::Unpinned;
 pub use sums::opening::{OpeningHours, is_open};
 pub use types::*;
@@ -190,7 +190,7 @@ impl EditError {
     }
 
     /// A draft that is wrong as a whole.
-    pub fn invalid_whole(words: impl Into<String>) -> EditError {
+    pub(crate) fn invalid_whole(words: impl Into<String>) -> EditError {
         EditError::out_of_range("", "", words)
     }
 }

@@ -50,7 +50,11 @@ pub fn insert(
 
 /// Merges rows older than [`FINE_US`] into rows of an hour, a day at a time. Rows of unsure times stay, because they
 /// may still move.
-pub fn roll_up(connection: &Connection, calendar: &Calendar, now_us: i64) -> Result<(), CountsRowError> {
+pub(crate) fn roll_up(
+    connection: &Connection,
+    calendar: &Calendar,
+    now_us: i64,
+) -> Result<(), CountsRowError> {
     let limit_us = calendar.bucket(BucketSize::Hour, now_us.saturating_sub(FINE_US)).0;
     let rolled = "SELECT CAST(value AS INTEGER) FROM settings WHERE key = ?1";
     let rolled_us: Option<i64> = connection.query_row(rolled, [ROLLED], |row| row.get(0)).optional()?;

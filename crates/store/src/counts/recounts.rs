@@ -24,7 +24,7 @@ use tallycam_base::unicode::is_unseen_control;
 use tallycam_vision::Direction;
 
 /// Maximum number of crossings in a recount: an hour of a very busy street.
-pub const MOST_RECOUNTED: usize = 20_000;
+pub(crate) const MOST_RECOUNTED: usize = 20_000;
 
 /// Maximum number of spans in a recount.
 const MOST_SPANS: usize = 10_000;

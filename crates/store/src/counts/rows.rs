@@ -80,7 +80,7 @@ pub(super) fn crossing(row: &Row<'_>) -> Result<StoredCrossing, CountsRowError> 
 }
 
 /// The conditions of a query and their values.
-pub struct SqlFilter {
+pub(crate) struct SqlFilter {
     pub text: String,
     pub values: Vec<Value>,
 }
@@ -97,7 +97,7 @@ impl SqlFilter {
     }
 
     /// Adds no condition if `values` is empty.
-    pub fn add_any_of(&mut self, column: &str, values: impl ExactSizeIterator<Item = Value>) {
+    pub(crate) fn add_any_of(&mut self, column: &str, values: impl ExactSizeIterator<Item = Value>) {
         if values.len() > 0 {
             let places = vec!["?"; values.len()].join(", ");
             self.text.push_str(&format!(" AND {column} IN ({places})"));

@@ -25,7 +25,7 @@ const CAPACITY: usize = 1024;
 const BROADCAST: usize = 1024;
 
 /// State that the writer shares with the handles.
-pub struct CountsShared {
+pub(crate) struct CountsShared {
     pub inbox: Inbox<CountsWrite>,
     pub lines: watch::Sender<Arc<Vec<LineRow>>>,
     pub zones: watch::Sender<Arc<Vec<ZoneRow>>>,
@@ -38,7 +38,7 @@ pub struct CountsShared {
 
 /// Small values under one lock, which is held only for a copy.
 #[derive(Debug, Default)]
-pub struct CountsSnapshot {
+pub(crate) struct CountsSnapshot {
     pub scene: Scene,
     pub cover: Option<Coverage>,
     pub judged: Vec<LineStatus>,
@@ -103,15 +103,15 @@ impl CountsShared {
         self.lock_board().settings = settings;
     }
 
-    pub fn set_totals(&self, totals: Vec<Count>) {
+    pub(crate) fn set_totals(&self, totals: Vec<Count>) {
         self.lock_board().totals = Arc::new(totals);
     }
 
-    pub fn set_error(&self, trouble: Option<String>) {
+    pub(crate) fn set_error(&self, trouble: Option<String>) {
         self.lock_board().trouble = trouble;
     }
 
-    pub fn set_unpinned(&self, pinned: &Result<Vec<EditError>, EditError>) {
+    pub(crate) fn set_unpinned(&self, pinned: &Result<Vec<EditError>, EditError>) {
         self.lock_board().unpinned = match pinned {
             Ok(left_out) if left_out.is_empty() => None,
             Ok(left_out) => {
@@ -122,20 +122,20 @@ impl CountsShared {
         };
     }
 
-    pub fn has_skipped_pins(&self) -> bool {
+    pub(crate) fn has_skipped_pins(&self) -> bool {
         self.lock_board().unpinned.as_ref().is_some_and(|unpinned| !unpinned.is_all)
     }
 
-    pub fn pinned_by_file(&self) -> Pinned {
+    pub(crate) fn pinned_by_file(&self) -> Pinned {
         self.lock_board().of_the_file.clone()
     }
 
-    pub fn set_lost(&self, lost: u64) {
+    pub(crate) fn set_lost(&self, lost: u64) {
         self.lock_board().lost = lost;
     }
 
     /// Counts an audit entry for which there was no place.
-    pub fn drop_audit_row(&self) {
+    pub(crate) fn drop_audit_row(&self) {
         let mut board = self.lock_board();
         if board.dropped_audit_rows == 0 {
             log::warn!("counts.db accepts no rows of the audit list: they are dropped and counted");
@@ -143,7 +143,7 @@ impl CountsShared {
         board.dropped_audit_rows += 1;
     }
 
-    pub fn set_live(&self, live: Live) {
+    pub(crate) fn set_live(&self, live: Live) {
         self.lock_board().live = Some(live);
     }
 
@@ -152,7 +152,7 @@ impl CountsShared {
     }
 
     /// The calendar of days and hours, and the number of its changes.
-    pub fn calendar(&self) -> (Calendar, u64) {
+    pub(crate) fn calendar(&self) -> (Calendar, u64) {
         self.calendar.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -161,7 +161,7 @@ impl CountsShared {
         *now = (calendar, now.1 + 1);
     }
 
-    pub fn lock_board(&self) -> MutexGuard<'_, CountsSnapshot> {
+    pub(crate) fn lock_board(&self) -> MutexGuard<'_, CountsSnapshot> {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
 use super::clock_correction::Clock;
+use super::recounts::MOST_RECOUNTED;
 use super::writer::CountsWriter;
 use super::*;
 use tallycam_base::{ClockTime, Heartbeat};
@@ -269,7 +270,7 @@ fn a_stored_crossing_is_announced_and_read() {
     assert!(told.try_recv().is_err(), "offered twice, it counts once");
     assert_eq!(bench.all(), [(*event).clone()]);
     assert_eq!((event.id, event.time_us, event.is_time_sure, event.has_thumbnail), (1, MONDAY, true, true));
-    assert_eq!((&*event.line, &*event.camera, event.run), ("Door", "door", bench.counts.run()));
+    assert_eq!((&*event.line, &*event.camera, event.run), ("Door", "door", bench.counts.run));
     assert_eq!(bench.reader().thumbnail(1).expect("read").as_deref(), Some(&b"jpeg"[..]));
     assert_eq!(bench.reader().crossing(1).expect("read"), Some((*event).clone()));
     assert_eq!(bench.reader().crossing(2).expect("read"), None);

@@ -29,7 +29,7 @@ impl Footage for StoredFootage<'_> {
 }
 
 /// Time from one picture to the next in a time-lapse: 25 pictures a second.
-pub const TIME_LAPSE_STEP_US: u64 = 40_000;
+pub(crate) const TIME_LAPSE_STEP_US: u64 = 40_000;
 
 impl Item {
     /// Time between pictures if they are shown evenly, as in a time-lapse; `None` if at their own times.

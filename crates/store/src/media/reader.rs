@@ -39,11 +39,6 @@ impl std::fmt::Debug for MediaReader {
 }
 
 impl MediaReader {
-    /// The path of the store.
-    pub fn file(&self) -> &std::path::Path {
-        &self.file
-    }
-
     /// Opens `file` read-only.
     ///
     /// # Errors

@@ -108,6 +108,7 @@ impl Item {
 pub struct Recorded {
     /// Its number.
     pub id: u64,
+    /// Its name.
     pub name: String,
     /// Why it was started.
     pub origin: MediaOrigin,

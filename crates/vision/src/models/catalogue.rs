@@ -40,9 +40,10 @@ pub(super) const BUILT_IN_BYTES: u64 = 1_835_964;
 pub(super) const BUILT_IN_SIZE: (u32, u32) = (320, 320);
 /// The built-in model of earlier versions. Settings may still name it.
 pub const FORMER_BUILT_IN: &str = "ssdlite_mobilenet_v2";
-/// The message if settings name the former model and it is missing, and the hint.
+/// The message if settings name the former model and it is missing.
 pub const FORMER_BUILT_IN_IS_GONE: &str =
     "ssdlite_mobilenet_v2 is not on this machine any more: the built-in model counts in its place";
+/// The hint of that message.
 pub const FORMER_BUILT_IN_HINT: &str =
     "`tallycam model add ssdlite_mobilenet_v2` and a restart bring it back";
 

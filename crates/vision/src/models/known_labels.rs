@@ -1,7 +1,7 @@
 //! Well-known lists of labels, chosen by their length.
 
 /// The 80 classes of COCO (Lin et al. 2014) in the usual order; only TensorFlow's differs.
-pub const COCO: [&str; 80] = [
+pub(crate) const COCO: [&str; 80] = [
     "person",
     "bicycle",
     "car",

@@ -25,7 +25,6 @@ pub use catalogue::{
 };
 use catalogue::{BUILT_IN_BYTES, BUILT_IN_SIZE, BUILT_IN_SUM};
 pub use found::FoundModel;
-pub use known_labels::COCO;
 pub use trial_run::{Proof, ProofRun};
 
 use crate::onnx::{Card, Network};
@@ -64,6 +63,7 @@ pub struct Addition {
 /// A model that was added.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AddedModel {
+    /// Its name.
     pub name: String,
     /// Its ONNX file.
     pub path: PathBuf,
@@ -217,7 +217,11 @@ impl Models {
     ///
     /// # Errors
     /// As for [`Models::fetch`].
-    pub fn fetch_entry(&self, entry: &CatalogueEntry, addition: &Addition) -> Result<AddedModel, Fault> {
+    pub(crate) fn fetch_entry(
+        &self,
+        entry: &CatalogueEntry,
+        addition: &Addition,
+    ) -> Result<AddedModel, Fault> {
         let name = addition.name.clone().unwrap_or_else(|| entry.name.to_owned());
         // Checked first, so that no download is wasted.
         self.check_name_free(&name, addition.replace)?;

@@ -5,8 +5,9 @@ use std::io::Read as _;
 use std::path::Path;
 
 use super::guess::{NO_BOXES, NO_SCORES};
+use crate::detection::Defect;
 use crate::onnx::{Card, OnnxDetector};
-use crate::{Defect, Detector as _, nms};
+use crate::{Detector as _, nms};
 use tallycam_base::{ClockTime, Fault, clock};
 use tallycam_camera::encode::Reducer;
 use tallycam_camera::media::{Picture, PictureBuilder, SmallImage, jpeg};

@@ -11,7 +11,7 @@
 //! on soon after.
 
 /// Longest time that a colour gathers weight: colours seen for longer are equally much ground. Seconds.
-pub const LONGEST_S: f32 = 10.0;
+pub(crate) const LONGEST_S: f32 = 10.0;
 
 /// Least tolerance of luma and chroma against the ground, in addition to the noise.
 const LEAST_LUMA_OFF: f32 = 8.0;
@@ -23,7 +23,7 @@ const NOISES: f32 = 4.0;
 const MOST_FOREGROUND: f32 = 0.65;
 
 /// A colour: luma, blue, red.
-pub type Colour = [u8; 3];
+pub(crate) type Colour = [u8; 3];
 
 /// One pixel: its ground, another colour, and for how many milliseconds it showed each.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,7 +36,7 @@ struct Pixel {
 
 /// The ground of a frame.
 #[derive(Debug, Default)]
-pub struct Background {
+pub(crate) struct Background {
     pixels: Vec<Pixel>,
     /// Mean absolute difference of luma between ground pixels and the ground.
     noise: f32,

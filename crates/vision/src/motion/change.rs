@@ -5,11 +5,11 @@ use super::regions::{Region, Regions};
 use tallycam_camera::media::SmallImage;
 
 /// A longer pause is a restart: everything has moved meanwhile. Seconds.
-pub const LONGEST_PAUSE_S: f32 = 5.0;
+pub(crate) const LONGEST_PAUSE_S: f32 = 5.0;
 
 /// Compares each frame with the background of earlier ones. Keeps its buffers from frame to frame.
 #[derive(Debug, Default)]
-pub struct ChangeFinder {
+pub(crate) struct ChangeFinder {
     background: Background,
     regions: Regions,
     colours: Vec<Colour>,
@@ -44,7 +44,7 @@ impl ChangeFinder {
     }
 
     /// Age of the background in seconds; 0 if this frame started a new one.
-    pub fn settled_s(&self) -> f32 {
+    pub(crate) fn settled_s(&self) -> f32 {
         self.settled_s
     }
 
@@ -56,7 +56,7 @@ impl ChangeFinder {
     }
 
     /// Foreground regions with single pixels and thin lines: a distant person is a thin line.
-    pub fn all_regions(&mut self) -> &[Region] {
+    pub(crate) fn all_regions(&mut self) -> &[Region] {
         self.regions.find_all(&self.foreground, self.size.0);
         &self.regions.found
     }

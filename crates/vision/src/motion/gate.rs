@@ -47,7 +47,7 @@ impl MotionGate {
     }
 
     /// True if something moves within `region`, in fractions of the frame.
-    pub fn has_motion_in(&self, region: &Bounds) -> bool {
+    pub(crate) fn has_motion_in(&self, region: &Bounds) -> bool {
         self.moving.iter().any(|moving| moving.intersection_area(region) > 0.0)
     }
 

@@ -23,7 +23,7 @@ const FOLLOW_S: f32 = 0.25;
 
 /// All moving objects.
 #[derive(Debug, Default)]
-pub struct MotionTracks {
+pub(crate) struct MotionTracks {
     movers: Vec<MotionTrack>,
     /// The mover that each region belongs to.
     owners: Vec<Option<usize>>,
@@ -51,7 +51,7 @@ impl MotionTracks {
     }
 
     /// Boxes, in pixels, of the movers seen in the last detection.
-    pub fn visible_boxes(&self) -> impl Iterator<Item = Bounds> {
+    pub(crate) fn visible_boxes(&self) -> impl Iterator<Item = Bounds> {
         self.movers.iter().filter(|mover| mover.unseen == 0.0).map(|mover| mover.bounds)
     }
 

@@ -10,7 +10,7 @@ const GAP: u32 = 2;
 
 /// One connected component.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Region {
+pub(crate) struct Region {
     /// Bounding box, in pixels.
     pub bounds: Bounds,
     /// Number of pixels.
@@ -19,7 +19,7 @@ pub struct Region {
 
 /// Finds connected components and keeps its buffers.
 #[derive(Debug, Default)]
-pub struct Regions {
+pub(crate) struct Regions {
     sums: Vec<u8>,
     runs: Vec<PixelRun>,
     /// For each run, an earlier run that it is connected to, or itself.
@@ -45,7 +45,7 @@ impl Regions {
     }
 
     /// Finds all components of `mask`.
-    pub fn find_all(&mut self, mask: &[u8], width: usize) {
+    pub(crate) fn find_all(&mut self, mask: &[u8], width: usize) {
         self.extract_runs(mask, width);
         let mut first = 0;
         for at in 0..self.runs.len() {

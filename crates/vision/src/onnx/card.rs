@@ -122,7 +122,7 @@ impl Family {
 
     /// The network's largest stride in pixels: the sides of its input must be multiples. `None`: any side is
     /// accepted.
-    pub fn largest_stride(&self) -> Option<u32> {
+    pub(crate) fn largest_stride(&self) -> Option<u32> {
         match self {
             Family::Yolox { strides } => strides.iter().max().copied(),
             Family::Distribution(card) => card.strides.iter().max().copied(),

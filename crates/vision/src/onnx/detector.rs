@@ -12,7 +12,8 @@ use crate::detector::Detector;
 use crate::labels::Labels;
 use crate::region::RegionMode;
 use crate::region::plan::{RegionShape, WIDE};
-use crate::{CounterOptions, Filter, TrackerOptions};
+use crate::tracker::TrackerOptions;
+use crate::{CounterOptions, Filter};
 use tallycam_base::Fault;
 use tallycam_camera::media::SmallImage;
 
@@ -85,7 +86,7 @@ impl OnnxDetector {
     ///
     /// # Errors
     /// The description does not fit it.
-    pub fn from_network(name: &str, network: Network, card: &Card) -> Result<OnnxDetector, Fault> {
+    pub(crate) fn from_network(name: &str, network: Network, card: &Card) -> Result<OnnxDetector, Fault> {
         card.check()?;
         let input = network.input();
         if let Some(layout) = card.input.layout.filter(|layout| *layout != input.layout) {

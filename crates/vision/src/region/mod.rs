@@ -6,14 +6,15 @@
 //!
 //! [`RegionSchedule::detect`] does all of it for one frame; its caller provides the frame and the detector.
 
-pub mod plan;
+pub(super) mod plan;
 
 use super::counter::{Counter, Outcome};
 use super::detection::{Class, Detection};
 use super::detector::Detector;
 use super::geometry::Bounds;
 use super::motion::MotionGate;
-use plan::{RegionNeed, RegionPlan, RegionShape};
+pub use plan::RegionShape;
+use plan::{RegionNeed, RegionPlan};
 use tallycam_camera::media::{Geometry, SmallImage};
 
 /// One frame of this many is detected as a whole, so that objects away from lines are shown too.
@@ -280,14 +281,14 @@ impl RegionSchedule {
     pub fn least_size(&self, size: (u32, u32), detector: &dyn Detector) -> (u32, u32) {
         let least = self.plan.regions.iter().map(|region| {
             let (width, height) = pixels(region, size);
-            picture_size(region, size, detector.least_size(width, height))
+            region_size(region, size, detector.least_size(width, height))
         });
         least.fold((1, 1), |most, (width, height)| (most.0.max(width), most.1.max(height)))
     }
 }
 
 /// Least size of the whole frame (now of `size`) at which `region` has at least `least`.
-pub fn picture_size(region: &Bounds, size: (u32, u32), least: (u32, u32)) -> (u32, u32) {
+pub fn region_size(region: &Bounds, size: (u32, u32), least: (u32, u32)) -> (u32, u32) {
     let part = pixels(region, size);
     let whole = |least: u32, part: u32, all: u32| {
         (u64::from(least) * u64::from(all)).div_ceil(u64::from(part.max(1))).min(u64::from(all)) as u32
@@ -302,7 +303,7 @@ fn pixels(region: &Bounds, size: (u32, u32)) -> (u32, u32) {
 }
 
 /// The crop for `region`.
-pub fn geometry(region: &Bounds) -> Geometry {
+pub fn region_geometry(region: &Bounds) -> Geometry {
     if *region == Bounds::PICTURE {
         return Geometry::default();
     }

@@ -39,7 +39,7 @@ pub enum RegionShape {
 
 /// The space that a line or zone needs: its bounds and length, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RegionNeed {
+pub(crate) struct RegionNeed {
     bounds: Bounds,
     length: f32,
     /// Size of the objects there, and their size when the plan was made.
@@ -50,7 +50,7 @@ pub struct RegionNeed {
 
 impl RegionNeed {
     /// The need of a line between two points, in fractions of a frame of `size`. `None` if it lies outside.
-    pub fn from_line(a: Point, b: Point, size: (u32, u32)) -> Option<RegionNeed> {
+    pub(crate) fn from_line(a: Point, b: Point, size: (u32, u32)) -> Option<RegionNeed> {
         let (a, b) = clip(a, b)?;
         let (width, height) = (size.0 as f32, size.1 as f32);
         let [a, b] = [a, b].map(|p| Point::new(p.x * width, p.y * height));
@@ -59,7 +59,7 @@ impl RegionNeed {
     }
 
     /// The need of an area with these corners.
-    pub fn from_area(corners: &[Point], size: (u32, u32)) -> Option<RegionNeed> {
+    pub(crate) fn from_area(corners: &[Point], size: (u32, u32)) -> Option<RegionNeed> {
         let mut within = corners.iter().map(|p| {
             let (x, y) = (p.x.clamp(0.0, 1.0) * size.0 as f32, p.y.clamp(0.0, 1.0) * size.1 as f32);
             Bounds::new(x, y, x, y)
@@ -92,12 +92,12 @@ impl RegionNeed {
     }
 
     /// True if the size of the objects has changed since the plan.
-    pub fn needs_plan(&self) -> bool {
+    pub(crate) fn needs_plan(&self) -> bool {
         self.things > MOST_CHANGE * self.planned || self.things * MOST_CHANGE < self.planned
     }
 
     /// A plan is made for the current sizes.
-    pub fn set_planned(&mut self) {
+    pub(crate) fn set_planned(&mut self) {
         self.planned = self.things;
     }
 
@@ -129,7 +129,7 @@ fn clip(a: Point, b: Point) -> Option<(Point, Point)> {
 
 /// The regions of one frame, all of one shape.
 #[derive(Debug, Clone, PartialEq)]
-pub struct RegionPlan {
+pub(crate) struct RegionPlan {
     /// The shape of all of them.
     pub shape: RegionShape,
     /// In fractions of the frame; used in turns.

@@ -7,7 +7,7 @@
 
 /// Solves assignment problems and reuses its buffers.
 #[derive(Debug, Default)]
-pub struct Assignment {
+pub(crate) struct Assignment {
     cluster: Cluster,
     rows_done: Vec<bool>,
     columns_done: Vec<bool>,
@@ -44,7 +44,13 @@ impl Assignment {
     ///
     /// # Panics
     /// If `costs` is not `rows` × `columns` long.
-    pub fn solve(&mut self, costs: &[f32], rows: usize, columns: usize, limit: f32) -> Vec<Option<usize>> {
+    pub(crate) fn solve(
+        &mut self,
+        costs: &[f32],
+        rows: usize,
+        columns: usize,
+        limit: f32,
+    ) -> Vec<Option<usize>> {
         assert_eq!(costs.len(), rows * columns, "a cost for every pair");
         let mut columns_of = vec![None; rows];
         reset_to(&mut self.rows_done, rows, false);

@@ -8,7 +8,7 @@ pub(super) const AT_EDGE: f32 = 0.01;
 
 /// The part of the frame that a detector saw.
 #[derive(Debug, Clone, Copy)]
-pub struct DetectionField {
+pub(crate) struct DetectionField {
     /// In heights.
     pub(super) bounds: Bounds,
     /// The left, top, right and bottom edge lie within the frame.
@@ -47,7 +47,7 @@ impl DetectionField {
 
 /// The edges of a box beyond which the object may continue.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct CutEdges {
+pub(crate) struct CutEdges {
     left: bool,
     top: bool,
     right: bool,
@@ -56,7 +56,7 @@ pub struct CutEdges {
 
 impl CutEdges {
     /// True if the anchor's position on the box is not its position on the object.
-    pub fn hides_anchor(self, anchor: Anchor) -> bool {
+    pub(crate) fn hides_anchor(self, anchor: Anchor) -> bool {
         let (across, down) = (self.left || self.right, self.top || self.bottom);
         match anchor {
             Anchor::BottomCenter => across || self.bottom,

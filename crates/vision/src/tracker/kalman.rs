@@ -56,7 +56,7 @@ impl Motion {
     /// Vehicles. An approaching vehicle doubles its size and its speed in the frame within half a second. With
     /// people's motion its box fell behind, and one car in eight on a road was lost (docs/accuracy.md). A parked
     /// vehicle stays put.
-    pub fn vehicle() -> Motion {
+    pub(crate) fn vehicle() -> Motion {
         Motion { speed: 4.0, quickness: 1.5, ..Motion::default() }
     }
 }
@@ -100,7 +100,7 @@ impl Axis {
 
 /// The estimated state of a box with its uncertainty. All in heights of the frame.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Kalman {
+pub(crate) struct Kalman {
     x: Axis,
     y: Axis,
     /// Width over height: changes with gait and view, without a rate.
@@ -135,7 +135,7 @@ impl Kalman {
     /// Predicts `seconds` ≥ 0 ahead. An unseen object (`seen` is false) keeps its size: a box that shrank while
     /// somebody went behind a wall would shrink on to nothing. Its uncertainty grows no faster than for people;
     /// otherwise a car that has left would be found again in the next one.
-    pub fn predict(&mut self, seconds: f32, seen: bool, motion: &Motion) {
+    pub(crate) fn predict(&mut self, seconds: f32, seen: bool, motion: &Motion) {
         let quickness = if seen { motion.quickness * self.speed() } else { 0.0 };
         let noise = square((motion.acceleration + quickness) * self.size());
         self.x.predict(seconds, noise);
@@ -151,7 +151,7 @@ impl Kalman {
 
     /// Takes in a detection, `seconds` after the one before. `doubt` ≥ 1 is the factor by which its box is less
     /// certain than a sure one.
-    pub fn correct(&mut self, seen: &Bounds, seconds: f32, doubt: f32, motion: &Motion) {
+    pub(crate) fn correct(&mut self, seen: &Bounds, seconds: f32, doubt: f32, motion: &Motion) {
         // Each of n observations with the same error carries an n-th of the information: n times the variance.
         let repeats = (motion.same_error / seconds.max(LEAST_STEP)).max(1.0);
         let doubt = doubt * repeats.sqrt();
@@ -190,7 +190,7 @@ impl Kalman {
 
     /// Squared Mahalanobis distance of a seen box's centre from the `expected` one. `slack` is the additional
     /// uncertainty of the box (a standard deviation, in heights).
-    pub fn mahalanobis_squared(&self, expected: &Bounds, seen: &Bounds, slack: f32) -> f32 {
+    pub(crate) fn mahalanobis_squared(&self, expected: &Bounds, seen: &Bounds, slack: f32) -> f32 {
         let (center, expected) = (seen.center(), expected.center());
         let part = |axis: &Axis, off: f32| square(off) / (axis.variance[0] + square(slack));
         part(&self.x, center.x - expected.x) + part(&self.y, center.y - expected.y)
@@ -198,7 +198,7 @@ impl Kalman {
 
     /// Largest horizontal and vertical distance of a box's centre at which [`Kalman::mahalanobis_squared`] stays
     /// below `most`.
-    pub fn gate_size(&self, most: f32, slack: f32) -> Point {
+    pub(crate) fn gate_size(&self, most: f32, slack: f32) -> Point {
         let part = |axis: &Axis| (most * (axis.variance[0] + square(slack))).sqrt();
         Point::new(part(&self.x), part(&self.y))
     }

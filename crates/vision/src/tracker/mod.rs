@@ -21,18 +21,18 @@
 //! Invariants: an id is never used twice; there are never more than [`TrackerOptions::most_tracks`] tracks;
 //! [`Tracker::tracks`] is sorted by id.
 
-pub mod assignment;
+pub(crate) mod assignment;
 mod field;
-pub mod kalman;
+pub(super) mod kalman;
 mod track;
 mod whole;
 
-pub use kalman::Motion;
+pub use kalman::{Motion, mean_side};
 pub use track::{Track, TrackId, TrackState};
 
 use self::assignment::Assignment;
 use self::field::DetectionField;
-use self::kalman::{Kalman, mean_side};
+use self::kalman::Kalman;
 use super::detection::Detection;
 use super::geometry::{Aspect, Bounds, Point};
 use super::labels::Labels;
@@ -76,7 +76,7 @@ pub struct TrackerOptions {
     pub rest_patience: f32,
     /// Maximum number of tracks at one time; no new ones start beyond it.
     pub most_tracks: usize,
-    /// How people and animals move; vehicles move by [`Motion::vehicle`].
+    /// How people and animals move; vehicles move by `Motion::vehicle`.
     pub motion: Motion,
 }
 
@@ -190,23 +190,23 @@ impl Tracker {
 
     /// Tracks that the newest frame ended because they left the frame, in order of ids: confirmed ones that were not
     /// seen again and must be wholly outside by now.
-    pub fn departed_tracks(&self) -> &[Track] {
+    pub(crate) fn departed_tracks(&self) -> &[Track] {
         &self.departed
     }
 
     /// Lost tracks that stood and may be found again.
-    pub fn lost_tracks(&self) -> &[Track] {
+    pub(crate) fn lost_tracks(&self) -> &[Track] {
         &self.resting
     }
 
     /// True if a track should be within `part`, in fractions of the frame.
-    pub fn has_track_within(&self, part: &Bounds) -> bool {
+    pub(crate) fn has_track_within(&self, part: &Bounds) -> bool {
         let field = DetectionField::new(part, self.aspect);
         self.tracks.iter().any(|track| field.contains(&track.bounds_in_heights()))
     }
 
     /// True if a track moves or is not confirmed yet.
-    pub fn has_moving_track(&self) -> bool {
+    pub(crate) fn has_moving_track(&self) -> bool {
         self.tracks
             .iter()
             .any(|track| track.state() == TrackState::Tentative || track.speed() > whole::STANDS)
@@ -233,7 +233,7 @@ impl Tracker {
 
     /// Like [`update`](Tracker::update) for a detection on a region, in fractions of the frame. Tracks outside it are
     /// not missed.
-    pub fn update_region(
+    pub(crate) fn update_region(
         &mut self,
         detections: &[Detection],
         labels: &Labels,

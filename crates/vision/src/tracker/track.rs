@@ -103,7 +103,7 @@ impl Track {
     }
 
     /// The edges of its box at which the detection's region ended.
-    pub fn cut_edges(&self) -> CutEdges {
+    pub(crate) fn cut_edges(&self) -> CutEdges {
         self.cut
     }
 
@@ -118,12 +118,12 @@ impl Track {
     }
 
     /// The track that it continues, if it was found again where that was lost. The old track has ended.
-    pub fn continues(&self) -> Option<TrackId> {
+    pub(crate) fn continues(&self) -> Option<TrackId> {
         self.heir_of
     }
 
     /// Other classes with a good share of the recent observations.
-    pub fn other_likely_classes(&self) -> impl Iterator<Item = Class> + '_ {
+    pub(crate) fn other_likely_classes(&self) -> impl Iterator<Item = Class> + '_ {
         let least = self.votes[0].1 * GOOD_PART;
         self.votes[1..].iter().filter(move |vote| vote.1 >= least).map(|vote| vote.0)
     }
@@ -139,7 +139,7 @@ impl Track {
     }
 
     /// Time of the first detection, in microseconds of the frames' clock.
-    pub fn born_us(&self) -> u64 {
+    pub(crate) fn born_us(&self) -> u64 {
         self.born_us
     }
 
@@ -149,13 +149,13 @@ impl Track {
     }
 
     /// Estimated bounds, in heights.
-    pub fn bounds_in_heights(&self) -> Bounds {
+    pub(crate) fn bounds_in_heights(&self) -> Bounds {
         self.kalman.bounds()
     }
 
     /// The last measured box in heights, completed if something covered a part of it. It trembles, but it is not
     /// beyond the point where the object stopped.
-    pub fn measured_in_heights(&self) -> Bounds {
+    pub(crate) fn measured_in_heights(&self) -> Bounds {
         self.measured
     }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::{not_written, usage_error};
 use crate::cli::Failure;
 use crate::pipeline::clip::{ClipAnnotator, ClipCount, CountedFrame};
-use tallycam_camera::encode::avi::AviWriter;
+use tallycam_camera::encode::AviWriter;
 use tallycam_vision::{CountingLine, Labels};
 
 /// JPEG quality of the film, on libjpeg's scale.

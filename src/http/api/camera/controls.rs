@@ -25,7 +25,7 @@ use crate::http::site::handler::{Request, Told};
 use crate::http::site::preferences::{NotSet, PreferenceChanges, SettingsInForce};
 use crate::http::site::task::to_its_end;
 use crate::pipeline::{CameraControls, ControlsError, WantedControls, WrongControl, unknown_control};
-use tallycam_camera::media::control::number_json;
+use tallycam_camera::media::number_json;
 use tallycam_camera::media::{Control, ControlKind, ControlValue};
 use tallycam_config::control_path;
 

@@ -13,8 +13,8 @@ use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::http::site::handler::Request;
 use crate::ui::LogLine;
+use tallycam_base::MOST_LOGGED;
 use tallycam_base::json::Rfc3339;
-use tallycam_base::log_ring;
 
 /// The names of levels, most urgent first.
 pub const LEVELS: [(&str, Level); 5] = [
@@ -56,7 +56,7 @@ fn word(level: Level) -> &'static str {
 
 /// `GET /api/v1/log`.
 pub async fn log(request: Request) -> Result<Response<Body>, Problem> {
-    let most = request.query.whole("lines", 1..=log_ring::LINES as u64)?.unwrap_or(USUAL);
+    let most = request.query.whole("lines", 1..=MOST_LOGGED as u64)?.unwrap_or(USUAL);
     let least = request.query.one_of("level", &LEVELS)?.unwrap_or(Level::Trace);
     let items = lines(&request.site, least, usize::try_from(most).unwrap_or(usize::MAX));
     Ok(no_store(reply::fixed("application/json", wire::json(&WholeList { items }))))

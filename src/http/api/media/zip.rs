@@ -78,14 +78,14 @@ pub async fn archive(request: Request) -> Result<Response<Body>, Problem> {
     let name = format!("{} {year:04}-{month:02}-{day:02}.zip", stem(&request.site.settings().name));
     put(&mut response, CONTENT_TYPE, "application/zip");
     put(&mut response, CONTENT_DISPOSITION, &disposition(true, &name));
-    put(&mut response, CONTENT_LENGTH, &zip.len().to_string());
+    put(&mut response, CONTENT_LENGTH, &zip.total_bytes().to_string());
     if request.method == Method::HEAD {
         return Ok(response);
     }
     download::take_place(&request)?;
     request.link.may_pause();
     let (sender, pieces) = mpsc::channel(WAITING);
-    *response.body_mut() = Body::sized(zip.len(), pieces);
+    *response.body_mut() = Body::sized(zip.total_bytes(), pieces);
     let mut sending =
         Sending { readers, sender, site: request.site.clone(), check: crc32fast::Hasher::new() };
     tokio::task::spawn_local(async move {

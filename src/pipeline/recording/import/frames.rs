@@ -9,8 +9,8 @@ use rustix::fs::{Mode, OFlags};
 
 use super::{ImportError, RUN};
 use tallycam_base::{clock, private};
-use tallycam_camera::source::avi::AviReader;
-use tallycam_camera::source::mp4::Mp4Reader;
+use tallycam_camera::source::AviReader;
+use tallycam_camera::source::Mp4Reader;
 use tallycam_camera::source::multipart::{MAX_PICTURE, MultipartReader, PartError, Step};
 
 pub(super) struct ReadFrame<'a> {

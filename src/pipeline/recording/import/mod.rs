@@ -17,9 +17,9 @@ use jiff::tz::TimeZone;
 use frames::{AviFrames, Forward, Frames, ImportedPictures, Mp4Frames, create_spool};
 use tallycam_base::{ClockTime, block_on, clock};
 use tallycam_camera::media::jpeg::{self, Jpeg, JpegError, STANDARD_HUFFMAN_TABLES};
-use tallycam_camera::source::avi::AviReader;
-use tallycam_camera::source::container::ContainerError;
-use tallycam_camera::source::mp4::Mp4Reader;
+use tallycam_camera::source::AviReader;
+use tallycam_camera::source::ContainerError;
+use tallycam_camera::source::Mp4Reader;
 use tallycam_camera::source::multipart::MAX_PICTURE;
 use tallycam_store::media::{
     Chunk, ChunkFrame, Ended, Item, Media, MediaError, MediaOrigin, NewRecording, NewSnapshot, ParsedDate,

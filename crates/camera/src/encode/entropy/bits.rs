@@ -10,7 +10,7 @@ const BEHIND: usize = 16;
 
 /// The scan without stuffed zeros and markers. Reuses its buffer.
 #[derive(Debug, Default)]
-pub struct EntropyScan {
+pub(crate) struct EntropyScan {
     bytes: Vec<u8>,
     /// End of each segment, which is the beginning of the next.
     ends: Vec<usize>,
@@ -19,7 +19,7 @@ pub struct EntropyScan {
 impl EntropyScan {
     /// Splits the entropy-coded bytes at the front of `data`, up to EOI, into `segments` at restart markers in the
     /// right order. `None` for other markers, another number of segments, or a missing end.
-    pub fn split_segments(&mut self, mut data: &[u8], segments: usize) -> Option<()> {
+    pub(crate) fn split_segments(&mut self, mut data: &[u8], segments: usize) -> Option<()> {
         self.bytes.clear();
         self.bytes.reserve(data.len() + BEHIND);
         self.ends.clear();
@@ -57,21 +57,21 @@ impl EntropyScan {
 
     /// Reads the segment after `segment`, which has been read up to the bit `place`. `None` if `segment` ended too
     /// early or was not read to its last byte.
-    pub fn segment_after(&self, segment: usize, place: usize) -> Option<BitReader<'_>> {
+    pub(crate) fn segment_after(&self, segment: usize, place: usize) -> Option<BitReader<'_>> {
         let end = *self.ends.get(segment)?;
         let bits = BitReader { bytes: &self.bytes, at: end as u32, buffer: 0, count: 0 };
         (place.div_ceil(8) == end).then_some(bits)
     }
 
     /// True if `segment` reaches to the bit `place`.
-    pub fn contains_bit(&self, segment: usize, place: usize) -> bool {
+    pub(crate) fn contains_bit(&self, segment: usize, place: usize) -> bool {
         self.ends.get(segment).is_some_and(|&end| place <= 8 * end)
     }
 }
 
 /// Reads bits, the highest of each byte first. After the last byte they are zeros.
 #[derive(Debug, Clone)]
-pub struct BitReader<'a> {
+pub(crate) struct BitReader<'a> {
     bytes: &'a [u8],
     /// Offset of the next byte that is not in the buffer. It has 32 bits, so that a single comparison shows whether
     /// eight bytes are available.
@@ -82,13 +82,13 @@ pub struct BitReader<'a> {
 }
 
 /// Number of bits available after [`BitReader::refill`].
-pub const REFILLED: u32 = 56;
+pub(crate) const REFILLED: u32 = 56;
 
 impl BitReader<'_> {
     /// Makes at least [`REFILLED`] bits available.
     // Bits of bytes that do not fit completely are added, too; the next refill adds the same bits again.
     #[inline(always)]
-    pub fn refill(&mut self) {
+    pub(crate) fn refill(&mut self) {
         let at = self.at as usize;
         let next = match self.bytes.get(at..at + 8).and_then(|eight| eight.first_chunk()) {
             Some(next) => u64::from_be_bytes(*next),

@@ -19,7 +19,7 @@ struct BlockBits {
 
 /// Buffers and the resulting JPEG.
 #[derive(Debug, Default)]
-pub struct Buffers {
+pub(crate) struct Buffers {
     /// Luma blocks of one row of units, row by row.
     blocks: Vec<BlockBits>,
     coded: Coded,

@@ -27,7 +27,7 @@ const MOST_BESIDE: usize = 256;
 
 /// One component, luma first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Component {
+pub(crate) struct Component {
     /// Its blocks in a unit, across and down.
     pub across: usize,
     pub down: usize,
@@ -42,7 +42,7 @@ pub struct Component {
 /// Invariants: `width` and `height` are above 0. There are one or three components. A single component has one block
 /// in a unit. If there are three, the first has 1, 2 or 4 blocks, the others one. All needed tables are present.
 #[derive(Debug)]
-pub struct Headers<'a> {
+pub(crate) struct Headers<'a> {
     /// Width and height in pixels.
     pub width: usize,
     pub height: usize,
@@ -167,7 +167,7 @@ impl<'a> Headers<'a> {
 
     /// True if the first component may be red rather than luma: there is an Adobe segment, or the components are
     /// called R, G and B.
-    pub fn may_be_rgb(&self) -> bool {
+    pub(crate) fn may_be_rgb(&self) -> bool {
         self.beside.iter().any(|segment| segment.get(1) == Some(&APP14))
             || self.components().iter().map(|component| component.id).eq(*b"RGB")
     }

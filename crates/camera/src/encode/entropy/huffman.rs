@@ -29,7 +29,7 @@ const DC_SIZE: u32 = 11;
 
 /// The codes of one table.
 #[derive(Debug)]
-pub struct Codes {
+pub(crate) struct Codes {
     /// For each length: the lowest value of the next 16 bits that begins no code of this length or a shorter one.
     limits: [u32; 17],
     /// For each length: the number to add to a code to get the symbol's index, modulo 2³².
@@ -68,7 +68,7 @@ impl Codes {
     }
 
     /// Code and length for each symbol below `N`; the length is 0 if it has none.
-    pub fn codes_by_symbol<const N: usize>(&self) -> [(u16, u8); N] {
+    pub(crate) fn codes_by_symbol<const N: usize>(&self) -> [(u16, u8); N] {
         let mut codes = [(0, 0); N];
         let mut first = 0;
         for length in 1..=16 {
@@ -109,7 +109,7 @@ fn extend_sign(bits: u64, size: u32) -> i32 {
 
 /// The decoder of DC differences.
 #[derive(Debug)]
-pub struct Dc {
+pub(crate) struct Dc {
     pub codes: Codes,
     /// Indexed by the next [`DC_LOOK`] bits: length of the code (0 if longer), and in the high byte the number of
     /// bits after it.
@@ -159,7 +159,7 @@ fn decode_complete(found: &[(u8, u8)], bits: u64, there: u32) -> Option<Coeffici
 
 /// The decoder of AC coefficients.
 #[derive(Debug)]
-pub struct Ac {
+pub(crate) struct Ac {
     codes: Codes,
     /// Indexed by the next [`LOOK`] bits: the symbol and the length of its code, 0 if that is longer.
     symbols: Box<[(u8, u8); 1 << LOOK]>,
@@ -176,7 +176,7 @@ pub struct Ac {
 /// empty coefficient before it, at a position that has not been read yet. In a useless entry the steps to the last
 /// one are [`UNKNOWN`], and the length is 0.
 #[derive(Debug, Clone, Copy)]
-pub struct Values(u32);
+pub(crate) struct Values(u32);
 
 impl Values {
     const IS_END: u32 = 16;
@@ -231,7 +231,7 @@ impl Values {
 /// Extent of one or several coefficients. 6 bits are their length in bits (at most [`LOOK`] + 10). 1 bit marks the
 /// end of the block. From bit 8 on there are the steps to the last one, as in [`Values`].
 #[derive(Debug, Clone, Copy)]
-pub struct Lengths(u16);
+pub(crate) struct Lengths(u16);
 
 impl Lengths {
     const IS_END: u32 = 64;
@@ -254,7 +254,7 @@ impl Lengths {
 
 /// One coefficient, or the end of a block.
 #[derive(Debug, Clone, Copy)]
-pub struct Coefficient {
+pub(crate) struct Coefficient {
     /// Bits of its code and after it: at most 26.
     pub bits: u32,
     /// Steps from the position before: 1…16, or [`END`]; 0 for a DC difference.
@@ -323,7 +323,7 @@ impl Ac {
     /// The coefficient at the front of `bits`.
     // Frequent in a dense image: codes are short, but the bits after them reach beyond LOOK.
     #[inline]
-    pub fn read_one(&self, bits: u64) -> Option<Coefficient> {
+    pub(crate) fn read_one(&self, bits: u64) -> Option<Coefficient> {
         let (symbol, length) = match self.symbols[(bits >> (64 - LOOK)) as usize] {
             (_, 0) => self.codes.read(bits)?,
             (symbol, length) => (symbol, u32::from(length)),
@@ -334,7 +334,7 @@ impl Ac {
 
 /// The codes of a component's blocks.
 #[derive(Debug)]
-pub struct Coding {
+pub(crate) struct Coding {
     pub dc: Dc,
     pub ac: Ac,
     /// For the start of a block: the DC difference, with 0 steps, and the first coefficient after it.
@@ -357,7 +357,7 @@ impl Coding {
 
     /// Loads all cache lines of the tables at once. Otherwise each access depends on the one before, and the cache
     /// misses add up.
-    pub fn prefetch(&self) {
+    pub(crate) fn prefetch(&self) {
         const LINE: usize = 64 / size_of::<Values>();
         let tables = [self.begins.as_slice(), self.ac.values.as_slice()];
         let lines = tables.iter().flat_map(|table| table.iter().step_by(LINE));
@@ -367,7 +367,7 @@ impl Coding {
 
 /// Tables with the definitions that they were made from: the next image of a camera has the same ones.
 #[derive(Debug, Default)]
-pub struct Tables {
+pub(crate) struct Tables {
     kept: Vec<ComponentTables>,
 }
 
@@ -398,7 +398,7 @@ impl Tables {
     }
 
     /// Drops all codings if there are too many; earlier indices are invalid after that.
-    pub fn evict_codings(&mut self) {
+    pub(crate) fn evict_codings(&mut self) {
         if self.kept.len() > KEPT {
             self.kept.clear();
         }

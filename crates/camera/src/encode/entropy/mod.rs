@@ -18,11 +18,11 @@ mod reduced;
 use bits::EntropyScan;
 use headers::Headers;
 use huffman::Tables;
-pub use planes::OutputPlane;
+pub(crate) use planes::OutputPlane;
 
 /// Decodes JPEGs.
 #[derive(Debug, Default)]
-pub struct JpegReader {
+pub(crate) struct JpegReader {
     scan: EntropyScan,
     tables: Tables,
     strips: [Vec<u8>; 3],
@@ -65,7 +65,7 @@ impl JpegReader {
 
     /// Makes the image without colour, with its metadata, for [`JpegReader::gray`]. `None` if `jpeg` has no colour or
     /// is of an unsupported kind.
-    pub fn make_gray(&mut self, jpeg: &[u8]) -> Option<()> {
+    pub(crate) fn make_gray(&mut self, jpeg: &[u8]) -> Option<()> {
         let headers = Headers::read(jpeg)?;
         // libjpeg-turbo removes colour only from images of luma and chroma.
         if headers.components().len() == 1 || headers.may_be_rgb() {

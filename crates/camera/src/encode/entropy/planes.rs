@@ -7,7 +7,7 @@ use super::reduced::{self, Coefficients, Quantization, Samples};
 
 /// An output plane: rows of `stride` bytes.
 #[derive(Debug)]
-pub struct OutputPlane<'a> {
+pub(crate) struct OutputPlane<'a> {
     pub samples: &'a mut [u8],
     pub stride: usize,
 }
@@ -139,7 +139,7 @@ fn repeat_last_row(plane: &mut OutputPlane<'_>, rows: usize) -> Option<()> {
 }
 
 /// Counts units between restart markers.
-pub struct Units<'a> {
+pub(crate) struct Units<'a> {
     pub scan: &'a EntropyScan,
     pub restart: usize,
     pub segment: usize,
@@ -149,7 +149,7 @@ pub struct Units<'a> {
 impl<'a> Units<'a> {
     /// Begins a unit. `Some(bits)` if a new segment begins with it; `Err` if the one before does not end here.
     #[inline(always)]
-    pub fn begin_unit(&mut self, bits: &BitReader<'_>) -> Result<Option<BitReader<'a>>, ()> {
+    pub(crate) fn begin_unit(&mut self, bits: &BitReader<'_>) -> Result<Option<BitReader<'a>>, ()> {
         if self.restart == 0 {
             return Ok(None);
         }
@@ -322,7 +322,7 @@ fn read_coefficients<const SIDE: usize>(
 
 /// Skips the AC coefficients of a block after the position `at`, which is not the last one.
 #[inline(always)]
-pub fn skip_ac(bits: &mut BitReader<'_>, ac: &Ac, mut at: u32) -> Option<()> {
+pub(crate) fn skip_ac(bits: &mut BitReader<'_>, ac: &Ac, mut at: u32) -> Option<()> {
     loop {
         bits.refill();
         // Twice LOOK + 10 bits are available.

@@ -14,7 +14,7 @@ mod plain;
 mod sse2;
 
 use block::MOST;
-pub use block::{Coefficients, Quantization, Samples};
+pub(crate) use block::{Coefficients, Quantization, Samples};
 #[cfg(target_arch = "aarch64")]
 use neon::{four, two};
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -24,7 +24,7 @@ use sse2::{four, two};
 
 /// Row-major positions in a block of the coefficients in the order of the file (T.81 figure A.6); indices beyond the
 /// last map to a position outside the block.
-pub const NATURAL: [u8; 256] = {
+pub(crate) const NATURAL: [u8; 256] = {
     let order: [u8; 64] = [
         0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13,
         6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38,
@@ -41,11 +41,11 @@ pub const NATURAL: [u8; 256] = {
 
 /// Index in the order of the file. All coefficients up to it are in the first four rows and columns, except one in
 /// the fifth row, which no transform uses.
-pub const LAST_OF_CORNER: u32 = 13;
+pub(crate) const LAST_OF_CORNER: u32 = 13;
 
 /// Index, in the order of the file, of the last coefficient that is read for this many samples a side. It may be
 /// later than needed: reading on is often faster than skipping the few that remain.
-pub const fn last_coefficient(side: usize) -> u32 {
+pub(crate) const fn last_coefficient(side: usize) -> u32 {
     match side {
         1 => 0,
         3 => 12,
@@ -55,7 +55,7 @@ pub const fn last_coefficient(side: usize) -> u32 {
 
 /// The sample of a block with only DC at `SIDE` samples a side, the same everywhere. `None` if it is out of range.
 #[inline(always)]
-pub fn dc_only_sample<const SIDE: usize>(dc: i16, quantization: &Quantization) -> Option<u8> {
+pub(crate) fn dc_only_sample<const SIDE: usize>(dc: i16, quantization: &Quantization) -> Option<u8> {
     let product = i32::from(dc) * i32::from(quantization[0]);
     let value = (product + 4) >> 3;
     (product.abs() <= MOST).then(|| match SIDE {

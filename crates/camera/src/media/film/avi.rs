@@ -41,7 +41,7 @@ fn padding(place: &ChunkPosition, frames: u64) -> u64 {
 }
 
 /// Lays a film out in parts of at most `most` bytes of frames and indexes.
-pub fn layout_film(rows: &[FilmChunk], end_us: u64, most: u64) -> Result<Film, Fault> {
+pub(crate) fn layout_film(rows: &[FilmChunk], end_us: u64, most: u64) -> Result<Film, Fault> {
     let (step, timeline) = match even_timeline(rows, end_us) {
         Some(even) => even,
         None => {
@@ -253,7 +253,7 @@ impl AviHeader {
 }
 
 /// The bytes of a chunk's slots, `room` of them from `within` on.
-pub fn slots<F: Footage>(
+pub(crate) fn slots<F: Footage>(
     timeline: &Timeline,
     chunk: usize,
     opened: &OpenedChunk,
@@ -379,7 +379,7 @@ fn picture_offsets(opened: &OpenedChunk) -> Vec<u64> {
 }
 
 /// Entries of `ix00`, `room` bytes of them from `within` on.
-pub fn slot_index(
+pub(crate) fn slot_index(
     place: &ChunkPosition,
     opened: &OpenedChunk,
     base: u64,
@@ -395,7 +395,7 @@ pub fn slot_index(
 }
 
 /// Entries of `idx1`, as [`slot_index`].
-pub fn write_old_index(
+pub(crate) fn write_old_index(
     place: &ChunkPosition,
     opened: &OpenedChunk,
     base: u64,

@@ -80,7 +80,7 @@ pub fn empty_film() -> Fault {
 }
 
 /// The fault of a recording that the format's numbers are too small for.
-pub fn film_too_long() -> Fault {
+pub(crate) fn film_too_long() -> Fault {
     Fault::wrong("the recording is too long for this format")
 }
 

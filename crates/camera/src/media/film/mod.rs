@@ -28,7 +28,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-pub use footage::{FilmChunk, FilmFormat, FilmFrame, FilmReadError, Footage, empty_film, film_too_long};
+pub use footage::{FilmChunk, FilmFormat, FilmFrame, FilmReadError, Footage, empty_film};
 pub use layout::Film;
 use layout::{FilmPart, Layout, OpenedChunk, Table};
 use tallycam_base::Fault;
@@ -40,7 +40,7 @@ impl Film {
     /// after the last frame is used.
     ///
     /// # Errors
-    /// [`empty_film`], [`film_too_long`].
+    /// The film is empty or too long.
     pub fn new(
         format: FilmFormat,
         chunks: impl IntoIterator<Item = FilmChunk>,
@@ -53,7 +53,7 @@ impl Film {
     /// Like [`Film::new`], with a fixed interval of `step_us` microseconds instead of the frames' own times.
     ///
     /// # Errors
-    /// [`empty_film`], [`film_too_long`].
+    /// The film is empty or too long.
     pub fn evenly(
         format: FilmFormat,
         chunks: impl IntoIterator<Item = FilmChunk>,

@@ -14,14 +14,14 @@ use super::timeline::{TimeUnit, Timeline, longest_us};
 use tallycam_base::Fault;
 
 /// Seconds from 1904, the epoch of the format, to 1970.
-pub const SINCE_1904: u64 = 2_082_844_800;
+pub(crate) const SINCE_1904: u64 = 2_082_844_800;
 
 /// Candidates for units a second: a microsecond, unless an interval between frames does not fit 31 bits (ffmpeg takes
 /// it for signed).
 const SCALES: [u64; 6] = [1_000_000, 100_000, 10_000, 1_000, 100, 1];
 
 /// Lays a film out.
-pub fn layout_film(rows: &[FilmChunk], began_us: u64, end_us: u64) -> Result<Film, Fault> {
+pub(crate) fn layout_film(rows: &[FilmChunk], began_us: u64, end_us: u64) -> Result<Film, Fault> {
     let longest = longest_us(rows, end_us);
     // A chunk's frames may need a few units more than there are.
     let fits = |scale: &u64| u128::from(longest) * u128::from(*scale) / 1_000_000 < (1 << 31) - (1 << 20);
@@ -169,7 +169,7 @@ impl Mp4Header {
 
 /// Common contents of the boxes `mvhd`, `tkhd` and `mdhd`.
 #[derive(Debug, Clone, Copy)]
-pub struct MovieTimes {
+pub(crate) struct MovieTimes {
     /// Seconds since 1904.
     pub created: u64,
     /// Units a second.
@@ -207,7 +207,7 @@ impl MovieTimes {
         number(out, self.units);
     }
 
-    pub fn movie_head(&self, out: &mut Vec<u8>) {
+    pub(crate) fn movie_head(&self, out: &mut Vec<u8>) {
         self.write_timed_head(out, b"mvhd", 84, 0, |out| push_u32(out, self.scale as u32));
         // Normal speed, full volume.
         push_u32(out, 0x0001_0000);
@@ -218,7 +218,7 @@ impl MovieTimes {
         }
     }
 
-    pub fn track_head(&self, out: &mut Vec<u8>) {
+    pub(crate) fn track_head(&self, out: &mut Vec<u8>) {
         // Enabled, in the movie, in its preview. The track's number, and a reserved word before the duration.
         self.write_timed_head(out, b"tkhd", 68, 7, |out| {
             push_u32(out, 1);
@@ -233,7 +233,7 @@ impl MovieTimes {
         push_u32(out, height << 16);
     }
 
-    pub fn media_head(&self, out: &mut Vec<u8>) {
+    pub(crate) fn media_head(&self, out: &mut Vec<u8>) {
         self.write_timed_head(out, b"mdhd", 8, 0, |out| push_u32(out, self.scale as u32));
         // The language "und", five bits a letter.
         push_u32(out, 0x55c4_0000);
@@ -248,7 +248,7 @@ impl MovieTimes {
 }
 
 /// Writes the entries of a chunk's frames, from byte `within` on.
-pub fn write_picture_entries(table: Table, opened: &OpenedChunk, within: u64, out: &mut Vec<u8>) {
+pub(crate) fn write_picture_entries(table: Table, opened: &OpenedChunk, within: u64, out: &mut Vec<u8>) {
     let each = if table == Table::Durations { 8 } else { 4 };
     let (first, cut) = ((within / each) as usize, (within % each) as usize);
     let begin = out.len();
@@ -264,7 +264,13 @@ pub fn write_picture_entries(table: Table, opened: &OpenedChunk, within: u64, ou
 }
 
 /// Writes the entry of a chunk, from byte `within` on.
-pub fn write_chunk_entry(table: Table, timeline: &Timeline, chunk: usize, within: u64, out: &mut Vec<u8>) {
+pub(crate) fn write_chunk_entry(
+    table: Table,
+    timeline: &Timeline,
+    chunk: usize,
+    within: u64,
+    out: &mut Vec<u8>,
+) {
     let (place, next) = (&timeline.places[chunk], &timeline.places[chunk + 1]);
     let begin = out.len();
     match table {
@@ -280,7 +286,7 @@ pub fn write_chunk_entry(table: Table, timeline: &Timeline, chunk: usize, within
 }
 
 /// `vmhd` and `dinf`. Video: no transfer mode, no colour. The frames are in this file.
-pub fn write_information(out: &mut Vec<u8>) {
+pub(crate) fn write_information(out: &mut Vec<u8>) {
     write_box_header(out, b"vmhd", 20);
     for number in [1, 0, 0] {
         push_u32(out, number);
@@ -302,16 +308,16 @@ fn file_type() -> Vec<u8> {
     out
 }
 
-pub fn write_box_header(out: &mut Vec<u8>, name: &[u8; 4], len: u32) {
+pub(crate) fn write_box_header(out: &mut Vec<u8>, name: &[u8; 4], len: u32) {
     push_u32(out, len);
     out.extend(name);
 }
 
-pub fn push_u32(out: &mut Vec<u8>, number: u32) {
+pub(crate) fn push_u32(out: &mut Vec<u8>, number: u32) {
     out.extend(number.to_be_bytes());
 }
 
-pub fn push_u64(out: &mut Vec<u8>, number: u64) {
+pub(crate) fn push_u64(out: &mut Vec<u8>, number: u64) {
     out.extend(number.to_be_bytes());
 }
 

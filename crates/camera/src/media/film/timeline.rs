@@ -4,17 +4,17 @@ use super::footage::FilmChunk;
 
 /// Conversion of microseconds to a format's units: times `numerator` / `denominator`, rounded down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TimeUnit {
+pub(crate) struct TimeUnit {
     pub numerator: u64,
     pub denominator: u64,
 }
 
 /// The unit of a microsecond.
-pub const MICROSECONDS: TimeUnit = TimeUnit { numerator: 1, denominator: 1 };
+pub(crate) const MICROSECONDS: TimeUnit = TimeUnit { numerator: 1, denominator: 1 };
 
 /// Position of a chunk in the film.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ChunkPosition {
+pub(crate) struct ChunkPosition {
     /// The chunk's number in the store.
     pub number: u64,
     /// Number of frames before it.
@@ -29,7 +29,7 @@ pub struct ChunkPosition {
 
 /// All chunks in order.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Timeline {
+pub(crate) struct Timeline {
     /// One more than there are chunks: the last one is the end of the film.
     pub places: Vec<ChunkPosition>,
     /// Width and height in pixels of the first frame.
@@ -60,7 +60,7 @@ impl Timeline {
     }
 
     /// The time `us` in units.
-    pub fn tick_at(&self, us: u64) -> u64 {
+    pub(crate) fn tick_at(&self, us: u64) -> u64 {
         let TimeUnit { numerator, denominator } = self.unit;
         let units =
             u128::from(us.saturating_sub(self.base_us)) * u128::from(numerator) / u128::from(denominator);
@@ -118,10 +118,10 @@ pub fn longest_us(rows: &[FilmChunk], end_us: u64) -> u64 {
 }
 
 /// Least sustained interval of a camera's frames, in microseconds; stamps may be closer.
-pub const CLOSEST_US: u64 = 1_000;
+pub(crate) const CLOSEST_US: u64 = 1_000;
 
 /// The typical interval between frames where they come fastest, in microseconds.
-pub fn fastest_interval_us(rows: &[FilmChunk], end_us: u64) -> u64 {
+pub(crate) fn fastest_interval_us(rows: &[FilmChunk], end_us: u64) -> u64 {
     let within = |least: u32| {
         rows.iter()
             .filter(move |row| row.frames >= least.max(2))

@@ -23,7 +23,7 @@ pub type Run = fn(Vec<String>, FormatRequest) -> Box<dyn Opener>;
 
 /// Finds the camera by asking libcamera. For `rpicam-vid` it relies on the kernel's nodes, then on `rpicam-hello`.
 /// The camera's V4L2 node gives only raw sensor data.
-pub struct CsiCamera {
+pub(crate) struct CsiCamera {
     root: PathBuf,
     path: OsString,
     helpers: PathBuf,

@@ -14,7 +14,7 @@ const MOST_SIDE: u32 = 16384;
 const MOST_BUFFERS: u32 = 32;
 
 /// True if a camera is part of the machine, on a ribbon cable: USB cameras belong to V4L2.
-pub fn is_on_board(camera: &Camera) -> bool {
+pub(crate) fn is_on_board(camera: &Camera) -> bool {
     camera.location != Location::External && !camera.id.contains("usb")
 }
 
@@ -91,7 +91,7 @@ pub fn formats(camera: &Camera) -> Vec<CameraFormat> {
 
 /// The memory layout of a stream's frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BufferLayout {
+pub(crate) struct BufferLayout {
     /// Pixel format.
     pub fourcc: Fourcc,
     /// Width in pixels.
@@ -104,7 +104,7 @@ pub struct BufferLayout {
 
 impl BufferLayout {
     /// Least size in bytes of a buffer for its frames.
-    pub fn min_buffer_bytes(&self) -> u64 {
+    pub(crate) fn min_buffer_bytes(&self) -> u64 {
         self.fourcc.frame_len(self.stride, self.height).map_or(1, |len| len as u64)
     }
 
@@ -124,7 +124,7 @@ impl BufferLayout {
 
 /// The streams of a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Streams {
+pub(crate) struct Streams {
     /// The stream for viewers.
     pub main: BufferLayout,
     /// The stream for detectors.
@@ -142,7 +142,7 @@ impl Streams {
     ///
     /// # Errors
     /// The first invalid property.
-    pub fn from_configured(configured: &Configured) -> Result<Streams, String> {
+    pub(crate) fn from_configured(configured: &Configured) -> Result<Streams, String> {
         let (main, second) = match configured.streams.as_slice() {
             [main] => (main, None),
             [main, second] => (main, Some(second)),

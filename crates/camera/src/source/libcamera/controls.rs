@@ -12,7 +12,7 @@ use crate::media::{Control, ControlKind};
 
 /// The control that rotates and mirrors frames before they leave the camera. tallycam adds it: a change configures
 /// the camera again.
-pub const ORIENTATION: &str = "orientation";
+pub(crate) const ORIENTATION: &str = "orientation";
 
 /// Maximum number of controls; a helper's surplus is ignored.
 const MOST: usize = 200;
@@ -40,7 +40,7 @@ const AF_STATES: [&str; 4] = ["Idle", "Scanning", "Focused", "Failed"];
 
 /// The controls of a camera with their values.
 #[derive(Debug, Default)]
-pub struct LibcameraControls {
+pub(crate) struct LibcameraControls {
     offered: Vec<Control>,
     set: BTreeMap<String, f64>,
     measured: BTreeMap<String, f64>,
@@ -68,7 +68,7 @@ impl LibcameraControls {
     }
 
     /// Takes over settings and measurements from before the camera was configured again.
-    pub fn carry_over(&mut self, before: LibcameraControls) {
+    pub(crate) fn carry_over(&mut self, before: LibcameraControls) {
         self.set = before.set;
         self.set.retain(|name, _| self.offered.iter().any(|control| control.name == *name));
         self.measured = before.measured;
@@ -80,12 +80,12 @@ impl LibcameraControls {
     }
 
     /// Records that a control has this value from now on.
-    pub fn record_set(&mut self, Value { name, value }: Value) {
+    pub(crate) fn record_set(&mut self, Value { name, value }: Value) {
         self.set.insert(name, value);
     }
 
     /// All settings, modes before the controls that they rule.
-    pub fn values_to_restore(&self) -> Vec<Value> {
+    pub(crate) fn values_to_restore(&self) -> Vec<Value> {
         let is_mode = |name: &str| MODES.iter().any(|(mode, ..)| *mode == name);
         let (modes, values): (Vec<_>, Vec<_>) = self.set.iter().partition(|(name, _)| is_mode(name));
         let value = |(name, value): (&String, &f64)| Value { name: name.clone(), value: *value };
@@ -93,7 +93,7 @@ impl LibcameraControls {
     }
 
     /// Records measurements; drops values that are not finite.
-    pub fn record_measured(&mut self, measured: Vec<(String, f64)>) {
+    pub(crate) fn record_measured(&mut self, measured: Vec<(String, f64)>) {
         self.measured = measured.into_iter().filter(|(_, value)| value.is_finite()).take(MOST).collect();
     }
 
@@ -103,12 +103,12 @@ impl LibcameraControls {
     }
 
     /// The current orientation as the control's value.
-    pub fn orientation_value(&self) -> f64 {
+    pub(crate) fn orientation_value(&self) -> f64 {
         number(self.orientation) as f64
     }
 
     /// The orientation for `value` of the control, if the camera has it.
-    pub fn orientation_of(&self, value: f64) -> Option<Orientation> {
+    pub(crate) fn orientation_of(&self, value: f64) -> Option<Orientation> {
         self.orientations.iter().copied().find(|orientation| number(*orientation) as f64 == value)
     }
 

@@ -32,7 +32,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// A running helper.
 #[derive(Debug)]
-pub struct Helper {
+pub(crate) struct Helper {
     /// `None` once it is dropped.
     channel: Option<Channel>,
     stderr: Option<ChildStderr>,
@@ -44,7 +44,7 @@ pub struct Helper {
 
 /// Why a helper could not start.
 #[derive(Debug)]
-pub enum HelperStartError {
+pub(crate) enum HelperStartError {
     /// Its version of libcamera is not installed; the loader's message.
     NotInstalled(String),
     /// Any other fault.
@@ -169,7 +169,7 @@ impl Helper {
     ///
     /// # Errors
     /// It has ended, has sent an invalid message, or reports that the camera is unusable.
-    pub fn receive(&mut self) -> Result<Option<(FromHelper, Option<OwnedFd>)>, SourceError> {
+    pub(crate) fn receive(&mut self) -> Result<Option<(FromHelper, Option<OwnedFd>)>, SourceError> {
         match self.channel.as_mut().map_or(Err(ReceiveError::Closed), Channel::receive) {
             Ok(Some((FromHelper::Fault(fault), _))) => Err(self.helper_fault(fault)),
             Ok(message) => Ok(message),
@@ -264,12 +264,12 @@ impl Helper {
     }
 
     /// The fault for a message that has no meaning now.
-    pub fn unexpected_message(&self) -> SourceError {
+    pub(crate) fn unexpected_message(&self) -> SourceError {
         self.invalid_message("it says what means nothing now")
     }
 
     /// The fault for an invalid message.
-    pub fn invalid_message(&self, why: &str) -> SourceError {
+    pub(crate) fn invalid_message(&self, why: &str) -> SourceError {
         self.broken_fault(&why)
     }
 

@@ -11,7 +11,7 @@ use tallycam_base::Fault;
 
 /// A mapped buffer that cannot shrink: shrinking would end this process by SIGBUS.
 #[derive(Debug)]
-pub struct FrameMemory {
+pub(crate) struct FrameMemory {
     at: NonNull<c_void>,
     len: usize,
     descriptor: OwnedFd,
@@ -62,7 +62,7 @@ impl FrameMemory {
 
     /// Announces the beginning or end of reading: the kernel synchronizes the processor's caches with what the camera
     /// has written (Linux, "Buffer Sharing and Synchronization (dma-buf)").
-    pub fn read_begins(&self, begins: bool) {
+    pub(crate) fn read_begins(&self, begins: bool) {
         /// `_IOW('b', 0, struct dma_buf_sync)`, a structure of one 64-bit number.
         const DMA_BUF_IOCTL_SYNC: libc::Ioctl = 0x4008_6200;
         const READ: u64 = 1;

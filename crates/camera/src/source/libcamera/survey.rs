@@ -54,6 +54,7 @@ pub struct FittingHelper {
 pub struct Listed {
     /// libcamera's permanent id.
     pub id: String,
+    /// The sensor's name.
     pub model: String,
     /// Formats and sizes.
     pub formats: Vec<CameraFormat>,

@@ -15,7 +15,7 @@ mod street;
 
 use std::time::{Duration, Instant};
 
-pub use scene::{Heading, KnownBox, KnownCrossing, SimClass, boxes, crossings};
+pub use scene::{Heading, boxes, crossings};
 
 use super::pace::Pace;
 use super::{FormatRequest, Opener, Source, StreamFormat};
@@ -316,6 +316,7 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::scene::SimClass;
     use super::*;
     use tallycam_base::proptest_floats::between;
 

@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::media::control::control_name;
+use crate::media::control_name;
 use crate::media::{Control, ControlKind, ControlValue};
 
 /// The sharp position of the lens.
@@ -30,7 +30,7 @@ const FOCUS_AUTO: (u32, &str) = (0x009a_090c, "Focus, Automatic Continuous");
 
 /// Values of the controls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OpticsSetting {
+pub(crate) struct OpticsSetting {
     /// Added to luma.
     pub brightness: i64,
     /// Position of the lens.
@@ -41,7 +41,7 @@ pub struct OpticsSetting {
 
 /// The controls. Like a camera's, they keep their values while the scene is closed. Clones share them.
 #[derive(Debug, Clone)]
-pub struct SimControls(Arc<Mutex<OpticsSetting>>);
+pub(crate) struct SimControls(Arc<Mutex<OpticsSetting>>);
 
 impl SimControls {
     /// All at their defaults, with the lens in focus.
@@ -50,7 +50,7 @@ impl SimControls {
     }
 
     /// The values for the next frame; autofocus moves the lens by one step.
-    pub fn for_frame(&self) -> OpticsSetting {
+    pub(crate) fn for_frame(&self) -> OpticsSetting {
         let mut setting = self.lock();
         if setting.is_auto {
             setting.focus += (SHARP - setting.focus).clamp(-PACE, PACE);
@@ -106,7 +106,7 @@ impl SimControls {
 
 /// Applies the controls to frames. Keeps its buffers between frames, and has none until they are needed.
 #[derive(Debug, Default)]
-pub struct Optics {
+pub(crate) struct Optics {
     seen: Vec<u8>,
     between: Vec<u8>,
     sums: Vec<u32>,

@@ -108,13 +108,6 @@ pub struct KnownBox {
     pub bottom: f32,
 }
 
-impl KnownBox {
-    /// The middle of the lower edge: the point that crosses lines.
-    pub fn bottom_center(&self) -> (f32, f32) {
-        ((self.left + self.right) / 2.0, self.bottom)
-    }
-}
-
 /// Every crossing of the middle line in the frames `from..to` of a seed, by frame.
 ///
 /// `fps` is the frame rate; unless it is finite and > 0 there are no crossings. The size of the frame makes no
@@ -324,7 +317,7 @@ impl SimScene {
     }
 
     /// Puts all who are on the way at `time` (seconds from frame 0) into `movers`, the farthest first.
-    pub fn movers_at(&mut self, time: f64, movers: &mut Vec<(Mover, RoadPosition)>) {
+    pub(crate) fn movers_at(&mut self, time: f64, movers: &mut Vec<(Mover, RoadPosition)>) {
         movers.clear();
         self.plan_act(act_at(time));
         let here = self.entering.iter().filter(|mover| mover.enters <= time && time < mover.leaves_at());
@@ -440,7 +433,7 @@ impl Dice {
         dice
     }
 
-    pub fn next_u64(&mut self) -> u64 {
+    pub(crate) fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -449,7 +442,7 @@ impl Dice {
     }
 
     /// A fraction: 0 ≤ x < 1.
-    pub fn unit_interval(&mut self) -> f64 {
+    pub(crate) fn unit_interval(&mut self) -> f64 {
         (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64
     }
 
@@ -475,7 +468,7 @@ mod tests {
                 let boxes = boxes(seed, frame, fps, 1280, 720);
                 let mut now = HashMap::new();
                 for b in &boxes {
-                    let x = b.bottom_center().0;
+                    let x = (b.left + b.right) / 2.0;
                     let direction = match before.get(&b.id) {
                         Some(&was) if was <= 0.5 && x > 0.5 => Some(Heading::LeftToRight),
                         Some(&was) if was >= 0.5 && x < 0.5 => Some(Heading::RightToLeft),

@@ -26,7 +26,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::address::CameraUrl;
 use crate::media::{SourceError, SourceErrorKind};
-use tallycam_base::instance_id;
+use tallycam_base::{INSTANCE_FIELD, instance_id};
 
 /// Time limit for connecting to a camera, and again for the TLS handshake.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -144,7 +144,7 @@ impl UrlConnection {
         let mut request = Request::get(address.path.as_str())
             .header(HOST, address.host_field())
             .header(USER_AGENT, concat!("tallycam/", env!("CARGO_PKG_VERSION")))
-            .header(instance_id::FIELD, instance_id::instance_id())
+            .header(INSTANCE_FIELD, instance_id())
             .header(ACCEPT_ENCODING, "identity")
             .header(ACCEPT, "multipart/x-mixed-replace, image/jpeg, */*;q=0.5");
         if let Some(authorization) = authorization {

@@ -55,7 +55,7 @@ impl Interval {
 
 /// The sizes (width, height in pixels) offered in one format.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SizeRange {
+pub(crate) enum SizeRange {
     /// Exactly these.
     List(Vec<(u32, u32)>),
     /// Every `step` from `min` to `max`; a step of 0 means 1.
@@ -73,7 +73,7 @@ pub enum SizeRange {
 
 /// The intervals offered at one format and size.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Intervals {
+pub(crate) enum Intervals {
     /// Exactly these.
     List(Vec<Interval>),
     /// Every `step` from `min` (fastest) to `max`; `None`: any value between them.
@@ -91,7 +91,7 @@ pub enum Intervals {
 
 /// One pixel format a camera offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Offer {
+pub(crate) struct Offer {
     /// The format.
     pub fourcc: Fourcc,
     /// The driver's description.
@@ -101,7 +101,7 @@ pub struct Offer {
 
 /// The mode to request from the driver.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ModeChoice {
+pub(crate) struct ModeChoice {
     /// Pixel format.
     pub fourcc: Fourcc,
     /// Width in pixels.

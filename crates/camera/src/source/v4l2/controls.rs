@@ -4,7 +4,7 @@
 use std::io;
 
 use super::sys::ControlAnswer;
-use crate::media::control::control_name;
+use crate::media::control_name;
 use crate::media::{Control, ControlKind};
 
 /// `V4L2_CTRL_TYPE_…` of `linux/videodev2.h`.
@@ -51,7 +51,7 @@ pub trait Ask {
 
 /// Why a control is omitted: the reason, or `None` if it is of no use here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftOut(pub Option<String>);
+pub(crate) struct LeftOut(pub Option<String>);
 
 /// The control described by `answer`.
 ///
@@ -140,7 +140,7 @@ fn allowed(kind: &ControlKind, default: i64, value: i64) -> f64 {
 }
 
 /// Makes names unique: the second control with the same title becomes `NAME_2`.
-pub fn make_names_unique(controls: &mut [Control]) {
+pub(crate) fn make_names_unique(controls: &mut [Control]) {
     for at in 1..controls.len() {
         let (before, rest) = controls.split_at_mut(at);
         let Some(control) = rest.first_mut() else { return };

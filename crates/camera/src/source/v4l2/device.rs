@@ -45,7 +45,7 @@ pub struct Device {
 
 /// The mode of a started device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StartedStream {
+pub(crate) struct StartedStream {
     /// The frame format that the driver reports.
     pub format: sys::DeviceFormat,
     /// Time between frames, if the driver tells.
@@ -68,7 +68,7 @@ pub enum Ready {
 }
 
 /// A frame in a driver's buffer; dropping it returns the buffer.
-pub struct Buffer(rscam::Frame);
+pub(crate) struct Buffer(rscam::Frame);
 
 impl Buffer {
     /// The frame's bytes, as many as the driver has written.
@@ -77,7 +77,7 @@ impl Buffer {
     }
 
     /// The driver's time stamp of the frame in microseconds, mostly on `CLOCK_MONOTONIC`.
-    pub fn timestamp_us(&self) -> u64 {
+    pub(crate) fn timestamp_us(&self) -> u64 {
         self.0.get_timestamp()
     }
 }
@@ -137,12 +137,12 @@ impl Device {
     ///
     /// # Errors
     /// The system's.
-    pub fn capability(&self) -> io::Result<sys::Capability> {
+    pub(crate) fn capability(&self) -> io::Result<sys::Capability> {
         sys::capability(self.fd())
     }
 
     /// The pixel formats and sizes it offers, in its own order.
-    pub fn list_formats(&self) -> Vec<Offer> {
+    pub(crate) fn list_formats(&self) -> Vec<Offer> {
         // The iterator repeats an error for ever, so it ends at the first one.
         let mut offers: Vec<Offer> = Vec::new();
         for format in self.camera.formats().map_while(Result::ok) {
@@ -323,7 +323,7 @@ impl Device {
     ///
     /// # Errors
     /// The system's: `ENODEV` when unplugged, `EIO` for a frame that was lost inside the device.
-    pub fn dequeue(&self) -> io::Result<Option<Buffer>> {
+    pub(crate) fn dequeue(&self) -> io::Result<Option<Buffer>> {
         match self.camera.capture() {
             Ok(frame) => Ok(Some(Buffer(frame))),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
@@ -333,7 +333,7 @@ impl Device {
 
     /// The driver's sequence number of the frame in `buffer`. rscam does not expose it, so the driver is asked for
     /// the buffer with the same time stamp. `None` if the driver does not stamp its frames.
-    pub fn frame_sequence(&mut self, buffer: &Buffer) -> Option<u32> {
+    pub(crate) fn frame_sequence(&mut self, buffer: &Buffer) -> Option<u32> {
         let time = buffer.timestamp_us();
         let place = buffer.bytes().as_ptr() as usize;
         let number = |index| sys::frame_number(self.fd(), index).ok().filter(|n| n.timestamp_us == time);
@@ -364,7 +364,7 @@ impl Drop for Device {
 
 /// Why a device could not be started.
 #[derive(Debug, thiserror::Error)]
-pub enum DeviceStartError {
+pub(crate) enum DeviceStartError {
     /// The system's answer.
     #[error(transparent)]
     System(#[from] io::Error),

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::media::{SourceError, SourceErrorKind};
 
 /// The fault for the system's `error` while `doing` ("open", "start") the camera at `path`.
-pub fn io_fault(path: &Path, doing: &str, error: &io::Error) -> SourceError {
+pub(crate) fn io_fault(path: &Path, doing: &str, error: &io::Error) -> SourceError {
     let name = path.display();
     match error.raw_os_error() {
         Some(libc::ENOENT | libc::ENOTDIR) => absent_fault(path),
@@ -36,14 +36,14 @@ pub fn io_fault(path: &Path, doing: &str, error: &io::Error) -> SourceError {
 }
 
 /// The fault if there is nothing at `path`.
-pub fn absent_fault(path: &Path) -> SourceError {
+pub(crate) fn absent_fault(path: &Path) -> SourceError {
     SourceError::new(SourceErrorKind::Absent, format!("{} does not exist", path.display()))
         .hint("plug it in, or choose another camera")
         .shell("`tallycam devices` lists the cameras")
 }
 
 /// The fault for a device that has disappeared.
-pub fn unplugged_fault(path: &Path) -> SourceError {
+pub(crate) fn unplugged_fault(path: &Path) -> SourceError {
     SourceError::new(SourceErrorKind::Unplugged, format!("{} was unplugged", path.display()))
         .hint("plug it in again; it is reopened automatically")
 }

@@ -83,7 +83,7 @@ impl Nodes {
     }
 
     /// True if there is a node that [`refresh`](Nodes::refresh) has not seen.
-    pub fn has_new_node(&self) -> bool {
+    pub(crate) fn has_new_node(&self) -> bool {
         node_paths(&self.root).iter().any(|path| !self.seen.contains(path))
     }
 }

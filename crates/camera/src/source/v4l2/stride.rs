@@ -8,7 +8,7 @@ use crate::media::Fourcc;
 /// not longer than a buffer. Some drivers report nothing, or report padded rows and send tight ones, or the other way
 /// round. Then the length decides, if exactly one stride fits it. A JPEG frame has no rows: 0, unless it is empty or
 /// longer than its buffer.
-pub fn frame_stride(
+pub(crate) fn frame_stride(
     fourcc: Fourcc,
     (width, height): (u32, u32),
     (bytes_per_line, size_image): (u32, u32),

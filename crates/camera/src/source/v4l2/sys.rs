@@ -59,7 +59,7 @@ unsafe impl IoctlArgument for RawCapability {
 
 /// Driver, name and capabilities of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Capability {
+pub(crate) struct Capability {
     /// Name of the driver: "uvcvideo".
     pub driver: String,
     /// Name of the device: "HD Pro Webcam C920".
@@ -74,7 +74,7 @@ pub struct Capability {
 ///
 /// # Errors
 /// The system's; `ENOTTY` if it is no V4L2 device.
-pub fn capability(fd: BorrowedFd<'_>) -> io::Result<Capability> {
+pub(crate) fn capability(fd: BorrowedFd<'_>) -> io::Result<Capability> {
     const DEVICE_CAPS: u32 = 0x8000_0000;
     let mut raw = RawCapability::default();
     ioctl_retry(fd, &mut raw)?;
@@ -109,7 +109,7 @@ unsafe impl IoctlArgument for RawFormat {
 
 /// The current format of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeviceFormat {
+pub(crate) struct DeviceFormat {
     /// Width in pixels.
     pub width: u32,
     /// Height in pixels.
@@ -203,7 +203,7 @@ unsafe impl IoctlArgument for RawControl {
 
 /// A device's answer about one control. Numbers are those of 32-bit controls; others have ranges of their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ControlAnswer {
+pub(crate) struct ControlAnswer {
     /// `V4L2_CID_…`.
     pub id: u32,
     /// `V4L2_CTRL_TYPE_…`.
@@ -243,7 +243,7 @@ pub fn control(fd: BorrowedFd<'_>, id: u32) -> io::Result<ControlAnswer> {
 /// The first control after `id` (0 to start); `None` at the end.
 ///
 /// rscam's own iteration gets stuck at a control whose value cannot be read.
-pub fn control_after(fd: BorrowedFd<'_>, id: u32) -> Option<ControlAnswer> {
+pub(crate) fn control_after(fd: BorrowedFd<'_>, id: u32) -> Option<ControlAnswer> {
     // A driver that does not move forward would cause an endless loop.
     control(fd, id | NEXT_CONTROL).ok().filter(|next| next.id > id)
 }
@@ -264,7 +264,7 @@ unsafe impl IoctlArgument for RawValue {
 ///
 /// # Errors
 /// The system's: `EACCES` for a write-only control.
-pub fn control_value(fd: BorrowedFd<'_>, id: u32) -> io::Result<i32> {
+pub(crate) fn control_value(fd: BorrowedFd<'_>, id: u32) -> io::Result<i32> {
     let mut raw = RawValue { id, value: 0 };
     ioctl_retry(fd, &mut raw)?;
     Ok(raw.value)
@@ -285,7 +285,7 @@ unsafe impl IoctlArgument for RawChoice {
 }
 
 /// `VIDIOC_QUERYMENU`: choice `index` of a menu as text, or of an integer menu as a number; `None` for a gap.
-pub fn query_choice(fd: BorrowedFd<'_>, id: u32, index: u32, is_number: bool) -> Option<String> {
+pub(crate) fn query_choice(fd: BorrowedFd<'_>, id: u32, index: u32, is_number: bool) -> Option<String> {
     let mut raw = RawChoice { id, index, name: [0; 32], reserved: 0 };
     ioctl_retry(fd, &mut raw).ok()?;
     if !is_number {
@@ -319,7 +319,7 @@ unsafe impl IoctlArgument for RawBuffer {
 
 /// The driver's data about the frame in a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FrameNumber {
+pub(crate) struct FrameNumber {
     /// Time stamp in microseconds, on the driver's clock.
     pub timestamp_us: u64,
     /// The driver's sequence number, which skips lost frames.
@@ -330,7 +330,7 @@ pub struct FrameNumber {
 ///
 /// # Errors
 /// The system's; `EINVAL` if there is no such buffer.
-pub fn frame_number(fd: BorrowedFd<'_>, index: u32) -> io::Result<FrameNumber> {
+pub(crate) fn frame_number(fd: BorrowedFd<'_>, index: u32) -> io::Result<FrameNumber> {
     let mut raw = RawBuffer {
         index,
         kind: VIDEO_CAPTURE,
@@ -356,7 +356,7 @@ pub fn frame_number(fd: BorrowedFd<'_>, index: u32) -> io::Result<FrameNumber> {
 ///
 /// # Errors
 /// `/proc/self/fd` cannot be read.
-pub fn open_descriptors(rdev: u64) -> io::Result<Vec<RawFd>> {
+pub(crate) fn open_descriptors(rdev: u64) -> io::Result<Vec<RawFd>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc/self/fd")? {
         let number = entry?.file_name().to_str().and_then(|name| name.parse().ok());

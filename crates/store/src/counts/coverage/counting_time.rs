@@ -12,11 +12,11 @@ use crate::counts::clock_correction::WallClock;
 use crate::counts::rows::CountsRowError;
 
 /// A span is extended on its own when it is this far behind.
-pub const EXTEND_AFTER_US: i64 = 30_000_000;
+pub(crate) const EXTEND_AFTER_US: i64 = 30_000_000;
 
 /// The last span of a run.
 #[derive(Debug, Clone, PartialEq)]
-pub struct OpenSpan {
+pub(crate) struct OpenSpan {
     pub id: i64,
     pub cover: Coverage,
     pub from_mono_us: i64,
@@ -50,7 +50,7 @@ impl OpenSpan {
     }
 
     /// Extends the span to this time; an earlier time changes nothing.
-    pub fn extend_to(
+    pub(crate) fn extend_to(
         &mut self,
         connection: &Connection,
         mono_us: i64,

@@ -222,7 +222,7 @@ fn all_gaps(spans: &[CoverageSpan], scene: Scene, from_us: i64, to_us: i64) -> V
 
 /// Times of lines, as (from, to).
 #[derive(Default)]
-pub struct LineTimes {
+pub(crate) struct LineTimes {
     pub drawn: Vec<(i64, i64)>,
     /// Times in which they were drawn and the detector knew one of their classes.
     pub able: Vec<(i64, i64)>,
@@ -230,7 +230,7 @@ pub struct LineTimes {
 
 /// State of a line while its changes are read.
 #[derive(Default)]
-pub struct LineNow {
+pub(crate) struct LineNow {
     pub drawn_since: Option<i64>,
     pub is_unable: bool,
     pub able_since: Option<i64>,

@@ -15,7 +15,7 @@ const MOST_CHANGES: usize = 64;
 
 /// The versions of the lines.
 #[derive(Debug, Clone, Default)]
-pub struct LineHistory(BTreeMap<u64, Line>);
+pub(crate) struct LineHistory(BTreeMap<u64, Line>);
 
 #[derive(Debug, Clone, Default)]
 struct Line {
@@ -62,7 +62,7 @@ impl LineHistory {
 
     /// Records a verdict on this version of a line. Returns the time since which it holds, if the version is newer
     /// than the last verdict.
-    pub fn record_verdict(&mut self, line: u64, version: u64) -> Option<i64> {
+    pub(crate) fn record_verdict(&mut self, line: u64, version: u64) -> Option<i64> {
         let line = self.0.entry(line).or_default();
         line.judged = line.judged.max(version);
         let heard = line.changes.partition_point(|&(changed, _)| changed <= line.judged);

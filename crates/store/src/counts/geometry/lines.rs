@@ -164,7 +164,7 @@ pub fn load_all(connection: &Connection) -> Result<Vec<LineRow>, CountsRowError>
 }
 
 /// Moves of lines between two wall times: line number and time, oldest first.
-pub fn list_moves(
+pub(crate) fn list_moves(
     connection: &Connection,
     from_us: i64,
     to_us: i64,
@@ -178,7 +178,7 @@ pub fn list_moves(
 
 /// Creates the simulation's first line, once in the life of `counts.db`, and only if no line was ever drawn there and
 /// the operator's file has none.
-pub fn create_sim_line(tx: &CountsTransaction<'_>) -> Result<bool, CountsFault> {
+pub(crate) fn create_sim_line(tx: &CountsTransaction<'_>) -> Result<bool, CountsFault> {
     const KEY: &str = "sim_line_made";
     let made: Option<i64> = tx
         .connection
@@ -208,7 +208,7 @@ pub fn create_sim_line(tx: &CountsTransaction<'_>) -> Result<bool, CountsFault> 
 /// Stores which of these lines the current detector can count on since `since`, and which it cannot. Unchanged
 /// verdicts are not repeated. A negative verdict on a new or changed line holds since that change, because the
 /// detector thread learns of it later.
-pub fn record_verdicts(
+pub(crate) fn record_verdicts(
     tx: &CountsTransaction<'_>,
     judging: &mut LineHistory,
     judged: &[LineStatus],

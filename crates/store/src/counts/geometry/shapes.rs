@@ -13,10 +13,10 @@ use crate::counts::{EditError, Scene};
 use tallycam_base::{Fault, FaultKind};
 
 /// Maps a point of the old picture to the new one.
-pub type Turn<'a> = &'a dyn Fn([f64; 2]) -> [f64; 2];
+pub(crate) type Turn<'a> = &'a dyn Fn([f64; 2]) -> [f64; 2];
 
 /// A row of a table of shapes.
-pub trait ShapeRow: Sized {
+pub(crate) trait ShapeRow: Sized {
     /// The user's values.
     type Draft: Clone + PartialEq;
     /// The word for it in messages.
@@ -54,7 +54,7 @@ pub trait ShapeRow: Sized {
 }
 
 /// The columns that every shape has.
-pub struct ShapeColumns<'a, D> {
+pub(crate) struct ShapeColumns<'a, D> {
     pub id: u64,
     pub version: u64,
     pub scene: Option<Scene>,

@@ -1,8 +1,8 @@
 //! Checks drafts of lines and zones, with messages for their authors. Pure.
 
 use crate::counts::{EditError, LineDraft, ZoneDraft};
-use tallycam_base::outline;
 use tallycam_base::unicode::{is_blank, is_unseen_control};
+use tallycam_base::{CROSSES_ITSELF, crosses_itself};
 use tallycam_vision::{CountingLine, LineError, LineId, Point, Polygon};
 
 /// Maximum number of lines in a scene, including those of the operator's file.
@@ -78,8 +78,8 @@ fn corners(points: &[[f64; 2]]) -> Result<(), EditError> {
             .iter()
             .any(|beyond| !corners.is_empty() && corners.iter().all(beyond));
     Polygon::new(corners).map_err(|error| wrong(error.to_string()))?;
-    if outline::crosses_itself(points) {
-        return Err(wrong(format!("the outline of the zone {}", outline::CROSSES_ITSELF)));
+    if crosses_itself(points) {
+        return Err(wrong(format!("the outline of the zone {}", CROSSES_ITSELF)));
     }
     if is_beyond {
         return Err(wrong(String::from("the zone is outside the picture; coordinates go from 0 to 1")));

@@ -20,7 +20,7 @@ use crate::counts::BucketSize;
 const HOUR_US: i64 = 3_600_000_000;
 
 #[derive(Debug, Clone)]
-pub struct Calendar {
+pub(crate) struct Calendar {
     zone: TimeZone,
     day_starts: i8,
 }
@@ -70,7 +70,7 @@ impl Calendar {
     }
 
     /// The hour of the wall clock, 0–23.
-    pub fn hour_of_day(&self, at_us: i64) -> u8 {
+    pub(crate) fn hour_of_day(&self, at_us: i64) -> u8 {
         self.zone.to_datetime(instant(at_us)).hour().unsigned_abs()
     }
 

@@ -13,7 +13,7 @@ pub fn is_open((open, close): OpeningHours, hour: u8) -> bool {
 }
 
 /// An hourly bucket that can be merged.
-pub trait Bucket {
+pub(crate) trait Bucket {
     /// Start and end, wall time in microseconds.
     fn bounds(&mut self) -> (&mut u64, &mut u64);
     /// Adds a further hour.
@@ -24,7 +24,7 @@ pub trait Bucket {
 
 /// Merges the buckets of `hourly` (in order) that are within `hours` into buckets of this size. Buckets without an
 /// open hour are left out. Without `hours` the input is returned unchanged.
-pub fn open_buckets<T: Bucket>(
+pub(crate) fn open_buckets<T: Bucket>(
     hourly: Vec<T>,
     size: BucketSize,
     hours: Option<OpeningHours>,

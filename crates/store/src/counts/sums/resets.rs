@@ -6,7 +6,7 @@ use crate::counts::rows::{CountsRowError, unsigned};
 use crate::counts::writer::transaction::{CountsFault, CountsTransaction};
 use crate::counts::{EditError, Reset, Scene};
 
-pub fn reset_tallies(tx: &CountsTransaction<'_>, line: Option<u64>) -> Result<Reset, CountsFault> {
+pub(crate) fn reset_tallies(tx: &CountsTransaction<'_>, line: Option<u64>) -> Result<Reset, CountsFault> {
     if let Some(id) = line {
         let is_there: bool = tx.connection.query_row(
             "SELECT EXISTS (SELECT 1 FROM lines WHERE id = ?1 AND NOT deleted)",
@@ -39,7 +39,7 @@ pub fn undo_reset(tx: &CountsTransaction<'_>, id: u64) -> Result<(), CountsFault
 }
 
 /// The stored resets of a scene between two wall times, oldest first.
-pub fn load_resets(
+pub(crate) fn load_resets(
     connection: &rusqlite::Connection,
     scene: Scene,
     from_us: i64,

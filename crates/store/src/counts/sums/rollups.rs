@@ -16,7 +16,7 @@ use tallycam_vision::Direction;
 
 /// The key of a sum.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RollupTable {
+pub(crate) struct RollupTable {
     pub scene: Scene,
     pub line: u64,
     pub class: Arc<str>,
@@ -25,7 +25,7 @@ pub struct RollupTable {
 
 /// Changes to the sums, collected before they are written.
 #[derive(Debug)]
-pub struct RollupChanges<'a> {
+pub(crate) struct RollupChanges<'a> {
     calendar: &'a Calendar,
     /// The buckets of the last crossing, cached because crossings come in bunches.
     hour: (i64, i64),
@@ -103,7 +103,7 @@ impl<'a> RollupChanges<'a> {
 /// Maximum number of rows in memory while all sums are rebuilt.
 const MOST_GATHERED: usize = 20_000;
 
-pub fn for_each_crossing(
+pub(crate) fn for_each_crossing(
     connection: &Connection,
     mut each: impl FnMut(i64, RollupTable, i64) -> Result<(), CountsRowError>,
 ) -> Result<(), CountsRowError> {
@@ -129,7 +129,7 @@ pub fn for_each_crossing(
 }
 
 /// Computes all sums again from the crossings.
-pub fn rebuild(connection: &Connection, calendar: &Calendar) -> Result<(), CountsRowError> {
+pub(crate) fn rebuild(connection: &Connection, calendar: &Calendar) -> Result<(), CountsRowError> {
     connection.execute_batch("DELETE FROM hourly; DELETE FROM daily;")?;
     let mut changes = RollupChanges::new(calendar);
     for_each_crossing(connection, |id, kind, wall_us| {

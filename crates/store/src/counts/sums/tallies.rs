@@ -16,7 +16,7 @@ type Sums = BTreeMap<(u64, Arc<str>, Direction), u64>;
 /// The current day and its resets. Created again when the day, the scene or a reset changes, or the clock moved rows.
 /// Otherwise today's sums are a short read.
 #[derive(Debug)]
-pub struct TodayTotals {
+pub(crate) struct TodayTotals {
     scene: Scene,
     /// Start and end of the day, wall time in microseconds.
     day: (i64, i64),
@@ -82,7 +82,7 @@ impl TodayTotals {
     }
 
     /// Today's sums of `lines`.
-    pub fn load_tallies(
+    pub(crate) fn load_tallies(
         &self,
         connection: &Connection,
         lines: &[LineRow],

@@ -12,7 +12,7 @@ use crate::counts::sums::rollups::{RollupChanges, RollupTable};
 
 /// Maximum number of thumbnails, some 50 MB; only the newest stay. `counts.db` keeps crossings for ever, so their
 /// images must not fill the disk.
-pub const MOST_THUMBNAILS: i64 = 10_000;
+pub(crate) const MOST_THUMBNAILS: i64 = 10_000;
 
 pub(super) fn load_line_ids(connection: &Connection) -> Result<BTreeSet<u64>, CountsRowError> {
     let mut query = connection.prepare("SELECT id FROM lines")?;

@@ -63,7 +63,7 @@ impl CountsWriter {
         new.query_map([self.announced], crossing)?.collect()
     }
 
-    pub fn publish_edits(&mut self) -> Result<(), CountsRowError> {
+    pub(crate) fn publish_edits(&mut self) -> Result<(), CountsRowError> {
         self.all_lines = lines::load_all(&self.connection)?;
         self.line_ids = self.all_lines.iter().map(|line| line.id).collect();
         let shown: Vec<LineRow> =
@@ -98,7 +98,7 @@ impl CountsWriter {
         Ok(())
     }
 
-    pub fn load_totals(&mut self) -> Result<(), CountsRowError> {
+    pub(crate) fn load_totals(&mut self) -> Result<(), CountsRowError> {
         let scene = self.state.scene;
         let mut query = self.connection.prepare(
             "SELECT line, class, direction, sum(count) FROM daily WHERE scene = ?1 GROUP BY line, class, direction",
@@ -115,7 +115,7 @@ impl CountsWriter {
     }
 
     /// Publishes today's sums, the totals and the current span.
-    pub fn publish_sums(&mut self) -> Result<(), CountsRowError> {
+    pub(crate) fn publish_sums(&mut self) -> Result<(), CountsRowError> {
         let tallies = self.board.load_tallies(&self.connection, &self.all_lines)?;
         self.shared.tallies.send_if_modified(|old| {
             let is_new = **old != tallies;

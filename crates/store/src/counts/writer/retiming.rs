@@ -10,7 +10,7 @@ use crate::counts::sums::calendar::Calendar;
 use crate::counts::sums::rollups::{self, RollupChanges, RollupTable};
 
 /// Stores the calendar of the sums. If it differs from the stored one, computes the sums again.
-pub fn record_calendar(connection: &Connection, calendar: &Calendar) -> Result<(), CountsRowError> {
+pub(crate) fn record_calendar(connection: &Connection, calendar: &Calendar) -> Result<(), CountsRowError> {
     let identity = calendar.identity();
     let kept: Option<String> = connection
         .query_row("SELECT value FROM settings WHERE key = 'calendar'", [], |row| row.get(0))
@@ -27,7 +27,7 @@ pub fn record_calendar(connection: &Connection, calendar: &Calendar) -> Result<(
 }
 
 /// The end of the newest span of a sure clock; 0 without one.
-pub fn newest_sure_end(connection: &Connection) -> Result<i64, CountsRowError> {
+pub(crate) fn newest_sure_end(connection: &Connection) -> Result<i64, CountsRowError> {
     connection
         .query_row("SELECT to_us FROM spans WHERE sure ORDER BY to_us DESC LIMIT 1", [], |row| row.get(0))
         .optional()
@@ -35,7 +35,7 @@ pub fn newest_sure_end(connection: &Connection) -> Result<i64, CountsRowError> {
 }
 
 /// The current span with its stored wall times.
-pub fn reload_open_span(
+pub(crate) fn reload_open_span(
     connection: &Connection,
     span: Option<OpenSpan>,
 ) -> Result<Option<OpenSpan>, CountsRowError> {
@@ -50,7 +50,7 @@ pub fn reload_open_span(
 }
 
 /// Applies a clock change to the rows of this boot.
-pub fn apply_change(
+pub(crate) fn apply_change(
     connection: &Connection,
     change: ClockChange,
     boot: i64,

@@ -9,13 +9,14 @@ use crate::counts::sums::calendar::Calendar;
 use crate::counts::{EditError, Scene, StoreError};
 
 /// An edit within the transaction. Returns the function that reports the outcome of the commit.
-pub type CountsJob = Box<dyn FnOnce(&CountsTransaction<'_>) -> Result<CountsOnCommit, CountsFault> + Send>;
+pub(crate) type CountsJob =
+    Box<dyn FnOnce(&CountsTransaction<'_>) -> Result<CountsOnCommit, CountsFault> + Send>;
 
 /// Reports the outcome to the waiting caller.
-pub type CountsOnCommit = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+pub(crate) type CountsOnCommit = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 /// The context of an edit.
-pub struct CountsTransaction<'a> {
+pub(crate) struct CountsTransaction<'a> {
     /// The writer's connection, within a transaction.
     pub connection: &'a Connection,
     /// The time of the edit.
@@ -38,7 +39,7 @@ pub struct Moment {
 
 /// Why an edit failed.
 #[derive(Debug)]
-pub enum CountsFault {
+pub(crate) enum CountsFault {
     /// The edit is invalid; only it is refused.
     Edit(EditError),
     /// The file failed, and with it the whole turn.

@@ -10,7 +10,7 @@ pub type Read<'a> = &'a mut dyn FnMut(u64, &mut [u8]) -> io::Result<()>;
 
 /// A trunk page of the list.
 #[derive(Debug)]
-pub struct Trunk {
+pub(crate) struct Trunk {
     pub number: u32,
     /// Number of bytes with a meaning.
     pub used: usize,
@@ -19,7 +19,7 @@ pub struct Trunk {
 
 /// A walk along the list.
 #[derive(Debug)]
-pub struct FreeListWalk {
+pub(crate) struct FreeListWalk {
     page: usize,
     pages: u32,
     /// The next trunk as the file names it, from 1; 0 is none.

@@ -20,7 +20,7 @@ use tallycam_base::private;
 
 /// The state of one backup.
 #[derive(Debug)]
-pub struct Frozen {
+pub(crate) struct Frozen {
     page: usize,
     pages: u32,
     /// The first page that has not been read, from 0.
@@ -57,13 +57,13 @@ impl Frozen {
     }
 
     /// Excludes the leaves of a trunk of the free list, and the unused part of the trunk itself.
-    pub fn exclude_free_pages(&mut self, trunk: &Trunk) {
+    pub(crate) fn exclude_free_pages(&mut self, trunk: &Trunk) {
         self.cut.insert(trunk.number, trunk.used);
         trunk.leaves.iter().for_each(|&leaf| self.unused.set(leaf));
     }
 
     /// Original bytes of a page, before the first `read`. `read` reads the file.
-    pub fn read_original(
+    pub(crate) fn read_original(
         &self,
         at: u64,
         into: &mut [u8],
@@ -77,7 +77,7 @@ impl Frozen {
 
     /// Must be called before the bytes from `from` to `to` change. Saves the pages that the backup still needs.
     /// `read` reads the file.
-    pub fn before_change(
+    pub(crate) fn before_change(
         &mut self,
         from: u64,
         to: u64,
@@ -258,7 +258,7 @@ fn zero_unused_bytes(page: &mut [u8], head: usize) {
 
 /// A set of page numbers, one bit each.
 #[derive(Debug, Default)]
-pub struct PageSet(Vec<u64>);
+pub(crate) struct PageSet(Vec<u64>);
 
 impl PageSet {
     /// An empty set for numbers below `count`.

@@ -306,14 +306,14 @@ static METHODS: sqlite3_io_methods = sqlite3_io_methods {
 /// The file behind a connection that [`open`] opened, for operations that SQL lacks. It borrows the connection, so
 /// that the file stays open and no statement runs meanwhile: a connection is not used by two threads at once.
 #[derive(Debug)]
-pub struct WriterFile<'c> {
+pub(crate) struct WriterFile<'c> {
     file: *mut sqlite3_file,
     connection: PhantomData<&'c Connection>,
 }
 
 impl<'c> WriterFile<'c> {
     /// `None` if the connection does not use this VFS.
-    pub fn from_connection(connection: &'c Connection) -> Option<WriterFile<'c>> {
+    pub(crate) fn from_connection(connection: &'c Connection) -> Option<WriterFile<'c>> {
         let mut file: *mut sqlite3_file = ptr::null_mut();
         // SAFETY: the connection is open. This operation only writes a pointer to the main file to `out`.
         let code = unsafe {
@@ -359,12 +359,12 @@ impl<'c> WriterFile<'c> {
     }
 
     /// Whether a backup is under way.
-    pub fn is_frozen(&mut self) -> bool {
+    pub(crate) fn is_frozen(&mut self) -> bool {
         self.with_state(|state| state.frozen.is_some())
     }
 
     /// A part of the frozen file, before the first `read_frozen`.
-    pub fn read_frozen_at(&mut self, at: u64, into: &mut [u8]) -> io::Result<()> {
+    pub(crate) fn read_frozen_at(&mut self, at: u64, into: &mut [u8]) -> io::Result<()> {
         self.with_state(|state| match &state.frozen {
             Some(frozen) => frozen.read_original(at, into, |at, into| state.inner.read_all(at, into)),
             None => Err(io::Error::other("the file is not frozen")),
@@ -372,7 +372,7 @@ impl<'c> WriterFile<'c> {
     }
 
     /// Excludes the unused pages that a trunk of the free list names.
-    pub fn exclude_free_pages(&mut self, trunk: &Trunk) {
+    pub(crate) fn exclude_free_pages(&mut self, trunk: &Trunk) {
         self.with_state(|state| {
             if let Some(frozen) = &mut state.frozen {
                 frozen.exclude_free_pages(trunk);
@@ -381,7 +381,7 @@ impl<'c> WriterFile<'c> {
     }
 
     /// The next bytes of the frozen file; 0 at its end.
-    pub fn read_frozen(&mut self, into: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn read_frozen(&mut self, into: &mut [u8]) -> io::Result<usize> {
         self.with_state(|state| match &mut state.frozen {
             Some(frozen) => frozen.read(into, |at, into| state.inner.read_all(at, into)),
             None => Err(io::Error::other("the file is not frozen")),
@@ -389,7 +389,7 @@ impl<'c> WriterFile<'c> {
     }
 
     /// Ends the backup and frees the saved pages.
-    pub fn thaw(&mut self) {
+    pub(crate) fn thaw(&mut self) {
         self.with_state(|state| state.frozen = None);
     }
 }

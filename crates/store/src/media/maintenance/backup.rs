@@ -40,7 +40,7 @@ const TRUNKS_A_STEP: usize = 64;
 const FREEING_PAUSE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 20 });
 
 /// One backup.
-pub struct BackupJob {
+pub(crate) struct BackupJob {
     /// Answered when the file is frozen.
     begun: Option<oneshot::Sender<Result<Backup, MediaError>>>,
     /// The position in the free list, until all of it is read.

@@ -12,7 +12,7 @@ use crate::media::storage::Totals;
 use tallycam_base::ClockTime;
 
 /// The context of a step; no transaction is open.
-pub struct JobDesk<'a> {
+pub(crate) struct JobDesk<'a> {
     pub connection: &'a Connection,
     /// The path of the store, for messages.
     pub file: &'a Path,
@@ -27,7 +27,7 @@ pub struct JobDesk<'a> {
 
 /// The result of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Next {
     /// Continue after this time.
     After(Duration),
     /// The job is done and has answered its caller.
@@ -35,7 +35,7 @@ pub enum Next {
 }
 
 /// A long job. It is dropped unfinished when the store ends or is set aside.
-pub trait Job: Send {
+pub(crate) trait Job: Send {
     /// One step of a few milliseconds. It must end the transaction that it opens.
     fn step(&mut self, tx: &mut JobDesk<'_>) -> Next;
 }

@@ -30,7 +30,7 @@ const WIPED_A_STEP: u64 = 1 << 20;
 /// Pause between two steps, for at most 10 MB a second.
 const PAUSE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 100 });
 
-pub struct VacuumJob {
+pub(crate) struct VacuumJob {
     told: Option<oneshot::Sender<Result<Vacuumed, MediaError>>>,
     /// While deleted data is overwritten: the pages that are done.
     wiped: Option<BTreeSet<u32>>,

@@ -41,7 +41,11 @@ pub fn remove(connection: &Connection, ids: &[u64], totals: &mut Totals) -> Resu
 }
 
 /// Marks an item that retention deletes.
-pub fn mark_retired(connection: &Connection, item: &Item, totals: &mut Totals) -> Result<(), MediaRowError> {
+pub(crate) fn mark_retired(
+    connection: &Connection,
+    item: &Item,
+    totals: &mut Totals,
+) -> Result<(), MediaRowError> {
     mark_for_deletion(connection, item.id, Some(item.kind), item.bytes, totals)
 }
 
@@ -61,7 +65,11 @@ fn mark_for_deletion(
 }
 
 /// Frees about `budget` bytes of marked items. True if there is more.
-pub fn free_up_to(connection: &Connection, budget: u64, totals: &mut Totals) -> Result<bool, MediaRowError> {
+pub(crate) fn free_up_to(
+    connection: &Connection,
+    budget: u64,
+    totals: &mut Totals,
+) -> Result<bool, MediaRowError> {
     let mut next_item = connection.prepare("SELECT id FROM items WHERE state = 2 ORDER BY id LIMIT 1")?;
     let mut next_chunk =
         connection.prepare("SELECT id, bytes FROM chunks WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1")?;
@@ -100,7 +108,7 @@ pub fn free_up_to(connection: &Connection, budget: u64, totals: &mut Totals) -> 
 }
 
 /// Runs a separate turn of freeing in a transaction, if any item is marked. True if there is more.
-pub fn free_some(connection: &Connection, totals: &mut Totals) -> Result<bool, MediaRowError> {
+pub(crate) fn free_some(connection: &Connection, totals: &mut Totals) -> Result<bool, MediaRowError> {
     if !has_marked_items(connection)? {
         return Ok(false);
     }
@@ -113,6 +121,6 @@ pub fn free_some(connection: &Connection, totals: &mut Totals) -> Result<bool, M
 }
 
 /// Whether any item is marked.
-pub fn has_marked_items(connection: &Connection) -> Result<bool, MediaRowError> {
+pub(crate) fn has_marked_items(connection: &Connection) -> Result<bool, MediaRowError> {
     connection.query_row("SELECT EXISTS (SELECT 1 FROM items WHERE state = 2)", [], |row| row.get(0))
 }

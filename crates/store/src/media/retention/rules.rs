@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::media::RetentionRules;
 
 /// Key of the setting.
-pub const SETTING: &str = "retention";
+pub(crate) const SETTING: &str = "retention";
 
 pub fn to_text(rules: &RetentionRules) -> String {
     let seconds = |age: Option<Duration>| age.map(|age| age.as_secs());
@@ -21,7 +21,7 @@ pub fn to_text(rules: &RetentionRules) -> String {
 }
 
 /// `rules` overlaid with those of `text`, except the keys in `pinned`. An unreadable text changes nothing.
-pub fn overlay_rules(mut rules: RetentionRules, text: &str, pinned: &[String]) -> RetentionRules {
+pub(crate) fn overlay_rules(mut rules: RetentionRules, text: &str, pinned: &[String]) -> RetentionRules {
     let Ok(fields) = serde_json::from_str::<BTreeMap<String, Option<u64>>>(text) else {
         log::warn!("media.db: its retention rules cannot be read and are ignored");
         return rules;

@@ -68,7 +68,7 @@ impl MediaWriter {
     }
 
     /// Runs one step of the work that continues while nothing waits: retention, freeing, long work.
-    pub fn run_background(&mut self) {
+    pub(crate) fn run_background(&mut self) {
         if let Err(error) = self.reopen_if_needed() {
             log::debug!("media.db: it cannot be opened again: {error}");
             // Their callers get an error.

@@ -66,7 +66,7 @@ pub fn add_snapshot(tx: &mut MediaTransaction<'_>, new: NewSnapshot) -> Result<I
 }
 
 /// Starts a recording.
-pub fn insert_recording(tx: &mut MediaTransaction<'_>, new: NewRecording) -> Result<u64, MediaFault> {
+pub(crate) fn insert_recording(tx: &mut MediaTransaction<'_>, new: NewRecording) -> Result<u64, MediaFault> {
     tx.require_space(0)?;
     let words = ItemDescription {
         kind: MediaKind::Recording,

@@ -14,7 +14,7 @@ use tallycam_base::ClockTime;
 const UNKNOWN: &str = "none";
 
 /// The row of [`UNKNOWN`], created if missing.
-pub fn unknown_boot(connection: &Connection) -> Result<i64, MediaRowError> {
+pub(crate) fn unknown_boot(connection: &Connection) -> Result<i64, MediaRowError> {
     connection.execute("INSERT OR IGNORE INTO boots (boot, offset_us, sure) VALUES (?1, 0, 0)", [UNKNOWN])?;
     connection.query_row("SELECT id FROM boots WHERE boot = ?1", [UNKNOWN], |row| row.get(0))
 }
@@ -38,7 +38,7 @@ pub fn boot(connection: &Connection, name: &str, now: ClockTime) -> Result<(i64,
 }
 
 /// The newest stored time of a sure clock; 0 without one.
-pub fn newest_sure(connection: &Connection) -> Result<i64, MediaRowError> {
+pub(crate) fn newest_sure(connection: &Connection) -> Result<i64, MediaRowError> {
     connection
         .query_row("SELECT ifnull(max(added_us), 0) FROM items WHERE boot IS NULL", [], |row| row.get(0))
 }
@@ -54,7 +54,7 @@ struct Moved {
 }
 
 /// Applies a clock change to the rows of this boot. True if any has moved.
-pub fn apply_change(
+pub(crate) fn apply_change(
     connection: &Connection,
     change: ClockChange,
     boot: i64,

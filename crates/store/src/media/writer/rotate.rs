@@ -41,7 +41,7 @@ pub fn prepare(connection: &Connection, directory: &Path) -> Result<(), MediaErr
 }
 
 /// Like [`prepare`] for a damaged old store. Unreadable parts start from nothing.
-pub fn prepare_replacement(connection: &Connection, directory: &Path) -> Result<(), MediaError> {
+pub(crate) fn prepare_replacement(connection: &Connection, directory: &Path) -> Result<(), MediaError> {
     create(directory, (last_number(connection).unwrap_or(0), settings(connection).unwrap_or_default()))
 }
 
@@ -100,14 +100,14 @@ pub fn exchange(directory: &Path, date: &str) -> Result<AsideFile, MediaError> {
 }
 
 /// Like [`exchange`] for a damaged old file, which takes its journal along.
-pub fn replace_damaged(directory: &Path, date: &str) -> Result<AsideFile, MediaError> {
+pub(crate) fn replace_damaged(directory: &Path, date: &str) -> Result<AsideFile, MediaError> {
     let aside = move_store_aside(directory, date)?;
     move_file(&directory.join(NEXT_NAME), &directory.join(FILE_NAME))?;
     Ok(aside)
 }
 
 /// Sets an unusable store aside, together with its journal.
-pub fn move_store_aside(directory: &Path, date: &str) -> Result<AsideFile, MediaError> {
+pub(crate) fn move_store_aside(directory: &Path, date: &str) -> Result<AsideFile, MediaError> {
     let file = directory.join(FILE_NAME);
     let name = unused_name(directory, date);
     let aside = directory.join(&name);

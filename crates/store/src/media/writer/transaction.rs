@@ -18,15 +18,15 @@ const LAST_BYTES: u64 = 1 << 20;
 
 /// An edit within the transaction. Returns the function that reports the outcome of the commit. Called with an error,
 /// it only passes that error to its caller.
-pub type MediaJob = Box<
+pub(crate) type MediaJob = Box<
     dyn FnOnce(Result<&mut MediaTransaction<'_>, MediaError>) -> Result<MediaOnCommit, MediaFault> + Send,
 >;
 
 /// Reports the outcome to the waiting caller.
-pub type MediaOnCommit = Box<dyn FnOnce(Result<(), MediaError>) + Send>;
+pub(crate) type MediaOnCommit = Box<dyn FnOnce(Result<(), MediaError>) + Send>;
 
 /// The context of an edit.
-pub struct MediaTransaction<'a> {
+pub(crate) struct MediaTransaction<'a> {
     /// The writer's connection, within a transaction.
     pub connection: &'a Connection,
     /// The path of the store, for messages.
@@ -50,7 +50,7 @@ pub struct MediaTransaction<'a> {
 
 /// Why an edit failed.
 #[derive(Debug)]
-pub enum MediaFault {
+pub(crate) enum MediaFault {
     /// The edit is invalid; only it is refused.
     Edit(MediaError),
     /// The file failed, and with it the whole turn.
@@ -78,7 +78,7 @@ impl MediaTransaction<'_> {
     }
 
     /// Ensures that `bytes` of pictures fit without taking the room of `min_free`. Frees removed items if necessary.
-    pub fn require_space(&mut self, bytes: u64) -> Result<(), MediaFault> {
+    pub(crate) fn require_space(&mut self, bytes: u64) -> Result<(), MediaFault> {
         self.written += bytes;
         let directory = self.file.parent().unwrap_or(Path::new("."));
         let lacks = |connection: &Connection| lacking(connection, directory, self.min_free, bytes);
@@ -116,7 +116,7 @@ pub fn lacking(
 
 /// The writer's state, which a turn changes only if it commits.
 #[derive(Debug, Clone)]
-pub struct MediaState {
+pub(crate) struct MediaState {
     pub wall: WallClock,
     /// Recordings under way with their sums.
     pub recordings: BTreeMap<u64, StoredSums>,

@@ -3,24 +3,24 @@
 use tallycam_base::Fault;
 
 /// The outputs do not hold boxes.
-pub const NO_BOXES: &str = "its boxes lie outside the picture or have no size";
+pub(crate) const NO_BOXES: &str = "its boxes lie outside the picture or have no size";
 
 /// The outputs do not hold scores.
-pub const NO_SCORES: &str = "its scores are no scores";
+pub(crate) const NO_SCORES: &str = "its scores are no scores";
 
 /// The hint for a network of an unknown format.
-pub const DESCRIBE: &str =
+pub(crate) const DESCRIBE: &str =
     "write a .toml of its name (models/README.md says how), put it beside the file, and try again";
 
 /// The fault of a model with another task.
-pub fn other_task(what: &str) -> Fault {
+pub(crate) fn other_task(what: &str) -> Fault {
     Fault::wrong(format!("this is a model for {what}, not one that finds things with upright boxes")).hint(
         "export the plain detection model of the same family (`yolo export model=yolo11n.pt format=onnx`)",
     )
 }
 
 /// The fault of missing labels, or of labels in the wrong number.
-pub fn wrong_labels(network: Option<usize>, labels: String) -> Fault {
+pub(crate) fn wrong_labels(network: Option<usize>, labels: String) -> Fault {
     let network = match network {
         Some(network) => format!("the model tells {network} classes apart"),
         None => String::from("the model does not say which classes it tells apart"),

@@ -8,7 +8,7 @@ use tallycam_base::Fault;
 pub type Found<'a> = dyn FnMut(u16, f32, [f32; 4]) + 'a;
 
 /// Decodes the outputs of one network.
-pub trait Decode: Send + std::fmt::Debug {
+pub(crate) trait Decode: Send + std::fmt::Debug {
     /// Calls `found` for every box with a score of at least `least`, raw: several for one object, in no order.
     /// `outputs` are in the order of [`Network::outputs`](super::super::Network::outputs). A NaN score is below every
     /// `least`.
@@ -21,12 +21,12 @@ pub fn cells(input: &InputShape, stride: u32) -> (usize, usize) {
 }
 
 /// Number of cells of all levels.
-pub fn all_cells(input: &InputShape, strides: &[u32]) -> usize {
+pub(crate) fn all_cells(input: &InputShape, strides: &[u32]) -> usize {
     strides.iter().map(|&stride| cells(input, stride)).map(|(columns, rows)| columns * rows).sum()
 }
 
 /// Output shapes for messages: `[1, 3549, 85] and [1, 4]`.
-pub fn format_shapes(outputs: &[OutputShape]) -> String {
+pub(crate) fn format_shapes(outputs: &[OutputShape]) -> String {
     let all: Vec<String> = outputs.iter().map(|output| format!("{:?}", output.shape)).collect();
     match all.len() {
         0 => String::from("(none)"),
@@ -36,7 +36,7 @@ pub fn format_shapes(outputs: &[OutputShape]) -> String {
 }
 
 /// Number of rows and columns of an output of rows; some exporters write boxes as [1, n, 1, 4].
-pub fn as_rows(shape: &[usize]) -> Option<[usize; 2]> {
+pub(crate) fn as_rows(shape: &[usize]) -> Option<[usize; 2]> {
     let rows = match without_batch(shape, 3) {
         Some(&[n, 1, 4]) if n > 1 => [n, 4],
         _ => without_batch(shape, 2)?.try_into().ok()?,
@@ -51,7 +51,11 @@ pub(super) fn without_batch(shape: &[usize], rank: usize) -> Option<&[usize]> {
 }
 
 /// The error for outputs that do not belong to the family.
-pub fn wrong_outputs(family: &'static str, outputs: &[OutputShape], wanted: impl Into<String>) -> Fault {
+pub(crate) fn wrong_outputs(
+    family: &'static str,
+    outputs: &[OutputShape],
+    wanted: impl Into<String>,
+) -> Fault {
     let (outputs, wanted) = (format_shapes(outputs), wanted.into());
     unfit(format!("the outputs {outputs} are not those of the family {family}, which has {wanted}"))
 }

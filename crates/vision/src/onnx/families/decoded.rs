@@ -39,7 +39,7 @@ impl Decoded {
 
 /// The outputs with the boxes and their scores, and the number of scores a box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DecodedOutputs {
+pub(crate) struct DecodedOutputs {
     /// Index of the output of boxes.
     pub boxes: usize,
     /// Index of the output of scores.
@@ -50,7 +50,7 @@ pub struct DecodedOutputs {
 
 /// Finds boxes and scores among `outputs`. If two outputs have four columns each, `boxes` says which has the boxes.
 /// Among more than two outputs the names decide; other outputs are ignored.
-pub fn find_columns(outputs: &[OutputShape], boxes: usize) -> Option<DecodedOutputs> {
+pub(crate) fn find_columns(outputs: &[OutputShape], boxes: usize) -> Option<DecodedOutputs> {
     let rows = |at: usize| as_rows(&outputs.get(at)?.shape);
     if let [_, _] = outputs {
         let (first, second) = (rows(0)?, rows(1)?);

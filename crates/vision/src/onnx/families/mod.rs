@@ -12,11 +12,12 @@ mod ssd;
 mod yolo;
 mod yolox;
 
-pub use decode::{Decode, Found, all_cells, as_rows, cells, format_shapes, wrong_outputs};
+pub(crate) use decode::{Decode, all_cells, as_rows, format_shapes, wrong_outputs};
+pub use decode::{Found, cells};
 pub(in crate::onnx::families) use decode::{
     best_score, for_each_sure_class, logit, sigmoid, to_pixel_box, without_batch,
 };
-pub use decoded::{DecodedOutputs, find_columns};
+pub(crate) use decoded::find_columns;
 
 use super::card::Family;
 use super::network::{InputShape, OutputShape};
@@ -26,7 +27,7 @@ use tallycam_base::Fault;
 ///
 /// # Errors
 /// The outputs are not the family's, or are for another number of classes.
-pub fn decoder(
+pub(crate) fn decoder(
     family: &Family,
     input: &InputShape,
     outputs: &[OutputShape],
@@ -56,7 +57,7 @@ pub(super) mod tests {
         InputShape { name: "image".into(), width, height, layout: TensorLayout::Nchw }
     }
 
-    pub fn of_shapes(shapes: &[&[usize]]) -> Vec<OutputShape> {
+    pub(crate) fn of_shapes(shapes: &[&[usize]]) -> Vec<OutputShape> {
         let named =
             |(at, shape): (usize, &&[usize])| OutputShape { name: format!("out{at}"), shape: shape.to_vec() };
         shapes.iter().enumerate().map(named).collect()
@@ -64,7 +65,7 @@ pub(super) mod tests {
 
     /// A tensor made by hand: zeros with some values set.
     #[derive(Debug, Clone)]
-    pub struct Tensor {
+    pub(crate) struct Tensor {
         pub shape: Vec<usize>,
         pub values: Vec<f32>,
     }
@@ -79,7 +80,7 @@ pub(super) mod tests {
             self.values[place] = value;
         }
 
-        pub fn set_row(&mut self, at: &[usize], values: &[f32]) {
+        pub(crate) fn set_row(&mut self, at: &[usize], values: &[f32]) {
             for (last, &value) in values.iter().enumerate() {
                 self.set(&[at, &[last]].concat(), value);
             }
@@ -96,7 +97,7 @@ pub(super) mod tests {
         all
     }
 
-    pub fn assert_one(found: &[(u16, f32, [f32; 4])], class: u16, score: f32, bounds: [f32; 4]) {
+    pub(crate) fn assert_one(found: &[(u16, f32, [f32; 4])], class: u16, score: f32, bounds: [f32; 4]) {
         let [(found_class, found_score, found_bounds)] = found[..] else { panic!("{found:?}") };
         assert_eq!(found_class, class);
         assert!((found_score - score).abs() < 1e-4, "{found_score} is not {score}");

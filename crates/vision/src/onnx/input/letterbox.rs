@@ -26,7 +26,7 @@ pub struct Fit {
 
 impl Fit {
     /// Converts a box from pixels of the input (left, top, right, bottom) to fractions of the frame.
-    pub fn to_picture_bounds(&self, pixels: [f32; 4]) -> Bounds {
+    pub(crate) fn to_picture_bounds(&self, pixels: [f32; 4]) -> Bounds {
         let [left, top, right, bottom] = pixels;
         Bounds::new(
             (left - self.left) / self.width,
@@ -39,7 +39,7 @@ impl Fit {
 
 /// The rectangle (left, top, width, height) that a frame of `of.0` × `of.1` pixels takes in an input of `width` ×
 /// `height`.
-pub fn picture_rect(
+pub(crate) fn picture_rect(
     resize: card::ResizeMode,
     width: u32,
     height: u32,

@@ -271,7 +271,7 @@ mod neon {
 
 /// Resizes one plane.
 #[derive(Debug, Default)]
-pub struct Resize {
+pub(crate) struct Resize {
     width: usize,
     columns: ResizeColumns,
     rows: Taps,
@@ -303,13 +303,13 @@ impl Resize {
     }
 
     /// A plane that gives `sample` everywhere.
-    pub fn constant_sample(sample: f32, width: usize) -> Resize {
+    pub(crate) fn constant_sample(sample: f32, width: usize) -> Resize {
         Resize { out: vec![[sample; LANES]; width.div_ceil(LANES)], ..Resize::default() }
     }
 
     /// The last row, padded to whole lanes with arbitrary values.
     #[inline(always)]
-    pub fn last_row(&self) -> &[[f32; LANES]] {
+    pub(crate) fn last_row(&self) -> &[[f32; LANES]] {
         &self.out
     }
 
@@ -326,7 +326,7 @@ impl Resize {
     #[cfg(target_arch = "x86_64")]
     #[inline]
     #[target_feature(enable = "avx2")]
-    pub fn row_avx2(&mut self, plane: &[u8], at: usize) {
+    pub(crate) fn row_avx2(&mut self, plane: &[u8], at: usize) {
         self.row_by(plane, at, |mix, reach| avx2::two(mix, reach), |mix, reach| avx2::four(mix, reach));
     }
 

@@ -2,11 +2,11 @@
 
 use tallycam_base::Fault;
 
-pub fn not_onnx_error(reason: &str) -> Fault {
+pub(crate) fn not_onnx_error(reason: &str) -> Fault {
     Fault::wrong(format!("this is no ONNX file, or it is damaged ({reason}); fetch or export it again"))
 }
 
-pub fn too_large_error(what: &str, bytes: u128, most: usize) -> Fault {
+pub(crate) fn too_large_error(what: &str, bytes: u128, most: usize) -> Fault {
     Fault::wrong(format!("{what} is too large: {bytes} bytes, at most {most} are allowed")).hint(SMALLER)
 }
 

@@ -196,7 +196,7 @@ impl Network {
     }
 
     /// True if it takes a colour as a byte, 0–255, rather than as a float.
-    pub fn takes_bytes_input(&self) -> bool {
+    pub(crate) fn takes_bytes_input(&self) -> bool {
         self.takes == u8::datum_type()
     }
 
@@ -227,7 +227,7 @@ impl Network {
     }
 
     /// Duration of the last run; 0 before the first.
-    pub fn last_run_time(&self) -> Duration {
+    pub(crate) fn last_run_time(&self) -> Duration {
         self.took
     }
 

@@ -51,7 +51,7 @@ const MARKS: [(usize, &[u8], &str, &str); 19] = [
 const BEGINNING: usize = 4096;
 
 /// The format of the file in `bytes` and a hint, if it is one of another kind.
-pub fn detect_other_format(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+pub(crate) fn detect_other_format(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let beginning = &bytes[..bytes.len().min(BEGINNING)];
     let has = |mark: &[u8]| beginning.windows(mark.len()).any(|window| window == mark);
     if beginning.starts_with(b"PK\x03\x04") {

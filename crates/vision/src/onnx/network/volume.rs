@@ -49,7 +49,7 @@ pub fn check(model: &InferenceModel) -> Result<(), Fault> {
 ///
 /// # Errors
 /// A tensor or the computed total is too large. Errors of the engine are converted by `failed`.
-pub fn analyse_model(
+pub(crate) fn analyse_model(
     model: &mut InferenceModel,
     file: usize,
     failed: impl Fn(TractError) -> Fault,

@@ -95,7 +95,7 @@ pub fn check_offline(directory: &Path, repair: bool) -> Result<CheckReport, Medi
 }
 
 /// A check as a job of the writer.
-pub struct CheckJob {
+pub(crate) struct CheckJob {
     told: Option<oneshot::Sender<Result<CheckReport, MediaError>>>,
     check: Check,
 }
