@@ -46,11 +46,13 @@ test: ## everything that must hold: format, lints, documentation, scripts, all t
 	tests/js/run
 	deploy/deny.py
 	cargo rustc --locked --lib --features pwm -p tallycam-camera -- -Dwarnings
+	RUSTC_WORKSPACE_WRAPPER="$(CURDIR)/deploy/rustc.sh" cargo check --locked --no-default-features
 	RUSTC_WORKSPACE_WRAPPER="$(CURDIR)/deploy/rustc.sh" cargo test --locked --no-fail-fast --workspace
 
 check: ## the inner loop: format, lints, unit tests
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --no-default-features -- -D warnings
 	cargo test --locked --workspace --lib
 
 deny: ## licences, sources and known faults of the crates; part of `make test`

@@ -13,7 +13,7 @@ use crate::daemon::counting::state_directory;
 use crate::daemon::model_sandbox::{SandboxVerdict, WITHIN};
 use tallycam_base::set_nice_only;
 use tallycam_vision::models::{self, Addition, CATALOGUE, FoundModel, Models, Proof, ProofRun};
-use tallycam_vision::onnx::Card;
+use tallycam_vision::onnx::{Card, require_engine};
 
 /// List, check or add detection models.
 #[derive(Debug, Subcommand)]
@@ -99,6 +99,7 @@ struct ModelTrial {
 impl ModelCommand {
     /// Runs the command.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
+        require_engine()?;
         match self {
             ModelCommand::List(list) => list.run(given),
             ModelCommand::Check(check) => check.run(given),

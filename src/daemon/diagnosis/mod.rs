@@ -25,6 +25,7 @@ use tallycam_config::{Config, DetectorKind, LensKind, SourceConfig, SourceKind};
 use tallycam_vision::models::{
     BUILT_IN, FORMER_BUILT_IN, FORMER_BUILT_IN_HINT, FORMER_BUILT_IN_IS_GONE, Models,
 };
+use tallycam_vision::onnx::require_engine;
 
 /// Diagnoses the machine for the server.
 #[derive(Debug)]
@@ -207,6 +208,9 @@ pub fn model(config: &Config) -> Finding {
         DetectorKind::None => return Finding::none(name, "nothing is counted: [detect] backend = \"none\""),
         DetectorKind::Motion => return Finding::good(name, "none is needed: motion is counted"),
         DetectorKind::Replay => return Finding::none(name, "none is needed: recorded detections are played"),
+        DetectorKind::Auto if detect.model.is_none() && require_engine().is_err() => {
+            return Finding::none(name, "this build has no model engine: motion is counted instead");
+        }
         DetectorKind::Auto | DetectorKind::Onnx => {}
     }
     let wanted = detect.model.as_deref();

@@ -12,7 +12,7 @@ use tallycam_vision::models::{
     self, Addition, BUILT_IN, CATALOGUE, FORMER_BUILT_IN, FORMER_BUILT_IN_HINT, FORMER_BUILT_IN_IS_GONE,
     Models, is_onnx,
 };
-use tallycam_vision::onnx::{Card, OnnxDetector};
+use tallycam_vision::onnx::{Card, OnnxDetector, require_engine};
 
 use super::model_sandbox::{Proved, Prover};
 
@@ -111,6 +111,7 @@ impl ModelStore {
     /// # Errors
     /// There is no such model, or it cannot be used.
     pub fn detector(&self, config: &DetectConfig, chosen: Option<&str>) -> Result<LoadedDetector, Fault> {
+        require_engine()?;
         let named = config.model.as_deref();
         let (wanted, path) = match self.pinned() {
             Some(_) => (named.or(chosen), named.and_then(as_path)),
@@ -271,6 +272,7 @@ impl ModelLibrary for ModelStore {
     }
 
     fn fetch(&self, name: &str) -> Result<(), Fault> {
+        require_engine()?;
         let fetched = self.models.fetch(name, &Addition::default());
         fetched.map(drop).map_err(|error| match error.kind {
             FaultKind::Unknown => {

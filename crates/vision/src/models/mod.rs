@@ -27,7 +27,7 @@ use catalogue::{BUILT_IN_BYTES, BUILT_IN_SIZE, BUILT_IN_SUM};
 pub use found::FoundModel;
 pub use trial_run::{Proof, ProofRun};
 
-use crate::onnx::{Card, Network};
+use crate::onnx::{Card, Network, require_engine};
 use tallycam_base::private;
 use tallycam_base::redact::redact_url;
 use tallycam_base::unicode::hex;
@@ -291,6 +291,7 @@ impl Models {
 
     /// Checks that a model may be added under this name.
     fn check_name_free(&self, name: &str, replace: bool) -> Result<(), Fault> {
+        require_engine()?;
         check_name(name)?;
         let Some(place) = self.find_place(name) else { return Ok(()) };
         let is_own = place == self.own_directory();
@@ -474,7 +475,8 @@ fn describe_file(place: &Path, name: &str) -> FoundModel {
         Ok(metadata) => (metadata.len(), None),
         Err(error) => (0, Some(unread(&path, &error))),
     };
-    let (card, problem) = match (read_card(place, name), missing) {
+    let usable = require_engine().and_then(|()| read_card(place, name));
+    let (card, problem) = match (usable, missing) {
         (Ok(card), None) => (Some(card), None),
         (Ok(card), Some(missing)) => (Some(card), Some(missing.to_string())),
         (Err(error), _) => (None, Some(error.to_string())),

@@ -19,5 +19,5 @@ pub use card::Card;
 pub use detector::OnnxDetector;
 pub use input::letterbox::Letterbox;
 pub use input::light::GainOffset;
-pub use network::error::SMALLER;
+pub use network::error::{SMALLER, require_engine};
 pub use network::{InputShape, Network, OnnxHeader, Output, OutputShape, Outputs, TensorLayout};
