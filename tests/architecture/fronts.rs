@@ -73,8 +73,8 @@ fn unnamed(crates: &BTreeMap<String, Vec<Source>>, words: &BTreeMap<String, Hash
         let is_spelt = |name: &str| words.iter().any(|(group, words)| group != own && words.contains(name));
         for (path, items) in &items {
             let names = items.iter().filter_map(|item| Some((item.name?, item.is_type)));
-            let found =
-                names.filter(|(name, is_type)| !is_spelt(name) && !(*is_type && given.contains(name)));
+            let is_named = |name: &str, is_type: bool| is_spelt(name) || (is_type && given.contains(name));
+            let found = names.filter(|(name, is_type)| !is_named(name, *is_type));
             complaints.extend(found.map(|(name, _)| {
                 format!(
                     "{path}: nobody outside of the crate {own} names {name}: make it pub(crate) or private"

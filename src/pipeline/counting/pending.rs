@@ -33,7 +33,8 @@ impl Unrecorded {
         self.lost
     }
 
-    /// Offers the waiting crossings to counts.db, which may take 2 s. Without counts.db they are dropped, as its fault on the page says.
+    /// Offers the waiting crossings to counts.db, which may take 2 s. Without counts.db they are dropped, as its fault
+    /// on the page says.
     pub fn flush(&mut self, counts_db: &Result<Counts, StoreError>) {
         if self.waiting.is_empty() {
             return;

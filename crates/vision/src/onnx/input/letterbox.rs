@@ -26,7 +26,7 @@ pub struct Fit {
 
 impl Fit {
     /// Converts a box from pixels of the input (left, top, right, bottom) to fractions of the frame.
-    pub(crate) fn to_picture_bounds(&self, pixels: [f32; 4]) -> Bounds {
+    pub(crate) fn to_picture_bounds(self, pixels: [f32; 4]) -> Bounds {
         let [left, top, right, bottom] = pixels;
         Bounds::new(
             (left - self.left) / self.width,
