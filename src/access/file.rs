@@ -42,9 +42,12 @@ pub(super) struct AccessFile {
     pub sessions: Sessions,
     #[serde(default)]
     pub tokens: Vec<Token>,
-    /// The key that signs links. Each new password of the admin replaces it.
+    /// The key that signs links. Each change of an admin or operator replaces it.
     #[serde(default)]
     pub key: [u8; 32],
+    /// The greatest time that was saved, in seconds since 1970. Ends are measured against it.
+    #[serde(default, rename = "seen")]
+    pub seen_s: u64,
 }
 
 /// A user beside the admin.

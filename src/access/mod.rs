@@ -16,7 +16,7 @@ mod sessions;
 mod tokens;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
@@ -33,7 +33,7 @@ use error::LONGEST_NAME;
 use file::{AccessFile, User};
 use password::{Hash, random};
 use sessions::{Digest, Session};
-use tallycam_base::private;
+use tallycam_base::{clock, private};
 use tokens::Token;
 pub use tokens::TokenFacts;
 
@@ -46,8 +46,11 @@ pub const VIEWER: &str = "viewer";
 /// Maximum number of users beside the admin.
 const MOST_USERS: usize = 50;
 
-/// Maximum number of remembered passwords.
-const MOST_SHOWN: usize = 16;
+/// Maximum number of remembered passwords: one for each user, and some more spellings of names.
+const MOST_SHOWN: usize = 64;
+
+/// The greatest time ever seen is saved when it has grown by this many seconds.
+const TIME_KEPT_EVERY_S: u64 = 600;
 
 /// Users, sessions and tokens of one camera. Clones share them.
 #[derive(Debug, Clone)]
@@ -65,6 +68,9 @@ struct AccessInner {
     claim: Option<private::Lock>,
     /// If no password was ever set, everybody is refused until somebody claims the camera.
     awaits_claim: AtomicBool,
+    /// The greatest time ever seen, in seconds since 1970, and the one last given to be saved.
+    seen_s: AtomicU64,
+    saved_s: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -72,9 +78,17 @@ struct AccessState {
     kept: AccessFile,
     /// Why the file could not be read.
     trouble: Option<String>,
-    /// Recently verified passwords, each as a keyed hash with the name, and the user's name. They save a program an
-    /// Argon2 hash per request and are worthless outside this run.
-    shown: Vec<(hmac::Tag, String)>,
+    /// Recently verified passwords, the last used first. They save a program an Argon2 hash per request.
+    shown: Vec<ShownPassword>,
+}
+
+/// A verified password. It is worthless outside this run, and once the user has another hash.
+#[derive(Debug)]
+struct ShownPassword {
+    /// The keyed hash of the typed name and the password.
+    tag: hmac::Tag,
+    user: String,
+    hash: Hash,
 }
 
 /// An authenticated user.
@@ -101,6 +115,8 @@ pub struct SessionFacts {
     pub from: String,
     /// The browser's `User-Agent` at sign-in.
     pub browser: String,
+    /// The path of the page whose link began the session; empty for a user's.
+    pub page: String,
 }
 
 /// Whether a password protects the camera.
@@ -130,12 +146,30 @@ impl Access {
         let key = random::<32>().unwrap_or_default();
         Access(Arc::new(AccessInner {
             file,
+            seen_s: AtomicU64::new(kept.seen_s),
+            saved_s: AtomicU64::new(kept.seen_s),
             state: Mutex::new(AccessState { kept, trouble, shown: Vec::new() }),
             writing: Mutex::new(()),
             key: hmac::Key::new(hmac::HMAC_SHA256, &key),
             claim,
             awaits_claim: AtomicBool::new(false),
         }))
+    }
+
+    /// The time that ends of sessions, tokens and links are measured against, in seconds since 1970: the greatest that
+    /// any run has seen. A clock that is set back revives nothing.
+    pub fn now_s(&self) -> u64 {
+        let now_s = clock::wall_s();
+        self.0.seen_s.fetch_max(now_s, Ordering::Relaxed).max(now_s)
+    }
+
+    /// True once for each time that [`Access::save_times`] should save, because something may end by it.
+    pub fn is_time_news(&self) -> bool {
+        let (seen_s, saved_s) =
+            (self.0.seen_s.load(Ordering::Relaxed), self.0.saved_s.load(Ordering::Relaxed));
+        seen_s >= saved_s + TIME_KEPT_EVERY_S
+            && self.has_password()
+            && self.0.saved_s.swap(seen_s, Ordering::Relaxed) == saved_s
     }
 
     /// Makes the link key if a restored backup brought none. Writes.
@@ -195,10 +229,22 @@ impl Access {
     /// that the password is wrong.
     pub fn recall_person(&self, name: &str, password: &str) -> Option<Person> {
         let said = password_cache_key(name, password);
-        let state = self.state();
-        let (_, name) =
-            state.shown.iter().find(|(tag, _)| hmac::verify(&self.0.key, &said, tag.as_ref()).is_ok())?;
-        state.kept.find_person(name)
+        let mut state = self.state();
+        let is_it = |shown: &ShownPassword| hmac::verify(&self.0.key, &said, shown.tag.as_ref()).is_ok();
+        let at = state.shown.iter().position(is_it)?;
+        let shown = state.shown.remove(at);
+        if !state.kept.has_hash(name, &shown.user, &shown.hash) {
+            return None;
+        }
+        let person = state.kept.find_person(&shown.user);
+        state.shown.insert(0, shown);
+        person
+    }
+
+    /// The user whose password `name` can only be shown with; empty for a name that stands for the admin and the user
+    /// `viewer`.
+    pub fn named_user(&self, name: &str) -> String {
+        Some(name).filter(|name| self.state().kept.is_known(name)).unwrap_or_default().to_owned()
     }
 
     /// The user whose `password` this is. An empty or unknown name stands for the admin or the user `viewer`. Hashes.
@@ -207,17 +253,17 @@ impl Access {
             return None;
         }
         let asked = self.state().kept.candidate_hashes(name);
-        let (name_of, hash) = asked.into_iter().find(|(_, hash)| hash.matches(password))?;
+        let (user, hash) = asked.into_iter().find(|(_, hash)| hash.matches(password))?;
         let mut state = self.state();
         // The password may have changed while it was hashed.
-        let is_still = state.kept.candidate_hashes(&name_of).iter().any(|(_, other)| *other == hash);
-        if is_still {
-            state.shown.truncate(MOST_SHOWN - 1);
-            state
-                .shown
-                .insert(0, (hmac::sign(&self.0.key, &password_cache_key(name, password)), name_of.clone()));
+        if !state.kept.has_hash(name, &user, &hash) {
+            return None;
         }
-        state.kept.find_person(&name_of).filter(|_| is_still)
+        let person = state.kept.find_person(&user);
+        let tag = hmac::sign(&self.0.key, &password_cache_key(name, password));
+        state.shown.truncate(MOST_SHOWN - 1);
+        state.shown.insert(0, ShownPassword { tag, user, hash });
+        person
     }
 
     /// Sets the admin's first password. Hashes and writes.
@@ -277,7 +323,7 @@ impl Access {
             kept.first = is_first;
             kept.was_removed = false;
             kept.sessions = Default::default();
-            kept.key = [0; 32];
+            kept.end_links();
             Ok(())
         })
     }
@@ -293,7 +339,6 @@ impl Access {
         state.kept.password = Some(hash);
         state.kept.first = true;
         state.trouble = None;
-        state.shown.clear();
         Ok(())
     }
 
@@ -307,7 +352,7 @@ impl Access {
             kept.first = false;
             kept.was_removed = true;
             kept.sessions = Default::default();
-            kept.key = [0; 32];
+            kept.end_links();
             Ok(())
         })
     }
@@ -346,12 +391,13 @@ impl Access {
             .transpose()?;
         self.change(|kept| {
             if let Some(user) = kept.users.iter_mut().find(|user| user.name == name) {
-                if user.role >= Role::Operator {
-                    // Links that this user may have made end.
-                    kept.key = [0; 32];
-                }
+                // Links that this user may have made end.
+                let has_links = user.role >= Role::Operator;
                 user.role = role.unwrap_or(user.role);
                 user.password = hash.unwrap_or_else(|| user.password.clone());
+                if has_links {
+                    kept.end_links();
+                }
             } else if kept.users.len() >= MOST_USERS {
                 return Err(AccessError::TooMany(MOST_USERS));
             } else {
@@ -375,16 +421,16 @@ impl Access {
             let at = kept.users.iter().position(|user| user.name == name).ok_or(AccessError::NoUser)?;
             if kept.users.swap_remove(at).role >= Role::Operator {
                 // Links that this user may have made end.
-                kept.key = [0; 32];
+                kept.end_links();
             }
             kept.sessions.retain(|session| session.user != name);
             Ok(())
         })
     }
 
-    /// Starts a session of `person` until `until_s` (seconds since 1970). Returns its token, 256 random bits for a
-    /// cookie. If the file cannot be written, the session lasts until the daemon ends: a full disk locks nobody out.
-    /// Writes.
+    /// Starts a session of `person` from the first to the second of two times, in seconds since 1970. Returns its token,
+    /// 256 random bits for a cookie. A guest's is for the page whose link was followed. If the file cannot be written,
+    /// the session lasts until the daemon ends: a full disk locks nobody out. Writes.
     ///
     /// # Errors
     /// [`AccessError::NoHash`]: no random numbers.
@@ -393,8 +439,8 @@ impl Access {
         person: &Person,
         from: &str,
         browser: &str,
-        now_s: u64,
-        until_s: u64,
+        page: &str,
+        (now_s, until_s): (u64, u64),
     ) -> Result<String, AccessError> {
         let token = URL_SAFE_NO_PAD.encode(random::<32>()?);
         let session = Session {
@@ -405,6 +451,7 @@ impl Access {
             until_s,
             from: from.chars().take(100).collect(),
             browser: browser.chars().filter(|c| !c.is_control()).take(200).collect(),
+            page: page.to_owned(),
         };
         self.update_in_memory(|kept| kept.sessions.insert(session.clone()));
         Ok(token)
@@ -472,7 +519,7 @@ impl Access {
     }
 
     /// The token with this `text`, if it is valid at `now_s`. The flag is true if its use should be saved with
-    /// [`Access::save_token_uses`].
+    /// [`Access::save_times`].
     pub fn token(&self, text: &str, now_s: u64) -> Option<(TokenFacts, bool)> {
         if !Access::is_token(text) {
             return None;
@@ -485,8 +532,8 @@ impl Access {
         Some((token.facts.clone(), is_news))
     }
 
-    /// Saves when tokens were last used. Writes.
-    pub fn save_token_uses(&self) {
+    /// Saves when tokens were last used, and the greatest time ever seen. Writes.
+    pub fn save_times(&self) {
         self.update_in_memory(|_| ());
     }
 
@@ -537,24 +584,23 @@ impl Access {
         let mut kept = self.state().kept.clone();
         change(&mut kept)?;
         kept.ensure_secrets()?;
+        kept.seen_s = self.0.seen_s.load(Ordering::Relaxed);
         file::write(&self.0.file, &kept)
             .map_err(|error| AccessError::NotKept { file: name(), reason: error.to_string() })?;
-        *self.state() = AccessState { kept, trouble: None, shown: Vec::new() };
+        let mut state = self.state();
+        (state.kept, state.trouble) = (kept, None);
         Ok(())
     }
 
     /// Like [`Access::change`], but takes effect in memory even if the file cannot be written.
     fn update_in_memory(&self, change: impl Fn(&mut AccessFile)) {
-        let shown = self.state().shown.clone();
-        match self.change(|kept| {
+        let changed = self.change(|kept| {
             change(kept);
             Ok(())
-        }) {
-            Ok(()) => self.state().shown = shown,
-            Err(error) => {
-                log::warn!("{error}: signing in or out now lasts only until the next start");
-                change(&mut self.state().kept);
-            }
+        });
+        if let Err(error) = changed {
+            log::warn!("{error}: signing in or out now lasts only until the next start");
+            change(&mut self.state().kept);
         }
     }
 
@@ -569,11 +615,26 @@ impl AccessFile {
     fn candidate_hashes(&self, name: &str) -> Vec<(String, Hash)> {
         let admin = self.password.iter().map(|hash| (String::from(ADMIN), hash.clone()));
         let all = admin.chain(self.users.iter().map(|user| (user.name.clone(), user.password.clone())));
-        let is_known = name == ADMIN || self.users.iter().any(|user| user.name == name);
+        let is_known = self.is_known(name);
         all.filter(
             |(other, _)| if is_known { other == name } else { [ADMIN, VIEWER].contains(&other.as_str()) },
         )
         .collect()
+    }
+
+    fn is_known(&self, name: &str) -> bool {
+        name == ADMIN || self.users.iter().any(|user| user.name == name)
+    }
+
+    /// True if a client that types `name` may be `user`, and this is the hash of the user's password.
+    fn has_hash(&self, name: &str, user: &str, hash: &Hash) -> bool {
+        self.candidate_hashes(name).iter().any(|(other, known)| other == user && known == hash)
+    }
+
+    /// Ends all signed links, and the sessions that they began.
+    fn end_links(&mut self) {
+        self.key = [0; 32];
+        self.sessions.retain(|session| !session.user.is_empty());
     }
 
     /// The user with this name. The empty name stands for a client with a signed link.
@@ -594,6 +655,7 @@ impl AccessFile {
             until_s: session.until_s,
             from: session.from.clone(),
             browser: session.browser.clone(),
+            page: session.page.clone(),
         })
     }
 }
@@ -629,7 +691,7 @@ mod tests {
 
     fn begin(access: &Access) -> String {
         let admin = Person { name: ADMIN.into(), role: Role::Admin };
-        access.create_session(&admin, "10.0.0.7", "Firefox", NOW, NOW + 60).unwrap()
+        access.create_session(&admin, "10.0.0.7", "Firefox", "", (NOW, NOW + 60)).unwrap()
     }
 
     fn role(access: &Access, name: &str, password: &str) -> Option<Role> {
@@ -661,7 +723,8 @@ mod tests {
             assert_eq!(role(&access, name, "correct horse"), Some(Role::Admin), "{name}");
         }
         let ann = access.verify_password("ann", "ann's horse").unwrap();
-        let (hers, admins) = (access.create_session(&ann, "", "", NOW, NOW + 60).unwrap(), begin(&access));
+        let (hers, admins) =
+            (access.create_session(&ann, "", "", "", (NOW, NOW + 60)).unwrap(), begin(&access));
         access.set_user("ann", Some(Role::Viewer), None).unwrap();
         assert!(access.session(&hers, NOW).is_none() && access.session(&admins, NOW).is_some());
         assert_eq!(role(&access, "ann", "ann's horse"), Some(Role::Viewer), "the password is as it was");
@@ -691,7 +754,7 @@ mod tests {
         assert_eq!(access.token(&shown, NOW + 60), None, "its time is over");
         assert_eq!(opened(&other, NOW + 4000), Some((vec![Scope::Metrics], true)));
         assert_eq!((access.token("", NOW), access.token("tc_x", NOW)), (None, None));
-        access.save_token_uses();
+        access.save_times();
         assert_eq!(access.tokens()[0].used_s, Some(NOW));
         assert_eq!(access.revoke_token(facts.number), Ok(true));
         assert_eq!((access.token(&shown, NOW), access.revoke_token(facts.number)), (None, Ok(false)));

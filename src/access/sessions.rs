@@ -32,6 +32,9 @@ pub(super) struct Session {
     pub from: String,
     #[serde(default)]
     pub browser: String,
+    /// The path of the page whose link began the session; empty for a user's.
+    #[serde(default)]
+    pub page: String,
 }
 
 /// All sessions, the oldest first.
@@ -70,8 +73,9 @@ impl TryFrom<String> for Digest {
 }
 
 impl From<Vec<Session>> for Sessions {
-    /// Takes only the newest [`MOST`].
+    /// Takes only the newest [`MOST`], and no guest's without a page.
     fn from(mut sessions: Vec<Session>) -> Sessions {
+        sessions.retain(|session| !(session.user.is_empty() && session.page.is_empty()));
         sessions.drain(..sessions.len().saturating_sub(MOST));
         Sessions(sessions)
     }
@@ -128,6 +132,7 @@ mod tests {
             until_s,
             from: String::new(),
             browser: String::new(),
+            page: String::new(),
         }
     }
 

@@ -76,7 +76,7 @@ pub(in crate::http) async fn serve(site: Rc<Site>, link: Rc<Link>) {
                         break;
                     }
                     Some(LinkVerdict::Close) => return,
-                    Some(LinkVerdict::Shed) => {
+                    Some(LinkVerdict::Shed | LinkVerdict::Revoke) => {
                         link.socket.reset_on_close();
                         return;
                     }
@@ -163,8 +163,10 @@ pub(in crate::http) async fn sweep(site: &Site) {
             keep_alive: settings.keep_alive,
         };
         for link in links.open.borrow().iter() {
-            let Some(verdict) = link.judge(now, &limits) else { continue };
+            let revoked = || link.is_revoked().then_some(LinkVerdict::Revoke);
+            let Some(verdict) = link.judge(now, &limits).or_else(revoked) else { continue };
             match verdict {
+                LinkVerdict::Revoke => log::info!("{}: its right to what it was sent has ended", link.peer),
                 LinkVerdict::Shed if link.is_viewer.get() => {
                     log::info!(
                         "viewer {} received nothing for {:?} and was disconnected",

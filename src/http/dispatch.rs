@@ -26,11 +26,13 @@ use crate::http::request::json_body;
 use crate::http::request::problem::{Problem, no_such_method};
 use crate::http::request::query::Query;
 use crate::http::request::reply::RESOURCE_POLICY;
+use crate::http::request::right::Right;
 use crate::http::routes::ROUTES;
 use crate::http::server::body::Body;
 use crate::http::server::gzip::{self, AcceptedEncoding};
 use crate::http::server::incoming::{BodyError, Upload};
 use crate::http::server::link::{ConnectionUse, FILES, Link};
+use crate::http::server::permit::Permit;
 use crate::http::site::Site;
 use crate::http::site::forms::{self, FormKind, FormPost};
 use crate::http::site::handler::{Changes, Found, InPath, Request, Route, Tag, Told, Wanted, find};
@@ -45,7 +47,7 @@ const MAX_BODY: usize = 64 * 1024;
 /// Answers from this many bytes on count while clients leave them in memory.
 const LONG_ANSWER: usize = 64 << 10;
 
-/// Maximum number of such bytes; a quarter of it for one address.
+/// Maximum number of such bytes; a quarter of it for one address, and half for one network.
 const MOST_UNSENT: usize = 32 << 20;
 
 /// Answers one request of one connection.
@@ -215,7 +217,7 @@ impl Arrival {
                         || self.site.is_known(&self.caller())
                         || sign_in::is_browser(&self.headers)) =>
             {
-                let whole = take(body, MAX_BODY, self.site.settings().head_timeout).await;
+                let whole = take(&self.link, body, MAX_BODY, self.site.settings().head_timeout).await;
                 let whole = whole.inspect_err(|_| self.link.cut())?;
                 // `curl -d` calls JSON a form, too.
                 let fields = json_body::form_of(&self.headers, &whole);
@@ -433,9 +435,20 @@ impl Arrival {
                 place::take_place(&self.site, &self.link, ConnectionUse::File, FILES)
                     .inspect_err(|_| self.link.cut())?;
             }
-            whole = take(body, limit, within).await.inspect_err(|_| self.link.cut())?;
+            whole = take(&self.link, body, limit, within).await.inspect_err(|_| self.link.cut())?;
         }
         Ok(TakenBody { whole, ..TakenBody::default() })
+    }
+
+    /// Checks a request with `right` again by its head, while its answer is under way.
+    fn permit(&self, right: Right) -> Permit {
+        let (site, link) = (self.site.clone(), Rc::downgrade(&self.link));
+        let (method, uri, version) = (self.method.clone(), self.uri.clone(), self.version);
+        let headers = self.headers.clone();
+        Permit(Box::new(move || {
+            let Some(link) = link.upgrade() else { return false };
+            site.auth.still_admits(site.caller(&link, version, &method, &uri, &headers), right)
+        }))
     }
 
     /// Runs the handler and records its change in the audit list.
@@ -445,12 +458,13 @@ impl Arrival {
         who: Who,
         body: TakenBody,
     ) -> Result<Response<Body>, Problem> {
+        let permit = self.permit(destination.route.right(destination.is_guarded));
         let Destination { route, in_path: InPath { id, name }, query, is_change, is_page, .. } = destination;
         let Arrival { site, link, method, uri, version, headers } = self;
         let is_for_browser = is_page && html::is_asked_by_a_reader(uri.path(), &headers);
         let mut request = Request {
             site: site.clone(),
-            link,
+            link: link.clone(),
             method: method.clone(),
             version,
             uri: uri.clone(),
@@ -471,6 +485,10 @@ impl Arrival {
         let reader = request.who.clone();
         let change = if is_change { audited(&request, route) } else { None };
         let answered = (route.handler)(request).await;
+        // A change that ends its own right is reported all the same.
+        if answered.as_ref().is_ok_and(|answer| !is_change || answer.body().is_made_while_sent()) {
+            link.is_allowed_by(permit);
+        }
         if let Some(change) = change {
             change.answered(&answered);
         }
@@ -504,10 +522,11 @@ fn held_back(site: &Site, link: &Link, response: Response<Body>) -> Result<Respo
     if bytes < LONG_ANSWER {
         return Ok(response);
     }
-    let (all, own) = site.links.unsent(link.client());
+    let [all, own, of_network] = site.links.unsent(link.client());
     // An answer above the limit is sent if none is waiting.
     let is_full = |waiting: usize, most: usize| waiting > 0 && waiting + bytes > most;
-    let is_own_full = link.client() != LimitedClient::Unnamed && is_full(own, MOST_UNSENT / 4);
+    let is_own_full = link.client() != LimitedClient::Unnamed
+        && (is_full(own, MOST_UNSENT / 4) || is_full(of_network, MOST_UNSENT / 2));
     if !is_full(all, MOST_UNSENT) && !is_own_full {
         return Ok(response);
     }
@@ -517,11 +536,19 @@ fn held_back(site: &Site, link: &Link, response: Response<Body>) -> Result<Respo
 }
 
 /// Reads the body even if the route needs none: the connection's next request follows it.
-async fn take(body: Incoming, limit: usize, within: std::time::Duration) -> Result<Bytes, BodyError> {
+async fn take(
+    link: &Link,
+    body: Incoming,
+    limit: usize,
+    within: std::time::Duration,
+) -> Result<Bytes, BodyError> {
     if body.size_hint().lower() > limit as u64 {
         return Err(BodyError::TooLong { limit });
     }
-    match tokio::time::timeout(within, Limited::new(body, limit).collect()).await {
+    link.awaits_body(true);
+    let taken = tokio::time::timeout(within, Limited::new(body, limit).collect()).await;
+    link.awaits_body(false);
+    match taken {
         Err(_) => Err(BodyError::TooSlow),
         Ok(Err(e)) if e.is::<LengthLimitError>() => Err(BodyError::TooLong { limit }),
         Ok(Err(_)) => Err(BodyError::Broken),

@@ -71,7 +71,7 @@ impl Camera {
     /// A remote request: from another address, or else through a proxy.
     pub fn beyond(&self, method: &str, path: &str, lines: &str, body: &str) -> Answer {
         match own_address() {
-            Some(ip) => self.ask(ip, method, path, &format!("Host: cam\r\n{lines}"), body),
+            Some(ip) => self.ask(ip, method, path, &format!("Host: 192.0.2.1\r\n{lines}"), body),
             None => self.behind("10.0.0.7", method, path, lines, body),
         }
     }
@@ -151,7 +151,9 @@ fn programs_send_the_password_by_basic() {
 #[test]
 fn a_browser_gets_no_password_dialog() {
     let (camera, _folder) = camera();
-    for line in ["Origin: http://cam\r\n", "Sec-Fetch-Mode: cors\r\n", "User-Agent: Mozilla/5.0 (X11)\r\n"] {
+    for line in
+        ["Origin: http://192.0.2.1\r\n", "Sec-Fetch-Mode: cors\r\n", "User-Agent: Mozilla/5.0 (X11)\r\n"]
+    {
         for path in ["/api/v1/pause", "/stop_stream"] {
             let answer = camera.beyond("POST", path, line, "");
             assert_eq!((answer.status, answer.header("www-authenticate")), (401, None), "{line}");
@@ -213,7 +215,7 @@ fn this_machine_needs_no_password() {
     let resumed = camera.here("POST", "/api/v1/resume", FORM, "next=.%2F");
     assert_eq!(resumed.header("location"), Some("../.././"));
     let loopback: IpAddr = "127.0.0.1".parse().unwrap();
-    assert_eq!(camera.ask(loopback, "POST", "/api/v1/resume", "Host: cam\r\n", "").status, 401);
+    assert_eq!(camera.ask(loopback, "POST", "/api/v1/resume", "Host: 192.0.2.1\r\n", "").status, 401);
     // A foreign name that resolves to this machine.
     assert_eq!(camera.ask(loopback, "POST", "/api/v1/resume", "Host: rebound.example\r\n", "").status, 421);
     for name in ["evil.example", "localhost:x@evil.example"] {
@@ -482,6 +484,38 @@ fn guesses_take_longer_and_longer() {
     let cookie = camera.signed_in();
     assert_eq!(camera.behind("10.9.9.9", "POST", "/api/v1/resume", &cookie, "").status, 200);
     assert_eq!(guess("10.9.9.10", PASSWORD).status, 200, "others do not wait");
+}
+
+/// A guest on the owner's network guesses from many addresses. IPv6 machines have the first 64 bits in common.
+#[test]
+fn guesses_of_a_neighbour_do_not_delay_the_owner() {
+    let (camera, _folder) = camera();
+    let guess =
+        |client: &str| camera.behind(client, "POST", "/api/v1/resume", &basic("", "guess"), "").status;
+    for network in ["fd00::bad", "fe80::bad", "2001:db8::bad"] {
+        assert!((0..40).any(|_| guess(network) == 429), "{network} never has to wait");
+    }
+    for owner in ["fd00::1", "fe80::1", "2001:db8::1", "10.0.0.7"] {
+        let answer = camera.behind(owner, "POST", "/sign-in", FORM, "password=correct+horse");
+        assert_eq!(answer.status, 303, "{owner}: {}", answer.text());
+    }
+}
+
+#[test]
+fn a_viewer_who_signs_in_gets_no_more_guesses_at_the_admins_password() {
+    let (camera, _folder) = camera();
+    camera.access.set_user("viewer", None, Some("only looking")).unwrap();
+    let show = |name: &str, password: &str| {
+        camera.behind("10.9.9.9", "POST", "/api/v1/resume", &basic(name, password), "").status
+    };
+    // The server verifies each spelling of the viewer's name.
+    let guesses: Vec<u16> = (0..25)
+        .map(|n| {
+            show(&format!("me {n}"), "only looking");
+            show("admin", &format!("guess {n}"))
+        })
+        .collect();
+    assert!(guesses.contains(&429), "{guesses:?}");
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod old_media;
 mod people;
 mod places;
 mod requests;
+mod revoked;
 mod rights;
 mod streams;
 #[path = "../common/webdriver.rs"]

@@ -94,7 +94,7 @@ fn everybody(access: &Access) -> Vec<Who> {
         ("admin", PASSWORD, Role::Admin),
     ] {
         let person = Person { name: name.into(), role };
-        let token = access.create_session(&person, "", "", now_s(), now_s() + SOON_S).unwrap();
+        let token = access.create_session(&person, "", "", "", (now_s(), now_s() + SOON_S)).unwrap();
         let cookie = format!("Cookie: tallycam_{}={token}\r\n", access.cookie_id());
         all.push(who(&format!("{name}, cookie"), cookie, String::new(), rights(Some(role), None)));
         all.push(who(
@@ -105,7 +105,7 @@ fn everybody(access: &Access) -> Vec<Who> {
         ));
     }
     let guest = Person { name: String::new(), role: Role::Guest };
-    let token = access.create_session(&guest, "", "", now_s(), now_s() + SOON_S).unwrap();
+    let token = access.create_session(&guest, "", "", "/", (now_s(), now_s() + SOON_S)).unwrap();
     let cookie = format!("Cookie: tallycam_{}={token}\r\n", access.cookie_id());
     all.push(who("a guest, cookie", cookie, String::new(), rights(Some(Role::Guest), None)));
     for scope in Scope::ALL {

@@ -10,7 +10,6 @@ use crate::access::{Access, AccessError, AccessGuard, random_password};
 use crate::cli::common::daemon::{Daemon, RequestBody};
 use crate::cli::{ConfigArgs, Failure, print_stdout};
 use crate::daemon::counting::state_directory;
-use tallycam_base::clock;
 use tallycam_config::Config;
 
 /// Set, generate or remove the admin's password
@@ -75,7 +74,7 @@ fn print_how_to_set(config: &Config) -> Result<(), Failure> {
                 return Err(Failure::Io { message: format!("the password cannot be read: {why}"), hint });
             }
             let file = access.file().display().to_string();
-            (access.guard() == AccessGuard::Password, access.sessions(clock::wall_s()).len() as u64, file)
+            (access.guard() == AccessGuard::Password, access.sessions(access.now_s()).len() as u64, file)
         }
     };
     print_stdout(&if is_set {

@@ -11,7 +11,7 @@ use hyper::header::USER_AGENT;
 use hyper::{HeaderMap, Method, Response};
 use serde_json::Value;
 
-use crate::access::Person;
+use crate::access::{Person, Role};
 use crate::http::auth::caller::{Caller, Who};
 use crate::http::auth::refusals::{Refusal, Sums};
 use crate::http::request::json_body;
@@ -193,6 +193,7 @@ fn named(caller: Caller<'_>, who: &Who) -> (String, String) {
         Who::Owner => (String::from("anybody (no password is set)"), String::new()),
         Who::Person(person) => of_person(person),
         Who::Program(token) => (token.name.clone(), String::from("token")),
+        Who::Guest(_) => (who.named().to_owned(), Role::Guest.as_str().to_owned()),
         Who::Anybody | Who::Linked(_) => (who.named().to_owned(), String::new()),
     }
 }

@@ -61,16 +61,17 @@ impl Auth {
         if caller.is_trusted() || (access.is_unclaimed() && caller.is_here()) {
             return Who::Owner;
         }
-        if let Some(session) = self.session(caller.headers) {
-            return Who::Person(session.person);
+        let now_s = access.now_s();
+        let session = self.session(caller.headers);
+        if let Some(SessionFacts { person, .. }) = session.as_ref().filter(|session| session.page.is_empty())
+        {
+            return Who::Person(person.clone());
         }
-        let now_s = clock::wall_s();
         if let Some(token) = caller.token()
             && let Some((facts, is_news)) = access.token(&token, now_s)
         {
             if is_news {
-                let access = access.clone();
-                tokio::task::spawn_blocking(move || access.save_token_uses());
+                self.save_times();
             }
             return Who::Program(facts);
         }
@@ -79,13 +80,29 @@ impl Auth {
         {
             return Who::Linked(until_s);
         }
+        if let Some(SessionFacts { page, .. }) = session {
+            return Who::Guest(page);
+        }
         let shown = basic(caller.headers).and_then(|(name, password)| access.recall_person(&name, &password));
         shown.map_or(Who::Anybody, Who::Person)
     }
 
+    /// Saves the time and the uses of tokens.
+    fn save_times(&self) {
+        if let Some(access) = self.access.clone() {
+            tokio::task::spawn_blocking(move || access.save_times());
+        }
+    }
+
     /// True if `caller` shows a session, a token, or a proven password. Nothing is hashed for strangers.
     pub fn knows(&self, caller: Caller<'_>) -> bool {
-        matches!(self.who(caller), Who::Person(_) | Who::Program(_))
+        matches!(self.who(caller), Who::Person(_) | Who::Guest(_) | Who::Program(_))
+    }
+
+    /// True while `caller`, who was admitted once, has `right`. Nothing is hashed.
+    pub fn still_admits(&self, caller: Caller<'_>, right: Right) -> bool {
+        Who::Anybody.has(right, caller.is_view_open)
+            || self.who(caller).at(caller, right).has(right, caller.is_view_open)
     }
 
     /// Admits a caller with `right`.
@@ -93,7 +110,10 @@ impl Auth {
     /// # Errors
     /// [`AuthError`].
     pub async fn admit(&self, caller: Caller<'_>, right: Right) -> Result<Who, AuthError> {
-        let mut who = self.who(caller);
+        if self.access.as_ref().is_some_and(Access::is_time_news) {
+            self.save_times();
+        }
+        let mut who = self.who(caller).at(caller, right);
         if who.has(right, caller.is_view_open) {
             return Ok(who);
         }
@@ -142,9 +162,12 @@ impl Auth {
         if let Some(person) = access.recall_person(&name, &password) {
             return Ok(person);
         }
-        let tries = self.guessing().count(client);
+        let now_us = clock::monotonic_us();
+        let tries = self.guessing().count(client, now_us);
         let place = self.turns.enter(client, tries).ok_or(AuthError::Busy)?;
-        let attempt = self.guessing().check_attempt(client, clock::monotonic_us());
+        self.guessing().take_shared(client, now_us).map_err(|_| AuthError::Busy)?;
+        let user = access.named_user(&name);
+        let attempt = self.guessing().check_attempt(client, &user, now_us);
         attempt.map_err(|wait| self.wrong(caller, AuthError::TooSoon(wait)))?;
         if !place.turn().await {
             return Err(AuthError::Busy);
@@ -153,11 +176,6 @@ impl Auth {
         let proven = match access.recall_person(&name, &password) {
             Some(person) => Some(person),
             None => {
-                loop {
-                    let wait = self.guessing().take_attempt(client, clock::monotonic_us());
-                    let Some(wait) = wait else { break };
-                    tokio::time::sleep(wait).await;
-                }
                 let access = access.clone();
                 // The place moves along: a client that leaves frees no place while its hash is running.
                 let proven = tokio::task::spawn_blocking(move || {
@@ -168,7 +186,9 @@ impl Auth {
             }
         };
         let Some(person) = proven else { return Err(self.wrong(caller, AuthError::Wrong)) };
-        self.guessing().record_success(client);
+        // The admin knows what a name without a user stands for.
+        let is_sure = !user.is_empty() || person.role == Role::Admin;
+        self.guessing().record_success(client, &user, is_sure);
         Ok(person)
     }
 
@@ -187,7 +207,7 @@ impl Auth {
     /// The session of a request.
     pub fn session(&self, headers: &HeaderMap) -> Option<SessionFacts> {
         let access = self.access.as_ref()?;
-        self.tokens(headers).find_map(|token| access.session(token, clock::wall_s()))
+        self.tokens(headers).find_map(|token| access.session(token, access.now_s()))
     }
 
     /// The session tokens of a request.
@@ -209,12 +229,14 @@ impl Auth {
     ) -> Result<HeaderValue, Problem> {
         let no = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no session could be begun");
         let access = self.access.clone().ok_or_else(no)?;
-        let now_s = clock::wall_s();
+        let now_s = access.now_s();
+        let page = if person.role == Role::Guest { caller.uri.path().to_owned() } else { String::new() };
         let agent = caller.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
         let (from, browser) = (caller.named(), agent.to_owned());
         let begun = tokio::task::spawn_blocking({
             let (access, person) = (access.clone(), person.clone());
-            move || access.create_session(&person, &from, &browser, now_s, now_s + length.as_secs())
+            let times = (now_s, now_s + length.as_secs());
+            move || access.create_session(&person, &from, &browser, &page, times)
         });
         let token = begun.await.map_err(|_| no())??;
         self.audit.signed_in(caller, &person);

@@ -58,6 +58,8 @@ pub enum Who {
     Program(TokenFacts),
     /// The holder of a link signed for this address, with its expiry (seconds since 1970).
     Linked(u64),
+    /// Somebody who has followed a link to the page with this path.
+    Guest(String),
 }
 
 /// Why a caller is refused.
@@ -97,6 +99,15 @@ impl Who {
             Who::Owner => Some(Role::Admin),
             Who::Person(person) => Some(person.role),
             Who::Linked(_) => Some(Role::Viewer),
+            Who::Guest(_) => Some(Role::Guest),
+        }
+    }
+
+    /// The same for `caller`'s request of a route with `right`: a guest is one on the linked page and its parts only.
+    pub fn at(self, caller: Caller<'_>, right: Right) -> Who {
+        match self {
+            Who::Guest(page) if page != caller.uri.path() && !right.is_of_page(&page) => Who::Anybody,
+            who => who,
         }
     }
 
@@ -119,7 +130,8 @@ impl Who {
         match self {
             Who::Anybody => "nobody in particular",
             Who::Owner => "the owner",
-            Who::Person(person) if person.name.is_empty() => "a guest",
+            Who::Guest(_) => "a guest",
+            Who::Person(person) if person.role == Role::Guest => "a guest",
             Who::Person(person) => &person.name,
             Who::Program(_) => "a token",
             Who::Linked(_) => "a link",
@@ -129,6 +141,7 @@ impl Who {
     pub(in crate::http) fn in_words(&self) -> String {
         match self {
             Who::Person(person) => format!("{} ({})", self.named(), person.role.as_str()),
+            Who::Guest(_) => format!("{} ({})", self.named(), Role::Guest.as_str()),
             _ => self.named().to_owned(),
         }
     }
@@ -226,9 +239,11 @@ impl Caller<'_> {
 
     /// The client that guesses are counted for: the peer, or the last address that a proxy of this machine names.
     pub fn client(&self) -> LimitedClient {
-        match self.address {
-            Some(address) if !address.to_canonical().is_loopback() => LimitedClient::from_address(address),
-            _ => self.forwarded().map_or(LimitedClient::Unnamed, LimitedClient::from_address),
+        match LimitedClient::from_peer(self.address) {
+            LimitedClient::Unnamed => {
+                self.forwarded().map_or(LimitedClient::Unnamed, LimitedClient::from_address)
+            }
+            named => named,
         }
     }
 

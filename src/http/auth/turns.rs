@@ -1,7 +1,9 @@
 //! The queue of passwords to verify: one at a time, and callers with the fewest tries first, so that many guessers
-//! cannot lock others out. Bounded: if all places are taken, the waiter with the most tries loses its place to a
-//! caller with fewer.
+//! cannot lock others out. Among callers with equally many tries, the network with fewer comes first, then the newest
+//! caller: a crowd that waits gains nothing. Bounded: if all places are taken, the last waiter loses its place to a
+//! caller that comes before it.
 
+use std::cmp::Reverse;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
@@ -32,10 +34,13 @@ struct TurnQueue {
 /// Ordered by turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Waiter {
-    tries: u32,
-    number: u64,
+    tries: Tried,
+    number: Reverse<u64>,
     client: LimitedClient,
 }
+
+/// The recent tries of a client, and of its network.
+pub type Tried = (u32, u64);
 
 /// A place in the queue, which then has the turn; both end when it is dropped.
 #[derive(Debug)]
@@ -46,21 +51,21 @@ pub struct TurnPlace {
 
 impl Turns {
     /// A place for `client`, which has tried `tries` times before. `None`: it has a place, or all are taken by
-    /// clients with no more tries.
-    pub fn enter(&self, client: LimitedClient, tries: u32) -> Option<TurnPlace> {
+    /// clients with fewer tries.
+    pub fn enter(&self, client: LimitedClient, tries: Tried) -> Option<TurnPlace> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let own = state.waiting.iter().chain(&state.turn).filter(|other| other.client == client).count();
         if own >= if client == LimitedClient::Unnamed { UNNAMED } else { 1 } {
             return None;
         }
         if state.waiting.len() >= MOST {
-            let last = state.waiting.iter().max().copied().filter(|last| last.tries > tries)?;
+            let last = state.waiting.iter().max().copied().filter(|last| last.tries >= tries)?;
             state.waiting.retain(|other| *other != last);
             self.news.notify_waiters();
         }
         let number = state.next;
         state.next += 1;
-        state.waiting.push(Waiter { tries, number, client });
+        state.waiting.push(Waiter { tries, number: Reverse(number), client });
         Some(TurnPlace { turns: self.clone(), number })
     }
 }
@@ -80,7 +85,7 @@ impl TurnPlace {
 
     fn look(&self) -> Option<bool> {
         let mut state = self.turns.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(at) = state.waiting.iter().position(|other| other.number == self.number) else {
+        let Some(at) = state.waiting.iter().position(|other| other.number.0 == self.number) else {
             return Some(false);
         };
         if state.turn.is_some() || state.waiting.iter().min() != Some(&state.waiting[at]) {
@@ -94,8 +99,8 @@ impl TurnPlace {
 impl Drop for TurnPlace {
     fn drop(&mut self) {
         let mut state = self.turns.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.waiting.retain(|other| other.number != self.number);
-        state.turn = state.turn.filter(|turn| turn.number != self.number);
+        state.waiting.retain(|other| other.number.0 != self.number);
+        state.turn = state.turn.filter(|turn| turn.number.0 != self.number);
         drop(state);
         self.turns.news.notify_waiters();
     }
@@ -115,10 +120,10 @@ mod tests {
     #[tokio::test]
     async fn the_client_with_the_fewest_tries_comes_first() {
         let turns = Turns::default();
-        let first = turns.enter(nth(1), 30).unwrap();
+        let first = turns.enter(nth(1), (30, 0)).unwrap();
         assert!(first.turn().await);
-        let (often, seldom) = (turns.enter(nth(2), 20).unwrap(), turns.enter(nth(3), 0).unwrap());
-        assert!(turns.enter(nth(1), 30).is_none() && turns.enter(nth(2), 20).is_none());
+        let (often, seldom) = (turns.enter(nth(2), (20, 0)).unwrap(), turns.enter(nth(3), (0, 9)).unwrap());
+        assert!(turns.enter(nth(1), (30, 0)).is_none() && turns.enter(nth(2), (20, 0)).is_none());
         assert_eq!((often.look(), seldom.look()), (None, None), "one at a time");
         drop(first);
         assert_eq!((often.look(), seldom.look()), (None, Some(true)));
@@ -129,12 +134,14 @@ mod tests {
     #[test]
     fn a_crowd_of_guessers_makes_room_for_a_client_without_tries() {
         let turns = Turns::default();
-        let mut crowd: Vec<TurnPlace> = (0..MOST as u32).map(|n| turns.enter(nth(n), 5).unwrap()).collect();
-        assert!(turns.enter(nth(1000), 5).is_none());
-        let owner = turns.enter(nth(1001), 0).unwrap();
-        assert_eq!(owner.look(), Some(true));
-        assert_eq!(crowd.pop().unwrap().look(), Some(false));
-        assert_eq!(turns.state.lock().unwrap().waiting.len(), MOST - 1);
+        let mut crowd: Vec<TurnPlace> =
+            (0..MOST as u32).map(|n| turns.enter(nth(n), (0, 5)).unwrap()).collect();
+        assert!(turns.enter(nth(1000), (1, 0)).is_none() && turns.enter(nth(1000), (0, 6)).is_none());
+        let owner = turns.enter(nth(1001), (0, 5)).unwrap();
+        assert_eq!(crowd.pop().unwrap().look(), None);
+        assert_eq!(owner.look(), Some(true), "the newest of as many tries");
+        assert_eq!(crowd.swap_remove(0).look(), Some(false), "the oldest");
+        assert_eq!(turns.state.lock().unwrap().waiting.len(), MOST - 2);
         drop((crowd, owner));
         let state = turns.state.lock().unwrap();
         assert!(state.waiting.is_empty() && state.turn.is_none());
@@ -143,7 +150,7 @@ mod tests {
     #[test]
     fn indistinguishable_clients_have_few_places() {
         let turns = Turns::default();
-        let places: Vec<_> = (0..10).filter_map(|_| turns.enter(LimitedClient::Unnamed, 0)).collect();
+        let places: Vec<_> = (0..10).filter_map(|_| turns.enter(LimitedClient::Unnamed, (0, 0))).collect();
         assert_eq!(places.len(), UNNAMED);
     }
 }

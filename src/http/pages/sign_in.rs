@@ -24,7 +24,6 @@ use crate::http::site::html;
 use crate::http::site::preferences::{PreferenceChanges, Terms};
 use crate::http::site::way::{next_page, sign_in_for, up_from};
 use crate::ui::{self, AccessPage, People, RefusalReason, SignInPage};
-use tallycam_base::clock;
 use tallycam_store::AuditEntry;
 
 /// `GET /sign-in`.
@@ -101,7 +100,8 @@ async fn show_kept(request: Request, kept: &str, who: Who) -> Option<Response<Bo
 /// Follows a signed link to a page: redirects to the page without the link, with a session that ends when the link
 /// expires.
 pub async fn follow(site: &Site, caller: Caller<'_>, until_s: u64) -> Result<Response<Body>, Problem> {
-    let left = Duration::from_secs(until_s.saturating_sub(clock::wall_s()));
+    let now_s = site.auth.access().map_or(until_s, Access::now_s);
+    let left = Duration::from_secs(until_s.saturating_sub(now_s));
     let guest = Person { name: String::new(), role: Role::Guest };
     let cookie = site.auth.begin(caller, guest, left).await?;
     let path = caller.uri.path().trim_start_matches('/');
@@ -251,7 +251,7 @@ fn people(request: &Request, access: &Access) -> People {
         clock: request.site.clock(),
         users: access.users(),
         tokens: access.tokens(),
-        sessions: access.sessions(clock::wall_s()).into_iter().map(is_own).collect(),
+        sessions: access.sessions(access.now_s()).into_iter().map(is_own).collect(),
         made: request.told().cloned(),
         done: said("done").zip(said("of")),
         root: format!("{scheme}://{host}/"),

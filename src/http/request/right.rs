@@ -57,6 +57,16 @@ impl Right {
         self.role().is_none() || scopes.iter().any(opens)
     }
 
+    /// True if routes with this right are parts of the page at `path`, for a guest who was sent a link to it.
+    pub fn is_of_page(self, path: &str) -> bool {
+        match path {
+            "/" => true,
+            "/counts" | "/crossings" => self.role().is_none() || self == Right::Counts,
+            "/lines" | "/zones" => self.role().is_none() || [Right::Counts, Right::Snapshot].contains(&self),
+            _ => self.role().is_none(),
+        }
+    }
+
     pub fn word(self) -> &'static str {
         match self {
             Right::Anyone => "anyone",

@@ -45,6 +45,11 @@ impl Body {
         if let BodyKind::Full(bytes) = &self.kind { bytes } else { &NONE }
     }
 
+    /// True if the rest is made while the beginning is sent.
+    pub fn is_made_while_sent(&self) -> bool {
+        !matches!(self.kind, BodyKind::Full(_))
+    }
+
     /// Pictures, until the viewer leaves.
     pub fn viewer(viewer: ViewerBody) -> Body {
         Body { kind: BodyKind::Viewer(Box::new(viewer)), link: None }

@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 
 use crate::access::LimitedClient;
 use crate::http::server::lane::{Lane, SendRate};
+use crate::http::server::permit::Permit;
 use crate::http::server::socket::Socket;
 use crate::http::server::tls::{Tls, TlsSocket};
 
@@ -47,6 +48,8 @@ enum ConnectionPhase {
     Fresh,
     /// Part of a request's head has arrived.
     Head,
+    /// The body of a request is awaited.
+    Body,
     /// A request is being answered.
     Busy,
     /// Waiting for the next request.
@@ -102,6 +105,9 @@ pub enum NoPlace {
 /// One address gets at most this part of the places of a kind, rounded up.
 pub(in crate::http) const SHARE: usize = 4;
 
+/// All addresses of one network together get at most this part.
+const NETWORK_SHARE: usize = 2;
+
 /// This part of the places of a kind, rounded up, is reserved for known clients: programs of this machine and
 /// signed-in callers.
 const KEPT: usize = 16;
@@ -125,6 +131,8 @@ pub enum LinkVerdict {
     Close,
     /// Reset: the peer takes no bytes.
     Shed,
+    /// Reset: the peer no longer has the right to the answer, or its place went to somebody with fewer.
+    Revoke,
 }
 
 /// One connection. Its task, its response's body and the sweep share it.
@@ -146,12 +154,14 @@ pub struct Link {
     pub(in crate::http) is_viewer: Cell<bool>,
     /// `stall` of the settings when the connection was accepted.
     stall: Duration,
-    /// The current response goes to a player, which may pause.
-    may_pause: Cell<bool>,
+    /// The peer may stop taking bytes of the current response for this many times `stall`.
+    patience: Cell<u32>,
     /// A request was answered before its body was complete.
     pub(in crate::http) is_cut: Cell<bool>,
     /// Bytes have arrived since the last request.
     has_read: Cell<bool>,
+    /// The permit of the answer under way.
+    permit: RefCell<Option<Permit>>,
     /// The peer has sent its last byte.
     pub(in crate::http) at_end: Cell<bool>,
     /// Wakes hyper's task to read the withheld end of input, once the current response is out.
@@ -164,13 +174,6 @@ pub struct Link {
     progress: Cell<(u64, Instant)>,
     pub(in crate::http) verdict: Cell<Option<LinkVerdict>>,
     pub(in crate::http) called: Notify,
-}
-
-/// The client behind `address`. Clients over a Unix socket or from this machine are not distinguished.
-fn client_of(address: Option<IpAddr>) -> LimitedClient {
-    address
-        .filter(|address| !address.to_canonical().is_loopback())
-        .map_or(LimitedClient::Unnamed, LimitedClient::from_address)
 }
 
 impl Link {
@@ -189,15 +192,16 @@ impl Link {
             peer,
             address,
             phase: Cell::new((ConnectionPhase::Fresh, now)),
-            client: Cell::new(client_of(address)),
+            client: Cell::new(LimitedClient::from_peer(address)),
             is_known: Cell::new(false),
             uses: Cell::new(ConnectionUse::Nothing),
             is_leaving: Cell::new(false),
             is_viewer: Cell::new(false),
             stall,
-            may_pause: Cell::new(false),
+            patience: Cell::new(1),
             is_cut: Cell::new(false),
             has_read: Cell::new(false),
+            permit: RefCell::default(),
             at_end: Cell::new(false),
             withheld: RefCell::default(),
             written: Arc::default(),
@@ -326,15 +330,34 @@ impl Link {
 
     /// Marks the answer as a file: a paused player takes no bytes for a while and is not disconnected at once.
     pub fn may_pause(&self) {
-        self.may_pause.set(true);
+        self.patience.set(PAUSES);
     }
 
     /// Notes a complete request head. Returns true if it arrived together with the previous request.
     pub fn asked(&self) -> bool {
-        self.may_pause.set(false);
+        self.patience.set(1);
+        self.is_viewer.set(false);
+        self.permit.replace(None);
         self.uses.set(ConnectionUse::Nothing);
         self.phase.set((ConnectionPhase::Busy, Instant::now()));
         !self.has_read.replace(false)
+    }
+
+    /// Notes that a request's body is awaited, or that it is complete.
+    pub fn awaits_body(&self, is_awaited: bool) {
+        let phase = if is_awaited { ConnectionPhase::Body } else { ConnectionPhase::Busy };
+        self.phase.set((phase, Instant::now()));
+    }
+
+    /// Ends the answer that begins now once `permit` says no.
+    pub fn is_allowed_by(&self, permit: Permit) {
+        self.permit.replace(Some(permit));
+    }
+
+    /// True if an answer is under way that is no longer allowed.
+    pub fn is_revoked(&self) -> bool {
+        let is_under_way = self.phase.get().0 == ConnectionPhase::Busy || self.unwritten.get() > 0;
+        is_under_way && self.permit.borrow().as_ref().is_some_and(|permit| !(permit.0)())
     }
 
     /// Notes that the request was answered before its body was complete.
@@ -352,7 +375,8 @@ impl Link {
     /// True while the end of input must not reach hyper, which would drop the current response. A client may end its
     /// side and still wait for the answer (`nc -N`). From a viewer, that end is the only sign that it has left.
     fn withholds_end(&self) -> bool {
-        !self.is_viewer.get() && (self.phase.get().0 == ConnectionPhase::Busy || self.unwritten.get() > 0)
+        let has_request = matches!(self.phase.get().0, ConnectionPhase::Body | ConnectionPhase::Busy);
+        !self.is_viewer.get() && (has_request || self.unwritten.get() > 0)
     }
 
     /// Wakes hyper to read an end of input that is no longer withheld.
@@ -370,11 +394,6 @@ impl Link {
         self.called.notify_one();
     }
 
-    /// The peer may stop taking bytes for this many times `stall` of the settings.
-    fn patience(&self) -> u32 {
-        if self.may_pause.get() { PAUSES } else { 1 }
-    }
-
     /// The verdict of the time limits at `now`.
     pub fn judge(&self, now: Instant, settings: &LinkLimits) -> Option<LinkVerdict> {
         let written = self.written.load(Ordering::Relaxed);
@@ -385,12 +404,12 @@ impl Link {
         let is_clear = unacknowledged == 0 && self.unwritten.get() == 0;
         if is_clear || acknowledged != before {
             self.progress.set((acknowledged, now));
-        } else if now - moved >= settings.stall.saturating_mul(self.patience()) {
+        } else if now - moved >= settings.stall.saturating_mul(self.patience.get()) {
             return Some(LinkVerdict::Shed);
         }
         let (phase, since) = self.phase.get();
         match phase {
-            ConnectionPhase::Busy => None,
+            ConnectionPhase::Body | ConnectionPhase::Busy => None,
             ConnectionPhase::Fresh => (now - since >= settings.head_timeout).then_some(LinkVerdict::Close),
             ConnectionPhase::Head => (now - since >= settings.head_timeout).then_some(LinkVerdict::TooLate),
             ConnectionPhase::Idle if !is_clear => {
@@ -405,7 +424,7 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         // An embedding program may set an endless `stall`.
-        self.socket.give_up_after(self.stall.saturating_mul(self.patience() * KERNEL_WAITS));
+        self.socket.give_up_after(self.stall.saturating_mul(self.patience.get() * KERNEL_WAITS));
     }
 }
 
@@ -531,18 +550,23 @@ impl Links {
 
     /// Takes one of `most` places of this kind for `link`, until its answer ends. A known client may take all of
     /// them. Others may take those that are not [`kept`], and one address at most a quarter of these, so that it
-    /// cannot lock the others out.
+    /// cannot lock the others out. In a network that has its half, the address with the most loses one to an address
+    /// with fewer.
     ///
     /// # Errors
     /// [`NoPlace`].
     pub fn take_place(&self, link: &Link, uses: ConnectionUse, most: usize) -> Result<(), NoPlace> {
         let (mut all, mut own, mut strangers) = (0, 0, 0);
+        let mut beside: HashMap<LimitedClient, Vec<&Rc<Link>>> = HashMap::new();
         let open = self.open.borrow();
         let others = open.iter().filter(|other| other.uses.get().counts_as(uses));
         for other in others.filter(|other| !std::ptr::eq(Rc::as_ptr(other), link)) {
             all += 1;
             own += usize::from(other.client() == link.client());
             strangers += usize::from(!other.is_known());
+            if !other.is_known() && other.client().network() == link.client().network() {
+                beside.entry(other.client()).or_default().push(other);
+            }
         }
         if all >= most {
             return Err(NoPlace::Taken);
@@ -553,37 +577,53 @@ impl Links {
         if !link.is_known() && link.client() != LimitedClient::Unnamed && own >= most.div_ceil(SHARE) {
             return Err(NoPlace::Share);
         }
+        let of_network: usize = beside.values().map(Vec::len).sum();
+        if !link.is_known()
+            && link.client() != LimitedClient::Unnamed
+            && of_network >= most.div_ceil(NETWORK_SHARE)
+        {
+            let most_of_all = beside.values().max_by_key(|links| links.len());
+            let other = most_of_all.filter(|links| links.len() > own + 1).and_then(|links| links.last());
+            let other = other.ok_or(NoPlace::Share)?;
+            other.uses.set(ConnectionUse::Nothing);
+            other.call(LinkVerdict::Revoke);
+        }
         link.uses.set(uses);
         Ok(())
     }
 
     /// True if a connection from `address` may be opened when `most` are allowed; some are [`kept`]. If all are
-    /// taken, an idle connection is closed for it: the longest idle one of the address with the most connections. An
-    /// address that has its quarter loses one of its own.
+    /// taken, one without a whole request is closed for it: the longest such one of the address with the most connections. An
+    /// address that has its quarter loses one of its own, and one whose network has its half one of the network.
     pub fn has_room(&self, address: Option<IpAddr>, most: usize) -> bool {
-        let client = client_of(address);
+        let client = LimitedClient::from_peer(address);
         let open = self.open.borrow();
         let staying = || open.iter().filter(|link| !link.is_leaving.get());
         // Before the first request, only the address identifies a connection.
         let known: HashSet<_> = staying().filter(|link| link.is_known()).map(|link| link.address).collect();
-        let is_stranger = |address| client_of(address) != LimitedClient::Unnamed && !known.contains(&address);
+        let is_stranger = |address| {
+            LimitedClient::from_peer(address) != LimitedClient::Unnamed && !known.contains(&address)
+        };
         let mut of_each: HashMap<LimitedClient, usize> = HashMap::new();
-        let (mut all, mut strangers) = (0, 0);
+        let (mut all, mut strangers, mut of_network) = (0, 0, 0);
         for link in staying() {
             all += 1;
             strangers += usize::from(is_stranger(link.address));
+            of_network += usize::from(link.client().network() == client.network());
             *of_each.entry(link.client()).or_default() += 1;
         }
         let count = |client: LimitedClient| of_each.get(&client).copied().unwrap_or_default();
         let is_share_full = is_stranger(address) && count(client) >= most.div_ceil(SHARE);
+        let is_network_full = is_stranger(address) && of_network >= most.div_ceil(NETWORK_SHARE);
         let is_rest_full = is_stranger(address) && strangers >= most - kept(most);
-        if all < most && !is_share_full && !is_rest_full {
+        if all < most && !is_share_full && !is_network_full && !is_rest_full {
             return true;
         }
-        let waiting = staying()
-            .filter(|link| matches!(link.phase.get().0, ConnectionPhase::Fresh | ConnectionPhase::Idle));
-        let may_go = waiting.filter(|link| {
-            (!is_share_full || link.client() == client) && (!is_rest_full || is_stranger(link.address))
+        let may_go = staying().filter(|link| {
+            link.phase.get().0 != ConnectionPhase::Busy
+                && (!is_share_full || link.client() == client)
+                && (!is_network_full || link.client().network() == client.network())
+                && (!is_rest_full || is_stranger(link.address))
         });
         let longest = may_go.min_by_key(|link| (Reverse(count(link.client())), link.phase.get().1));
         let Some(longest) = longest else { return false };
@@ -592,14 +632,14 @@ impl Links {
         true
     }
 
-    /// Bytes of complete answers that clients have not taken: of all clients, and of `client`.
-    pub fn unsent(&self, client: LimitedClient) -> (usize, usize) {
+    /// Bytes of complete answers that clients have not taken: of all clients, of `client`, and of its network.
+    pub fn unsent(&self, client: LimitedClient) -> [usize; 3] {
         let open = self.open.borrow();
-        let waiting = open.iter().filter(|link| !link.is_viewer.get());
-        waiting.fold((0, 0), |(all, own), link| {
-            let bytes = link.unwritten.get();
-            (all + bytes, own + if link.client() == client { bytes } else { 0 })
-        })
+        let of = |is_it: &dyn Fn(LimitedClient) -> bool| {
+            let waiting = open.iter().filter(|link| !link.is_viewer.get() && is_it(link.client()));
+            waiting.map(|link| link.unwritten.get()).sum()
+        };
+        [of(&|_| true), of(&|other| other == client), of(&|other| other.network() == client.network())]
     }
 
     pub(in crate::http) fn enter(&self, link: Rc<Link>) {
@@ -660,7 +700,10 @@ mod tests {
 
         /// Adds a connection from the `n`th address that has been in this phase for `age` seconds.
         fn enter(&mut self, n: u8, phase: ConnectionPhase, age: u64) -> usize {
-            let link = Crowd::link(address(n));
+            self.push(Crowd::link(address(n)), phase, age)
+        }
+
+        fn push(&mut self, link: Rc<Link>, phase: ConnectionPhase, age: u64) -> usize {
             let since = Instant::now().checked_sub(Duration::from_secs(age)).unwrap();
             link.phase.set((phase, since));
             self.links.enter(link.clone());
@@ -710,17 +753,62 @@ mod tests {
         for n in [1, 2] {
             crowd.all[n].phase.set((ConnectionPhase::Busy, Instant::now()));
         }
-        crowd.enter(1, ConnectionPhase::Head, 1);
+        crowd.enter(1, ConnectionPhase::Busy, 1);
         assert!(!crowd.links.has_room(address(1), 12), "none of its own is idle");
         assert!(crowd.links.has_room(address(2), 12) && crowd.links.has_room(address(0), 12));
         assert_eq!(crowd.going(), [3]);
+        crowd.all[4].phase.set((ConnectionPhase::Head, Instant::now()));
+        assert!(crowd.links.has_room(address(1), 12), "half a head makes room, too");
+        crowd.enter(1, ConnectionPhase::Busy, 1);
+        crowd.all[5].awaits_body(true);
+        assert!(crowd.links.has_room(address(1), 12), "and half a body");
+        assert_eq!(crowd.going(), [3, 4, 5]);
+    }
+
+    #[tokio::test]
+    async fn an_ipv6_address_has_its_share_within_its_network() {
+        let mut crowd = Crowd::default();
+        let at = |network: &str, n: usize| Some(format!("{network}::{n:x}").parse().unwrap());
+        for network in ["fd00", "fe80"] {
+            for n in [1, 1, 1, 2, 2, 2] {
+                crowd.push(Crowd::link(at(network, n)), ConnectionPhase::Busy, 1);
+            }
+        }
+        assert!(!crowd.links.has_room(at("fd00", 1), 12), "it has its quarter");
+        assert!(!crowd.links.has_room(at("fd00", 3), 12), "its network has its half");
+        crowd.all[4].phase.set((ConnectionPhase::Head, Instant::now()));
+        assert!(crowd.links.has_room(at("fd00", 3), 12));
+        assert_eq!(crowd.going(), [4]);
+        assert!(crowd.links.has_room(at("fd00", 3), 24), "others are free");
+        assert!(crowd.links.has_room(address(3), 24));
+    }
+
+    #[tokio::test]
+    async fn an_address_of_a_full_network_takes_a_place_of_the_one_with_the_most() {
+        let crowd = Crowd::default();
+        let mut open = Vec::new();
+        let mut take = |address: &str| {
+            let link = Crowd::link(Some(address.parse().unwrap()));
+            crowd.links.enter(link.clone());
+            open.push(link.clone());
+            crowd.links.take_place(&link, ConnectionUse::Stream, 12)
+        };
+        for n in [1, 1, 1, 2, 2, 3] {
+            assert_eq!(take(&format!("fd00::{n}")), Ok(()));
+        }
+        assert_eq!(take("fd00::1"), Err(NoPlace::Share));
+        assert_eq!(take("fd00::4"), Ok(()), "one guest is not everybody");
+        assert_eq!(take("10.0.0.1"), Ok(()));
+        let ended = |link: &Rc<Link>| link.verdict.get() == Some(LinkVerdict::Revoke);
+        assert_eq!(open.iter().map(ended).collect::<Vec<_>>()[..4], [false, false, true, false]);
+        assert_eq!(crowd.links.users(ConnectionUse::Stream), 7);
     }
 
     #[tokio::test]
     async fn some_connections_are_reserved_for_this_machine_and_signed_in_clients() {
         let mut crowd = Crowd::default();
         for n in 1..=30 {
-            crowd.enter(n, ConnectionPhase::Head, 1);
+            crowd.enter(n, ConnectionPhase::Busy, 1);
         }
         assert!(!crowd.links.has_room(address(40), 32), "30 of 32: the others are reserved");
         assert!(crowd.links.has_room(address(0), 32) && crowd.links.has_room(None, 32));
@@ -728,7 +816,7 @@ mod tests {
         assert!(crowd.links.has_room(address(7), 32), "somebody is signed in there");
         crowd.enter(7, ConnectionPhase::Idle, 1);
         assert!(crowd.links.has_room(address(40), 32), "the 29 strangers may have another one");
-        crowd.enter(40, ConnectionPhase::Head, 1);
+        crowd.enter(40, ConnectionPhase::Busy, 1);
         assert!(!crowd.links.has_room(address(41), 32));
         assert!(crowd.links.has_room(address(0), 32), "an idle one is closed for it");
         assert_eq!(crowd.going(), [30]);

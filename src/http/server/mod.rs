@@ -8,6 +8,7 @@ pub(in crate::http) mod lane;
 pub(in crate::http) mod link;
 pub mod listen;
 pub mod multipart;
+pub(in crate::http) mod permit;
 pub(in crate::http) mod socket;
 pub(in crate::http) mod tls;
 pub(in crate::http) mod viewers;

@@ -14,7 +14,6 @@ use crate::http::request::problem::Problem;
 use crate::http::request::reply::{self, no_store};
 use crate::http::server::body::Body;
 use crate::http::site::handler::Request;
-use tallycam_base::clock;
 
 /// Sets the given values of the user `name`. From other machines, the admin's and the caller's own password also need
 /// the current one, so that an abandoned browser session cannot lock anybody out.
@@ -183,7 +182,7 @@ fn report(request: &Request, access: &Access) -> Response<Body> {
     let report = PasswordReport {
         set: matches!(access.guard(), AccessGuard::Password),
         first: is_told.then(|| access.is_first()),
-        sessions: is_told.then(|| access.sessions(clock::wall_s()).len()),
+        sessions: is_told.then(|| access.sessions(access.now_s()).len()),
         file: is_told.then(|| access.file().display().to_string()),
     };
     no_store(reply::fixed("application/json", wire::json(&report)))

@@ -24,7 +24,6 @@ use crate::http::server::body::Body;
 use crate::http::site::handler;
 use crate::http::site::handler::{Changes, MadeId, Request, Route, Tag, Told};
 use crate::ui::AccessMade;
-use tallycam_base::clock;
 use tallycam_base::json::Rfc3339;
 
 const DAY_S: u64 = 86_400;
@@ -215,9 +214,10 @@ pub async fn add_token(request: Request) -> Result<Response<Body>, Problem> {
         let some = format!("a list of some of {}", Scope::ALL.map(Scope::as_str).join(", "));
         return Err(Problem::missing(&[("scopes", &some)]));
     }
-    let until_s = days.map(|days| clock::wall_s() + days.0 * DAY_S);
+    let now_s = access.now_s();
+    let until_s = days.map(|days| now_s + days.0 * DAY_S);
     let (token, facts) =
-        change(access, move |access| access.add_token(&name, &scopes, clock::wall_s(), until_s)).await?;
+        change(access, move |access| access.add_token(&name, &scopes, now_s, until_s)).await?;
     let name = facts.name.clone();
     let shown = AccessMade::Token { facts: facts.clone(), token: token.clone() };
     let report = MadeToken { facts: TokenReport::of(facts), token };
@@ -253,14 +253,15 @@ pub async fn sessions(request: Request) -> Result<Response<Body>, Problem> {
         from: session.from,
         browser: session.browser,
     };
-    let sessions = access(&request)?.sessions(clock::wall_s()).into_iter().map(report);
+    let access = access(&request)?;
+    let sessions = access.sessions(access.now_s()).into_iter().map(report);
     Ok(reply::no_store(reply::json(wire::json(&List::whole(sessions)))))
 }
 
 /// `DELETE /api/v1/sessions/{id}`.
 pub async fn end_session(request: Request) -> Result<Response<Body>, Problem> {
     let (access, id) = (access(&request)?, request.id);
-    let session = access.sessions(clock::wall_s()).into_iter().find(|session| session.number == id);
+    let session = access.sessions(access.now_s()).into_iter().find(|session| session.number == id);
     let whose = session.map(|session| format!("of {}", Who::Person(session.person).named()));
     let is_there = change(access, move |access| Ok(access.end_session(id))).await?;
     gone(is_there, "session", id, whose)
@@ -290,7 +291,7 @@ pub async fn add_link(request: Request) -> Result<Response<Body>, Problem> {
     let read = body::read(&request.headers, &request.body);
     let LinkDraft { address, hours } = read.map_err(Problem::unprocessable)?;
     let hours = hours.map_or(24, |hours| hours.0);
-    let until_s = clock::wall_s() + hours * 3600;
+    let until_s = access.now_s() + hours * 3600;
     let given = || Some(address.chars().take(100).collect());
     let link = sign_link(request.table, access, &address, until_s)
         .map_err(|expected| Problem::unprocessable(wrong("address", expected, given())))?;

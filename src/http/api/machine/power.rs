@@ -81,14 +81,14 @@ async fn switch(site: &Site, action: PowerAction, caller: &str) -> Result<(), Pr
 /// Checks the key of `[power]`; if none is configured, every key is wrong.
 fn check_key(site: &Site, caller: Caller<'_>, given: Option<&str>) -> Result<(), ByKey> {
     let client = caller.client();
-    let attempt = site.auth.keys.borrow_mut().check_attempt(client, clock::monotonic_us());
+    let attempt = site.auth.keys.borrow_mut().check_attempt(client, "", clock::monotonic_us());
     attempt.map_err(|wait| ByKey::TooSoon(wait.as_secs().saturating_add(1)))?;
     let settings = site.settings();
     let key = settings.power_key.as_deref();
     if !key.is_some_and(|key| !key.is_empty() && constant_time_eq(given.unwrap_or_default(), key)) {
         return Err(ByKey::Wrong);
     }
-    site.auth.keys.borrow_mut().record_success(client);
+    site.auth.keys.borrow_mut().record_success(client, "", true);
     Ok(())
 }
 
