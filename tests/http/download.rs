@@ -104,7 +104,7 @@ impl StoredMedia {
     }
 
     fn get_with(&self, path: &str, lines: &str) -> Answer {
-        self.served.ask(&format!("GET {path} HTTP/1.1\r\nHost: cam\r\n{lines}\r\n"))
+        self.served.ask(&format!("GET {path} HTTP/1.1\r\nHost: 192.0.2.1\r\n{lines}\r\n"))
     }
 
     fn url(&self, path: &str) -> String {
@@ -165,8 +165,9 @@ fn any_range_of_a_film_is_that_of_the_whole() {
         );
         let same = stored.get_with(&path, &format!("If-None-Match: {tag}\r\n"));
         assert_eq!((same.status, same.body.len()), (304, 0));
-        let head =
-            stored.served.ask(&format!("HEAD {path} HTTP/1.1\r\nHost: cam\r\nRange: bytes=0-4\r\n\r\n"));
+        let head = stored
+            .served
+            .ask(&format!("HEAD {path} HTTP/1.1\r\nHost: 192.0.2.1\r\nRange: bytes=0-4\r\n\r\n"));
         assert_eq!((head.status, head.header("content-length")), (200, Some(len.to_string().as_str())));
         assert_eq!(head.header("etag"), Some(tag.as_str()));
     }
@@ -447,7 +448,8 @@ fn a_replay_goes_from_its_beginning_to_its_end() {
     {
         assert_eq!(stored.get(&format!("/api/v1/media/{id}/frames?{wrong}")).status, 400, "{wrong}");
     }
-    let head = stored.served.ask(&format!("HEAD /api/v1/media/{id}/frames HTTP/1.1\r\nHost: cam\r\n\r\n"));
+    let head =
+        stored.served.ask(&format!("HEAD /api/v1/media/{id}/frames HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n"));
     assert_eq!(head.status, 200);
     assert_eq!(head.header("content-type"), Some("multipart/x-mixed-replace; boundary=frame"));
 }
@@ -495,7 +497,7 @@ fn a_slow_client_delays_nobody_and_a_removed_recording_ends_its_download() {
     let clients: Vec<Client> = (0..8)
         .map(|_| {
             let mut client = narrow(&stored);
-            client.send(&format!("GET /api/v1/media/{id}/content HTTP/1.1\r\nHost: cam\r\n\r\n"));
+            client.send(&format!("GET /api/v1/media/{id}/content HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n"));
             assert_eq!(client.head().status, 200);
             client
         })
@@ -522,8 +524,9 @@ fn a_player_may_pause_for_longer_than_a_viewer_may_stall() {
     let stored = StoredMedia::with(ServerSettings { stall, ..ServerSettings::default() });
     let id = stored.recording("long.mp4", 4, 80_000, &[]);
     let mut client = narrow(&stored);
-    client
-        .send(&format!("GET /api/v1/media/{id}/content HTTP/1.1\r\nHost: cam\r\nConnection: close\r\n\r\n"));
+    client.send(&format!(
+        "GET /api/v1/media/{id}/content HTTP/1.1\r\nHost: 192.0.2.1\r\nConnection: close\r\n\r\n"
+    ));
     let head = client.head();
     let len: usize = head.header("content-length").unwrap().parse().unwrap();
     assert!(len > 4 * 25 * 80_000, "more than the kernel holds");
@@ -540,7 +543,7 @@ fn privacy_mode_cuts_off_running_downloads() {
     let snapshot = stored.snapshot("s.jpg", numbered_jpeg(1, 0));
     let begin = |path: &str| {
         let mut client = narrow(&stored);
-        client.send(&format!("GET /api/v1/media/{path} HTTP/1.1\r\nHost: cam\r\n\r\n"));
+        client.send(&format!("GET /api/v1/media/{path} HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n"));
         assert_eq!(client.head().status, 200, "{path}");
         client
     };

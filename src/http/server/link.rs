@@ -25,6 +25,9 @@ use crate::http::server::tls::{Tls, TlsSocket};
 /// A player may pause a download for this many times `stall` of the settings: usually a minute.
 const PAUSES: u32 = 12;
 
+/// A client of a video in the making may pause for this many: usually 20 seconds.
+const BRIEF_PAUSES: u32 = 4;
+
 /// The sweep no longer sees a closed connection with unsent bytes. The kernel drops its peer after this many times
 /// the sweep's limit. It must not be sooner: the kernel takes a window without room for a whole segment, as a slow
 /// viewer has it, for a closed one.
@@ -331,6 +334,11 @@ impl Link {
     /// Marks the answer as a file: a paused player takes no bytes for a while and is not disconnected at once.
     pub fn may_pause(&self) {
         self.patience.set(PAUSES);
+    }
+
+    /// The same for an answer that keeps others waiting.
+    pub fn may_pause_briefly(&self) {
+        self.patience.set(BRIEF_PAUSES);
     }
 
     /// Notes a complete request head. Returns true if it arrived together with the previous request.

@@ -1,13 +1,19 @@
-//! Videos made from recordings: one at a time.
+//! Videos made from recordings: one at a time, or two where there are cores for them.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 
 use crate::pipeline::video::VideoEncoders;
+
+/// A video gives way to another client's once its own client has taken nothing for this time.
+const STUCK: Duration = Duration::from_secs(5);
+
+/// From this many cores on, two videos are made at a time.
+const CORES_FOR_TWO: usize = 4;
 
 /// The state of video making. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -17,7 +23,8 @@ pub struct Videos(Rc<VideoState>);
 struct VideoState {
     /// The video encoders, once found.
     encoders: OnceCell<VideoEncoders>,
-    now: RefCell<Option<Rc<VideoJob>>>,
+    /// The oldest first.
+    now: RefCell<Vec<Rc<VideoJob>>>,
 }
 
 /// A video that is being made.
@@ -30,12 +37,33 @@ pub struct VideoJob {
     frames: u64,
     /// Frames that are done.
     made: Cell<u64>,
+    /// Since when it waits for its client.
+    waits_since: Cell<Option<Instant>>,
+    /// Its place went to another client.
+    gives_way: Notify,
 }
 
 impl VideoJob {
     /// Notes that `made` frames are done.
     pub fn set_made(&self, made: u64) {
         self.made.set(made);
+    }
+
+    /// Waits until `taken`, the client's next step, is done.
+    pub async fn wait_for<T>(&self, taken: impl Future<Output = T>) -> T {
+        self.waits_since.set(Some(Instant::now()));
+        let taken = taken.await;
+        self.waits_since.set(None);
+        taken
+    }
+
+    /// Waits until the place goes to another client.
+    pub async fn give_way(&self) {
+        self.gives_way.notified().await;
+    }
+
+    fn is_stuck(&self) -> bool {
+        self.waits_since.get().is_some_and(|since| since.elapsed() >= STUCK)
     }
 
     /// The share that is done, 0 to 1.
@@ -50,7 +78,7 @@ impl VideoJob {
     }
 }
 
-/// The only place for making a video; dropping it frees the place.
+/// A place for making a video; dropping it frees the place.
 #[derive(Debug)]
 pub struct VideoPlace {
     videos: Videos,
@@ -60,7 +88,7 @@ pub struct VideoPlace {
 
 impl Drop for VideoPlace {
     fn drop(&mut self) {
-        *self.videos.0.now.borrow_mut() = None;
+        self.videos.0.now.borrow_mut().retain(|job| !Rc::ptr_eq(job, &self.job));
     }
 }
 
@@ -87,25 +115,42 @@ impl Videos {
         self.0.encoders.get_or_try_init(find).await.ok()
     }
 
-    /// Takes the only place.
+    /// The number of places.
+    pub fn places() -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        if cores < CORES_FOR_TWO { 1 } else { 2 }
+    }
+
+    /// Takes a place, if need be that of a video whose client takes nothing.
     ///
     /// # Errors
-    /// The place is taken; the value is the estimated number of seconds until it is free.
+    /// All are taken; the value is the estimated number of seconds until one is free.
     pub fn take_place(&self, id: u64, frames: u64) -> Result<VideoPlace, u32> {
         let mut now = self.0.now.borrow_mut();
-        if let Some(other) = now.as_ref() {
-            let left = other.left().unwrap_or(Duration::from_secs(10));
-            return Err(left.as_secs().clamp(2, 600) as u32);
+        if now.len() >= Videos::places() {
+            let Some(stuck) = now.iter().position(|job| job.is_stuck()) else {
+                let left = now.iter().map(|job| job.left().unwrap_or(Duration::from_secs(10))).min();
+                return Err(left.unwrap_or_default().as_secs().clamp(2, 600) as u32);
+            };
+            now.remove(stuck).gives_way.notify_one();
         }
-        let job = Rc::new(VideoJob { id, began: Instant::now(), frames, made: Cell::new(0) });
-        *now = Some(Rc::clone(&job));
+        let (made, waits_since) = (Cell::new(0), Cell::new(None));
+        let job = Rc::new(VideoJob {
+            id,
+            began: Instant::now(),
+            frames,
+            made,
+            waits_since,
+            gives_way: Notify::new(),
+        });
+        now.push(Rc::clone(&job));
         Ok(VideoPlace { videos: self.clone(), job })
     }
 
     /// The report for pages and the API.
     pub async fn report(&self) -> VideosReport {
         let possible = self.encoders().await.is_some();
-        let now = self.0.now.borrow().as_ref().map(|job| VideoReport {
+        let now = self.0.now.borrow().first().map(|job| VideoReport {
             id: job.id,
             done: (job.share() * 1000.0).round() / 1000.0,
             seconds_left: job.left().map(|left| left.as_secs() + 1),
@@ -120,8 +165,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_video_is_made_at_a_time() {
+    fn a_video_whose_client_takes_nothing_gives_way() {
         let videos = Videos::default();
+        let _other = (1..Videos::places()).map(|_| videos.take_place(6, 200).unwrap()).collect::<Vec<_>>();
+        let stuck = videos.take_place(7, 200).unwrap();
+        for since in [None, Some(Instant::now())] {
+            stuck.job.waits_since.set(since);
+            assert!(videos.take_place(8, 1).is_err(), "{since:?}");
+        }
+        stuck.job.waits_since.set(Instant::now().checked_sub(STUCK));
+        let place = videos.take_place(8, 1).unwrap();
+        drop(stuck);
+        assert!(videos.take_place(9, 1).is_err(), "the place is the other's");
+        drop(place);
+        assert!(videos.take_place(9, 1).is_ok());
+    }
+
+    #[test]
+    fn few_videos_are_made_at_a_time() {
+        let videos = Videos::default();
+        let _other = (1..Videos::places()).map(|_| videos.take_place(6, 200).unwrap()).collect::<Vec<_>>();
         let place = videos.take_place(7, 200).unwrap();
         place.job.set_made(50);
         assert!((2..=600).contains(&videos.take_place(8, 1).unwrap_err()));

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! All steps are tasks of the server's thread on non-blocking pipes. They wait for the client: a slow one costs some
-//! pieces of memory. If it leaves, `ffmpeg` is killed. One video is made at a time.
+//! pieces of memory, and its place if another client wants one. If it leaves, `ffmpeg` is killed.
 
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
@@ -19,9 +19,7 @@ use hyper::{Method, Response, StatusCode};
 use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::http::api::media::download::{
-    PIECE, WAITING, go_on, not_downloaded, piece, put, stopped, take_place,
-};
+use crate::http::api::media::download::{PIECE, go_on, not_downloaded, piece, put, stopped, take_place};
 use crate::http::api::media::thumbnail::seconds;
 use crate::http::report::wire;
 use crate::http::request::problem::Problem;
@@ -29,10 +27,11 @@ use crate::http::request::query::wrong_value;
 use crate::http::request::range::disposition;
 use crate::http::request::reply::{self, no_store};
 use crate::http::server::body::{Body, BrokenBody};
+use crate::http::server::link::{Link, LinkVerdict};
 use crate::http::site::Site;
 use crate::http::site::handler::Request;
 use crate::http::site::readers::MediaReaders;
-use crate::http::site::videos::VideoPlace;
+use crate::http::site::videos::{VideoPlace, Videos};
 use crate::pipeline::video::{Transcoder, TranscoderPipes, VideoRequest};
 use tallycam_base::Fault;
 use tallycam_camera::media::film::h264::{NotFragmented, Remux};
@@ -45,6 +44,9 @@ pub const AROUND_US: u64 = 5_000_000;
 
 /// Recordings searched for one that covers a time.
 pub const LOOKED_AT: usize = 50;
+
+/// Pieces that may wait for a client: up to 2 MiB, so that one that is slow for a moment does not stop `ffmpeg`.
+const WAITING: usize = 32;
 
 /// Bytes kept of `ffmpeg`'s messages.
 const WORDS: usize = 500;
@@ -99,7 +101,10 @@ pub async fn video(request: Request) -> Result<Response<Body>, Problem> {
     let place = site.videos.take_place(id, film.frames()).map_err(|left_s| {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            "another video is being made, and one is made at a time",
+            match Videos::places() {
+                1 => "another video is being made, and one is made at a time",
+                _ => "two other videos are being made, and two are made at a time",
+            },
         )
         .hint("try again when it is finished")
         .retry_after(left_s)
@@ -130,9 +135,12 @@ pub async fn video(request: Request) -> Result<Response<Body>, Problem> {
         sender,
         begin: Some(begin),
         place,
+        link: request.link.clone(),
         running: Running(Some(transcoder)),
     };
-    request.link.may_pause();
+    request.link.may_pause_briefly();
+    // A client that sends its end has left.
+    request.link.watches();
     tokio::task::spawn_local(making.all(pipes));
     // Faults before the first byte give an error; later the connection is cut.
     match begun.await {
@@ -231,6 +239,7 @@ struct Making {
     /// Gets the arrival of the first bytes, or why there are none.
     begin: Option<oneshot::Sender<Result<(), String>>>,
     place: VideoPlace,
+    link: Rc<Link>,
     running: Running,
 }
 
@@ -246,6 +255,8 @@ enum NotMade {
     Output(#[from] NotFragmented),
     #[error("the client has left")]
     Left,
+    #[error("its client took nothing, and another wanted a video")]
+    GaveWay,
 }
 
 impl Making {
@@ -264,7 +275,10 @@ impl Making {
             let _ = begin.send(Err(reason));
         } else {
             log::warn!("a video of item {} was cut off: {reason}", self.id);
-            let _ = self.sender.send(Err(BrokenBody)).await;
+            // A client that takes nothing does not take the end either.
+            if self.sender.try_send(Err(BrokenBody)).is_err() {
+                self.link.call(LinkVerdict::Shed);
+            }
         }
     }
 
@@ -289,10 +303,11 @@ impl Making {
             }
             made
         };
-        let (sender, site) = (self.sender.clone(), self.site.clone());
+        let (sender, site, job) = (self.sender.clone(), self.site.clone(), self.place.job.clone());
         let (fed, made) = tokio::select! {
             (fed, made, ()) = async { tokio::join!(feeding, draining, listen(stderr, words)) } => (fed, made),
             () = sender.closed() => return Err(NotMade::Left),
+            () = job.give_way() => return Err(NotMade::GaveWay),
             () = site.stop.stopped() => return Err(stopped().into()),
         };
         let remux = made?;
@@ -317,7 +332,7 @@ impl Making {
         remux.finish(self.began_us, self.film.duration_us(), &mut rest)?;
         for piece in rest.chunks(PIECE) {
             let piece = Bytes::copy_from_slice(piece);
-            self.sender.send(Ok(piece)).await.map_err(|_| NotMade::Left)?;
+            self.place.job.wait_for(self.sender.send(Ok(piece))).await.map_err(|_| NotMade::Left)?;
         }
         Ok(())
     }
@@ -354,7 +369,7 @@ impl VideoOutput<'_> {
                 let _ = begin.send(Ok(()));
             }
             let out = std::mem::take(&mut self.held);
-            self.sender.send(Ok(out.into())).await.map_err(|_| NotMade::Left)?;
+            self.place.job.wait_for(self.sender.send(Ok(out.into()))).await.map_err(|_| NotMade::Left)?;
         }
     }
 }
