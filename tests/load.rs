@@ -62,7 +62,7 @@ const RIGHT: &str = "Authorization: Basic bWU6Y29ycmVjdCBob3JzZQ==\r\n";
 
 /// `path`, requested with the password.
 fn get(address: SocketAddr, path: &str) -> client::Answer {
-    client::ask(address, &format!("GET {path} HTTP/1.1\r\nHost: cam\r\n{RIGHT}\r\n"))
+    client::ask(address, &format!("GET {path} HTTP/1.1\r\nHost: 192.0.2.1\r\n{RIGHT}\r\n"))
 }
 
 /// `program` on the state in `folder`.
@@ -88,7 +88,8 @@ fn memory_kb(daemon: &Daemon) -> i64 {
 fn ask(address: SocketAddr, who: &str, method: &str, path: &str, lines: &str) -> Option<Client> {
     let stream = TcpStream::connect(address).ok()?;
     let mut client = Client::new(stream);
-    let request = format!("{method} {path} HTTP/1.1\r\nHost: cam\r\nX-Forwarded-For: {who}\r\n{lines}\r\n");
+    let request =
+        format!("{method} {path} HTTP/1.1\r\nHost: 192.0.2.1\r\nX-Forwarded-For: {who}\r\n{lines}\r\n");
     client.0.get_mut().write_all(request.as_bytes()).ok()?;
     Some(client)
 }
@@ -333,7 +334,7 @@ impl Kind {
             let who = format!("10.{}.{}.1", 10 + kind, n / 3 % 250);
             let (method, path) = (self.method, self.path);
             let request = format!(
-                "{method} {path}{number} HTTP/1.1\r\nHost: cam\r\nX-Forwarded-For: {who}\r\n{more}\r\n"
+                "{method} {path}{number} HTTP/1.1\r\nHost: 192.0.2.1\r\nX-Forwarded-For: {who}\r\n{more}\r\n"
             );
             let sent = if self.is_broken_off { &request[..30] } else { &request.repeat(self.times) };
             if let Ok(mut stream) = TcpStream::connect(address) {

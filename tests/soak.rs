@@ -211,7 +211,7 @@ impl Visited {
     fn ask(&self, path: &str) -> Option<TcpStream> {
         let mut stream = TcpStream::connect(self.daemon.address).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: soak\r\nConnection: close\r\n\r\n").ok()?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: 192.0.2.1\r\nConnection: close\r\n\r\n").ok()?;
         self.clients.fetch_add(1, Ordering::Relaxed);
         Some(stream)
     }
@@ -310,7 +310,7 @@ impl Visited {
 
     /// Disconnects before, within or after its request.
     fn break_off(&self, dice: u64) {
-        let request = b"GET /stream HTTP/1.1\r\nHost: soak\r\n\r\n";
+        let request = b"GET /stream HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n";
         if let Ok(mut stream) = TcpStream::connect(self.daemon.address) {
             let _ = stream.write_all(&request[..dice as usize % (request.len() + 1)]);
         }

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{
-    ALLOW, CONTENT_TYPE, HOST, HeaderValue, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CONTENT_TYPE, HOST, HeaderValue, ORIGIN, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
@@ -95,6 +96,11 @@ pub async fn serve(
     if status != StatusCode::NOT_MODIFIED {
         let policy = if is_for_all_pages(headers) { "cross-origin" } else { "same-origin" };
         headers.entry(RESOURCE_POLICY).or_insert(HeaderValue::from_static(policy));
+    }
+    if let Some(age) = site.settings().hsts.filter(|_| link.is_tls())
+        && let Ok(age) = HeaderValue::from_str(&format!("max-age={}", age.as_secs()))
+    {
+        headers.insert(STRICT_TRANSPORT_SECURITY, age);
     }
     cors::allow(ROUTES, headers, &site.settings().allow_origins, &method, &uri, origin.as_ref());
     log::debug!("{} {method} {path} {}", link.peer(), status.as_u16());
@@ -197,6 +203,7 @@ impl Arrival {
         self.check_origin(&destination)?;
         let who = self.admit(&destination).await?;
         self.follow_link(&destination, &who).await?;
+        self.ask_back(&destination, &who)?;
         let body = self.take_body(destination.route, body).await?;
         Ok(self.hand_over(destination, who, body).await?)
     }
@@ -261,7 +268,7 @@ impl Arrival {
             return answered.map(|answer| form.done(&path, answer));
         }
         // Text from another site's form is not shown.
-        if csrf::check(&page.headers).is_err() {
+        if csrf::check(&page.headers, &page.site.settings().names).is_err() {
             return answered;
         }
         let Some((place, returned)) = form.returned(&path, answered.as_ref().err()) else { return answered };
@@ -301,7 +308,8 @@ impl Arrival {
     }
 
     fn redirect_to_https(&self) -> Result<(), EarlyEnd> {
-        let https = self.site.https.as_ref().filter(|_| self.site.settings().redirect);
+        let is_wanted = self.site.settings().redirect || redirect::takes_password(self.uri.path());
+        let https = self.site.https.as_ref().filter(|_| is_wanted);
         let elsewhere = https.and_then(|https| redirect::to_https(https, self.caller()));
         elsewhere.map_or(Ok(()), |elsewhere| Err(EarlyEnd::with(elsewhere)))
     }
@@ -363,7 +371,7 @@ impl Arrival {
         if !destination.is_guarded {
             return Ok(());
         }
-        Ok(csrf::check(&self.headers).inspect_err(|e| {
+        Ok(csrf::check(&self.headers, &self.site.settings().names).inspect_err(|e| {
             if let Some(more) = self.site.audit.refused(Refusal::OtherSite, self.caller(), "") {
                 log::warn!(
                     "{} {} from {}: {}{more}",
@@ -408,6 +416,21 @@ impl Arrival {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A visit that changes something, and that another site may have led here, gets a page with a button. Nobody leads
+    /// a session here: its cookie stays behind.
+    fn ask_back(&self, destination: &Destination, who: &Who) -> Result<(), EarlyEnd> {
+        let is_by_get = destination.is_change && self.method == Method::GET;
+        let is_unasked = match who {
+            Who::Owner => destination.route.right != Right::Key,
+            Who::Person(_) => self.site.auth.session(&self.headers).is_none(),
+            _ => false,
+        };
+        if is_by_get && is_unasked && csrf::may_be_led(&self.headers) {
+            return Err(EarlyEnd::with(html::ask_back(self.uri.path(), &destination.query)));
+        }
+        Ok(())
     }
 
     /// Reads the body, except for files, which handlers stream.

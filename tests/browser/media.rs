@@ -639,7 +639,7 @@ fn alone(more: &[&str]) -> Daemon {
 
 fn send_form(daemon: &Daemon, path: &str, site: &str, body: &str) -> client::Answer {
     let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: {site}\r\n\
+        "POST {path} HTTP/1.1\r\nHost: 192.0.2.1\r\nSec-Fetch-Site: {site}\r\n\
          Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );

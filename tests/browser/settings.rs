@@ -41,7 +41,7 @@ fn post(daemon: &Daemon, path: &str, body: &str) -> client::Answer {
     let (path, hidden) = path.split_once(' ').unwrap_or((path, ""));
     let body = format!("{hidden}{body}");
     let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: same-origin\r\n\
+        "POST {path} HTTP/1.1\r\nHost: 192.0.2.1\r\nSec-Fetch-Site: same-origin\r\n\
          Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
@@ -397,7 +397,7 @@ fn upload(daemon: &Daemon, name: &str) {
     jpeg.extend(&picture[2..]);
     let mut client = client::Client::new(std::net::TcpStream::connect(daemon.address).unwrap());
     let (path, len) = (format!("/api/v1/media?name={name}"), jpeg.len());
-    client.send(&format!("POST {path} HTTP/1.1\r\nHost: cam\r\nContent-Length: {len}\r\n\r\n"));
+    client.send(&format!("POST {path} HTTP/1.1\r\nHost: 192.0.2.1\r\nContent-Length: {len}\r\n\r\n"));
     client.0.get_mut().write_all(&jpeg).unwrap();
     assert_eq!(client.answer(false).status, 201);
 }
@@ -560,7 +560,7 @@ fn forms_are_carried_out_or_come_back() {
     let page = post(&daemon, SET, "stream.quality=60&was.stream.quality=70");
     assert!(page.text().contains("Somebody else has set this to 80 meanwhile"), "{}", page.text());
     // Only the page itself may send the form.
-    let foreign = "PATCH /api/v1/settings HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: cross-site\r\nContent-Length: 2\r\n\r\n{}";
+    let foreign = "PATCH /api/v1/settings HTTP/1.1\r\nHost: 192.0.2.1\r\nSec-Fetch-Site: cross-site\r\nContent-Length: 2\r\n\r\n{}";
     assert_eq!(client::ask(daemon.address, foreign).status, 403);
     // Export and import of the same settings.
     assert_eq!(post(&daemon, SET, "name=Gate&was.name=camera").status, 303);
@@ -579,7 +579,7 @@ fn forms_are_carried_out_or_come_back() {
     assert_eq!(setting(&daemon, "name").0, "Gate");
     // curl calls the file a form.
     let as_curl = format!(
-        "PUT /api/v1/settings.toml HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+        "PUT /api/v1/settings.toml HTTP/1.1\r\nHost: 192.0.2.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\
          Content-Length: {}\r\n\r\n{file}",
         file.len()
     );
@@ -880,7 +880,7 @@ fn the_later_of_two_users_of_a_control_is_told() {
 #[test]
 fn simultaneous_rotations_are_all_applied() {
     let daemon = sim(&[]);
-    let request = "POST /api/v1/picture HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: same-origin\r\n\
+    let request = "POST /api/v1/picture HTTP/1.1\r\nHost: 192.0.2.1\r\nSec-Fetch-Site: same-origin\r\n\
         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 31\r\n\r\n_method=patch&next=.%2F&turn=90";
     let address = daemon.address;
     let turns = [(); 3].map(|()| std::thread::spawn(move || client::ask(address, request).status));

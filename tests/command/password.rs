@@ -44,7 +44,7 @@ fn change(daemon: &Daemon, password: Option<&str>) -> Answer {
     client::ask(
         daemon.address,
         &format!(
-            "POST /api/v1/resume HTTP/1.1\r\nHost: cam\r\nX-Forwarded-For: 10.0.0.7\r\n{}Content-Length: 0\r\n\r\n",
+            "POST /api/v1/resume HTTP/1.1\r\nHost: 192.0.2.1\r\nX-Forwarded-For: 10.0.0.7\r\n{}Content-Length: 0\r\n\r\n",
             line.unwrap_or_default()
         ),
     )
@@ -92,7 +92,7 @@ fn the_first_start_of_a_service_makes_a_password_and_shows_it_once() {
     for path in ["/api/v1/log?lines=1000", "/logs"] {
         let log = client::ask(
             first.address,
-            &format!("GET {path} HTTP/1.1\r\nHost: cam\r\nAuthorization: Basic {basic}\r\n\r\n"),
+            &format!("GET {path} HTTP/1.1\r\nHost: 192.0.2.1\r\nAuthorization: Basic {basic}\r\n\r\n"),
         );
         assert!(log.text().contains("a password was made"), "{}", log.text());
         assert!(!log.text().contains(&password), "{path} tells the password");

@@ -334,7 +334,7 @@ fn a_running_daemon_stores_the_recount() {
     let post = |body: &Value, lines: &str| {
         let body = body.to_string();
         let head = format!(
-            "POST /api/v1/counts/recount HTTP/1.1\r\nHost: cam\r\n{lines}Content-Length: {}",
+            "POST /api/v1/counts/recount HTTP/1.1\r\nHost: 192.0.2.1\r\n{lines}Content-Length: {}",
             body.len()
         );
         client::ask(daemon.address, &format!("{head}\r\n\r\n{body}")).status

@@ -14,7 +14,7 @@ pub fn ask(address: SocketAddr, request: &str) -> Answer {
 }
 
 pub fn get(address: SocketAddr, path: &str) -> Answer {
-    ask(address, &format!("GET {path} HTTP/1.1\r\nHost: cam\r\n\r\n"))
+    ask(address, &format!("GET {path} HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n"))
 }
 
 /// `method path` with JSON, as a program on this machine.
@@ -76,7 +76,7 @@ impl<S: Read + Write> Client<S> {
 
     /// `GET path` as the connection's next request.
     pub fn get(&mut self, path: &str) -> Answer {
-        self.send(&format!("GET {path} HTTP/1.1\r\nHost: cam\r\n\r\n"));
+        self.send(&format!("GET {path} HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n"));
         self.answer(false)
     }
 

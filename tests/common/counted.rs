@@ -288,7 +288,7 @@ pub struct Event {
 
 impl Listener {
     pub fn new(mut client: Client, path: &str, lines: &str) -> Listener {
-        client.send(&format!("GET {path} HTTP/1.0\r\nHost: cam\r\n{lines}\r\n"));
+        client.send(&format!("GET {path} HTTP/1.0\r\nHost: 192.0.2.1\r\n{lines}\r\n"));
         let head = client.head();
         assert_eq!((head.status, head.header("content-type")), (200, Some("text/event-stream")), "{head:?}");
         Listener(client)

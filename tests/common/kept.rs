@@ -98,8 +98,9 @@ impl Kept {
     pub fn upload(&self, method: &str, path: &str, lines: &str, body: &[u8]) -> Answer {
         let mut client = self.connect();
         let len = body.len();
-        client
-            .send(&format!("{method} {path} HTTP/1.1\r\nHost: cam\r\n{lines}Content-Length: {len}\r\n\r\n"));
+        client.send(&format!(
+            "{method} {path} HTTP/1.1\r\nHost: 192.0.2.1\r\n{lines}Content-Length: {len}\r\n\r\n"
+        ));
         // A body that is refused midway is not read to its end.
         let _ = client.0.get_mut().write_all(body);
         client.answer(false)

@@ -98,7 +98,7 @@ impl Served {
     }
 
     pub fn post(&self, path: &str) -> Answer {
-        self.ask(&format!("POST {path} HTTP/1.1\r\nHost: cam\r\nContent-Length: 0\r\n\r\n"))
+        self.ask(&format!("POST {path} HTTP/1.1\r\nHost: 192.0.2.1\r\nContent-Length: 0\r\n\r\n"))
     }
 
     pub fn send(&self, method: &str, path: &str, kind: &str, body: &str) -> Answer {
@@ -109,7 +109,7 @@ impl Served {
     pub fn send_with(&self, method: &str, path: &str, lines: &str, body: &str) -> Answer {
         let len = body.len();
         self.ask(&format!(
-            "{method} {path} HTTP/1.1\r\nHost: cam\r\n{lines}Content-Length: {len}\r\n\r\n{body}"
+            "{method} {path} HTTP/1.1\r\nHost: 192.0.2.1\r\n{lines}Content-Length: {len}\r\n\r\n{body}"
         ))
     }
 

@@ -461,6 +461,33 @@ fn a_camera_that_only_this_machine_reaches_is_not_called_open() {
     assert_eq!(served.state()["open"], false);
 }
 
+/// Without a password, a typed address and the link of a page that hides its own look alike.
+#[test]
+fn a_visit_that_changes_something_is_asked_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let camera = camera_in(folder.path(), http::ServerSettings::default());
+    let browser = "User-Agent: Mozilla/5.0 (X11)\r\nAccept-Language: en\r\nAccept: text/html\r\n\
+                   Upgrade-Insecure-Requests: 1\r\n";
+    let path = "/snapshot?filename=%3Ca%22.jpg&date=2026-01-01";
+    let asked = camera.beyond("GET", path, browser, "");
+    assert_eq!((asked.status, asked.header("content-type")), (403, Some("text/html; charset=utf-8")));
+    assert!(asked.header("content-security-policy").unwrap().contains("frame-ancestors 'self'"));
+    assert!(asked.text().contains("<form method=\"get\" action=\"snapshot\""), "{}", asked.text());
+    assert!(asked.text().contains("name=\"filename\" value=\"&lt;a&quot;.jpg\""), "{}", asked.text());
+    // There is no store here: what is carried out fails.
+    let is_done =
+        |lines: &str| camera.beyond("GET", path, lines, "").text().starts_with("Error with snapshot");
+    let host = own_address().map_or_else(|| String::from("localhost"), |_| String::from("192.0.2.1"));
+    assert!(is_done(&format!("{browser}Referer: http://{host}/snapshot\r\n")), "the page's button");
+    assert!(is_done(&format!("{browser}Sec-Fetch-Site: none\r\n")), "the browser says that it was typed");
+    assert!(is_done(""), "a program");
+    assert!(!is_done(&format!("{browser}Referer: http://{host}:81/\r\n")), "another port");
+    assert_eq!(camera.beyond("GET", "/snapshot", browser, "").status, 200, "it changes nothing");
+    camera.access.set(PASSWORD).unwrap();
+    assert!(is_done(&format!("{browser}{}", camera.signed_in())), "no other site sends the cookie");
+    assert!(!is_done(&format!("{browser}{}", basic("", PASSWORD))), "a browser shows it to any page's link");
+}
+
 #[test]
 fn guesses_take_longer_and_longer() {
     let (camera, _folder) = camera();

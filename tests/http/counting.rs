@@ -475,7 +475,7 @@ fn crossings_page_by_page_and_as_a_table() {
     // More than one piece, each crossing once.
     served.record(door, 600);
     served.record(gate, 600);
-    let ask = |path: &str| served.ask(&format!("GET {path} HTTP/1.0\r\nHost: cam\r\n\r\n"));
+    let ask = |path: &str| served.ask(&format!("GET {path} HTTP/1.0\r\nHost: 192.0.2.1\r\n\r\n"));
     let table = ask("/api/v1/crossings?format=csv&order=oldest");
     assert_eq!((table.status, table.header("content-length")), (200, None));
     let mut rows = table.text().split_terminator("\r\n");
@@ -697,7 +697,7 @@ fn the_first_line_belongs_to_the_scene_that_is_shown() {
 fn the_still_of_privacy_mode_is_no_video_and_not_for_other_sites() {
     let cam = TestCam::new();
     let still = |served: &Counted, lines: &str| {
-        served.ask(&format!("GET /api/v1/still.jpg HTTP/1.1\r\nHost: cam\r\n{lines}\r\n"))
+        served.ask(&format!("GET /api/v1/still.jpg HTTP/1.1\r\nHost: 192.0.2.1\r\n{lines}\r\n"))
     };
     let elsewhere = [
         "Sec-Fetch-Site: cross-site\r\n",
@@ -706,7 +706,7 @@ fn the_still_of_privacy_mode_is_no_video_and_not_for_other_sites() {
     ];
     let http = ServerSettings { counts_only: true, ..ServerSettings::default() };
     let served = count_with(&cam, Setup { http, ..Setup::default() });
-    let page = "Sec-Fetch-Site: same-origin\r\nReferer: http://cam/lines\r\n";
+    let page = "Sec-Fetch-Site: same-origin\r\nReferer: http://192.0.2.1/lines\r\n";
     let first = still(&served, page);
     assert_eq!((first.status, first.header("cross-origin-resource-policy")), (200, Some("same-origin")));
     let shown = || served.run.pipeline.hub().newest().map(|picture| picture.sequence);
@@ -1051,7 +1051,7 @@ fn answers_have_exactly_the_properties_that_the_document_names() {
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
             let (mut client, path) = (served.connect(), path.replace("{id}", "1"));
-            client.send(&format!("{} {path} HTTP/1.1\r\nHost: cam\r\n\r\n", method.to_uppercase()));
+            client.send(&format!("{} {path} HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n", method.to_uppercase()));
             let status = client.head().status.to_string();
             assert!(operation["responses"].get(&status).is_some(), "{method} {path}: {status}");
         }

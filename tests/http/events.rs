@@ -180,7 +180,8 @@ fn the_number_of_listeners_is_limited() {
     wait_until("there is room again", || listeners(&served) == "92");
     served.listen(CROSSINGS, "");
     // HEAD takes no place.
-    let head = served.ask(&format!("HEAD {CROSSINGS} HTTP/1.1\r\nHost: cam\r\nConnection: close\r\n\r\n"));
+    let head =
+        served.ask(&format!("HEAD {CROSSINGS} HTTP/1.1\r\nHost: 192.0.2.1\r\nConnection: close\r\n\r\n"));
     assert_eq!((head.status, head.header("content-type")), (200, Some("text/event-stream")));
 }
 
@@ -193,7 +194,7 @@ fn events_end_when_the_server_stops() {
     let mut listeners: Vec<_> = (0..5).map(|_| served_of.listen("/api/v1/events", "")).collect();
     // A listener over HTTP/1.1, as in browsers: its chunks end properly.
     let mut chunked = served_of.connect();
-    chunked.send(&format!("GET {CROSSINGS} HTTP/1.1\r\nHost: cam\r\n\r\n"));
+    chunked.send(&format!("GET {CROSSINGS} HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n"));
     assert_eq!(chunked.head().header("transfer-encoding"), Some("chunked"));
     served_of.stop();
     served_of.join();

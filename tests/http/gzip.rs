@@ -14,7 +14,7 @@ use tallycam::http::ServerSettings;
 const GZIP: &str = "Accept-Encoding: gzip, deflate, br\r\n";
 
 fn ask(served: &Served, method: &str, path: &str, lines: &str) -> Answer {
-    served.ask(&format!("{method} {path} HTTP/1.1\r\nHost: cam\r\n{lines}\r\n"))
+    served.ask(&format!("{method} {path} HTTP/1.1\r\nHost: 192.0.2.1\r\n{lines}\r\n"))
 }
 
 fn unpacked(answer: &Answer) -> Vec<u8> {
@@ -88,7 +88,7 @@ fn pages_and_data_are_compressed_pictures_and_events_are_not() {
     let part = ask(&kept, "GET", "/api/v1/media/1/content", &format!("{GZIP}Range: bytes=0-9\r\n"));
     assert_eq!((part.status, encoding(&part), part.body.len()), (206, ONLY, 10));
     let mut viewer = kept.connect();
-    viewer.send(&format!("GET /stream HTTP/1.1\r\nHost: cam\r\n{GZIP}\r\n"));
+    viewer.send(&format!("GET /stream HTTP/1.1\r\nHost: 192.0.2.1\r\n{GZIP}\r\n"));
     assert_eq!(encoding(&viewer.head()), ONLY);
 }
 
@@ -96,7 +96,7 @@ fn pages_and_data_are_compressed_pictures_and_events_are_not() {
 fn events_are_not_compressed() {
     let counted: Counted = count(&TestCam::new());
     let mut client = counted.connect();
-    client.send(&format!("GET /api/v1/events HTTP/1.1\r\nHost: cam\r\n{GZIP}\r\n"));
+    client.send(&format!("GET /api/v1/events HTTP/1.1\r\nHost: 192.0.2.1\r\n{GZIP}\r\n"));
     let head = client.head();
     assert_eq!((head.header("content-type"), encoding(&head)), (Some("text/event-stream"), ONLY));
 }

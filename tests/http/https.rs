@@ -138,7 +138,7 @@ fn a_stalled_viewer_is_disconnected() {
 fn events_come_over_https() {
     let secure = secure();
     let mut listener = secure.connect();
-    listener.send("GET /api/v1/events?types=state HTTP/1.1\r\nHost: cam\r\n\r\n");
+    listener.send("GET /api/v1/events?types=state HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n");
     let head = listener.head();
     assert_eq!((head.status, head.header("content-type")), (200, Some("text/event-stream")), "{head:?}");
     let mut line = String::new();
@@ -156,7 +156,7 @@ fn signing_in_over_https_gives_a_secure_cookie() {
     let body = format!("password={PASSWORD}&next={}", "x".repeat(3000)).replace(' ', "+");
     let mut client = secure.connect();
     client.send(&format!(
-        "POST /sign-in HTTP/1.1\r\nHost: cam\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+        "POST /sign-in HTTP/1.1\r\nHost: 192.0.2.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\
          Content-Length: {}\r\n\r\n{body}",
         body.len()
     ));
@@ -194,7 +194,7 @@ fn a_new_certificate_applies_to_new_connections_only() {
     assert_eq!(connect(secure.https, &renewed).get("/").status, 200);
     // A client that trusts only the old certificate cannot connect, and the server keeps running.
     let mut stale = secure.connect();
-    assert!(stale.0.get_mut().write_all(b"GET / HTTP/1.1\r\nHost: cam\r\n\r\n").is_err());
+    assert!(stale.0.get_mut().write_all(b"GET / HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n").is_err());
     drop(stale);
     assert_eq!(before.get("/").status, 200);
 }
@@ -230,6 +230,68 @@ fn a_missing_handshake_times_out() {
 }
 
 #[test]
+fn passwords_are_not_taken_over_plain_http() {
+    let Some(own) = own_address() else {
+        return crate::common::say("LEFT OUT: this machine has no address but loopback");
+    };
+    let secure =
+        secure_with(&TestCam::new(), ServerSettings { redirect: false, ..ServerSettings::default() });
+    secure.access.set(PASSWORD).unwrap();
+    let (port, https) = (secure.served.address.port(), secure.https.port());
+    let from = |address: IpAddr, method: &str, path: &str, lines: &str| {
+        let body = format!("password={PASSWORD}").replace(' ', "+");
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {own}:{port}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             {lines}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        client::ask(SocketAddr::new(address, port), &request)
+    };
+    let refused = from(own, "POST", "/sign-in", "");
+    assert_eq!((refused.status, refused.header("set-cookie")), (403, None), "{}", refused.text());
+    assert!(refused.text().contains(&format!("https://{own}:{https}/sign-in")), "{}", refused.text());
+    assert_eq!(from(own, "GET", "/sign-in", "").status, 308, "the page is typed into over HTTPS");
+    assert_eq!(from(own, "GET", "/api/v1/me", "").status, 200, "the rest is not redirected");
+    // A proxy with HTTPS, and this machine itself.
+    assert_eq!(from(own, "POST", "/sign-in", "X-Forwarded-Proto: https\r\n").status, 303);
+    assert_eq!(from("127.0.0.1".parse().unwrap(), "POST", "/sign-in", "").status, 303);
+
+    let folder = tempfile::tempdir().unwrap();
+    let access = Access::open(folder.path());
+    access.start_claim_mode();
+    let any: SocketAddr = "0.0.0.0:0".parse().unwrap();
+    let (_shown, identity) = watch::channel(Arc::new(secure.certificate.identity.clone()));
+    let run = TestCam::new().pipeline(pipeline::CaptureOptions::default());
+    let (served, _) = serve_all(&[Listen::Tcp(any), Listen::Https(any)], run, |pipeline| {
+        let server = Server::new(ServerSettings::default(), pipeline, None);
+        server.with_access(access.clone()).with_https(identity)
+    });
+    let claim = |lines: &str| {
+        let body = "password=correct+horse&again=correct+horse";
+        let port = served.address.port();
+        let request = format!(
+            "POST /claim HTTP/1.1\r\nHost: {own}:{port}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             {lines}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        client::ask(SocketAddr::new(own, port), &request)
+    };
+    assert_eq!(claim("").status, 403);
+    assert!(!access.has_password());
+}
+
+#[test]
+fn browsers_are_told_to_stay_with_https_only_if_the_operator_says_so() {
+    for hsts in [None, Some(Duration::from_secs(86_400))] {
+        let secure = secure_with(&TestCam::new(), ServerSettings { hsts, ..ServerSettings::default() });
+        let said = secure.connect().get("/");
+        assert_eq!(said.header("strict-transport-security"), hsts.map(|_| "max-age=86400"));
+        let plain = client::get(secure.served.address, "/");
+        assert_eq!(plain.header("strict-transport-security"), None);
+    }
+}
+
+#[test]
 fn plain_http_from_elsewhere_redirects_to_https() {
     let Some(own) = own_address() else {
         return crate::common::say("LEFT OUT: this machine has no address but loopback");
@@ -241,8 +303,8 @@ fn plain_http_from_elsewhere_redirects_to_https() {
         let asked = from(own, &format!("GET /api/v1/state?x HTTP/1.1\r\nHost: {own}:{port}\r\n\r\n"));
         // Requests from this machine, through a proxy that has HTTPS, and changing requests are answered directly.
         let here = client::get(SocketAddr::new("127.0.0.1".parse().unwrap(), port), "/api/v1/state");
-        let proxied = "GET /api/v1/state HTTP/1.1\r\nHost: cam\r\nX-Forwarded-Proto: https\r\n\r\n";
-        let posted = "POST /api/v1/pause HTTP/1.1\r\nHost: cam\r\nContent-Length: 0\r\n\r\n";
+        let proxied = "GET /api/v1/state HTTP/1.1\r\nHost: 192.0.2.1\r\nX-Forwarded-Proto: https\r\n\r\n";
+        let posted = "POST /api/v1/pause HTTP/1.1\r\nHost: 192.0.2.1\r\nContent-Length: 0\r\n\r\n";
         assert_eq!((here.status, from(own, proxied).status), (200, 200));
         assert_ne!(from(own, posted).status, 308);
         if redirect {

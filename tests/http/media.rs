@@ -71,11 +71,11 @@ fn a_snapshot_is_taken_read_changed_and_removed() {
         (&json!("Front.jpg"), &json!(""), &json!(true))
     );
     assert_ne!(changed["version"], item["version"]);
-    assert_eq!(kept.ask("DELETE /api/v1/media/1 HTTP/1.1\r\nHost: cam\r\n\r\n").status, 204);
+    assert_eq!(kept.ask("DELETE /api/v1/media/1 HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n").status, 204);
     for (method, path) in
         [("GET", "/api/v1/media/1"), ("DELETE", "/api/v1/media/1"), ("GET", "/api/v1/media/7")]
     {
-        let gone = kept.ask(&format!("{method} {path} HTTP/1.1\r\nHost: cam\r\n\r\n"));
+        let gone = kept.ask(&format!("{method} {path} HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n"));
         assert_eq!((gone.status, gone.header("content-type")), (404, Some("application/problem+json")));
     }
     assert!(kept.items().is_empty());
@@ -103,7 +103,7 @@ fn two_changes_on_one_version_do_not_both_succeed() {
     let request = |name: &str| {
         let body = json!({"name": name}).to_string();
         format!(
-            "PATCH /api/v1/media/1 HTTP/1.1\r\nHost: cam\r\nIf-Match: {tag}\r\nContent-Length: {}\r\n\r\n{body}",
+            "PATCH /api/v1/media/1 HTTP/1.1\r\nHost: 192.0.2.1\r\nIf-Match: {tag}\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         )
     };
@@ -408,7 +408,7 @@ fn an_upload_that_breaks_off_leaves_nothing() {
     let many = pictures(300).concat();
     let mut client = kept.connect();
     client.send(&format!(
-        "POST /api/v1/media?name=a HTTP/1.1\r\nHost: cam\r\nContent-Length: {}\r\n\r\n",
+        "POST /api/v1/media?name=a HTTP/1.1\r\nHost: 192.0.2.1\r\nContent-Length: {}\r\n\r\n",
         many.len() + 9
     ));
     client.0.get_mut().write_all(&many).unwrap();
@@ -426,7 +426,7 @@ fn a_silent_upload_times_out() {
     let kept = keep_with(&TestCam::new(), settings, RecorderSettings::default());
     let mut clients: Vec<Client> = (0..2).map(|_| kept.connect()).collect();
     for client in &mut clients {
-        client.send("POST /api/v1/media HTTP/1.1\r\nHost: cam\r\nContent-Length: 1000\r\n\r\n\u{7f}");
+        client.send("POST /api/v1/media HTTP/1.1\r\nHost: 192.0.2.1\r\nContent-Length: 1000\r\n\r\n\u{7f}");
     }
     for client in &mut clients {
         let answer = client.answer(false);
@@ -439,7 +439,7 @@ fn a_silent_upload_times_out() {
 fn more_than_the_disk_holds_is_refused_at_once() {
     let kept = keep(&TestCam::new());
     let mut client = kept.connect();
-    client.send("POST /api/v1/media HTTP/1.1\r\nHost: cam\r\nContent-Length: 9000000000000000\r\n\r\n");
+    client.send("POST /api/v1/media HTTP/1.1\r\nHost: 192.0.2.1\r\nContent-Length: 9000000000000000\r\n\r\n");
     let answer = client.answer(false);
     assert_eq!(answer.status, 507, "{}", answer.text());
     // A picture that never ends: 33 MB of comment segments.
@@ -764,11 +764,11 @@ fn a_copy_is_a_complete_store() {
     assert_eq!(reader.legacy_list().unwrap().len(), 2);
     assert_eq!(reader.snapshot(1).unwrap(), numbered_jpeg(1, 0));
     assert_eq!(reader.item(2).unwrap().frames, 40);
-    let head = kept.ask("HEAD /api/v1/media/backup HTTP/1.1\r\nHost: cam\r\n\r\n");
+    let head = kept.ask("HEAD /api/v1/media/backup HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n");
     assert_eq!((head.status, head.header("content-type")), (200, Some("application/vnd.sqlite3")));
     // A client that leaves midway does not keep others from their copies.
     let mut client = kept.connect();
-    client.send("GET /api/v1/media/backup HTTP/1.1\r\nHost: cam\r\n\r\n");
+    client.send("GET /api/v1/media/backup HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n");
     client.head();
     drop(client);
     wait_until("another copy can be had", || kept.get("/api/v1/media/backup").status == 200);

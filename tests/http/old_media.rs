@@ -24,7 +24,7 @@ const FOREIGN: [&str; 3] =
     ["Sec-Fetch-Site: cross-site\r\n", "Origin: http://evil.example\r\n", "Origin: null\r\n"];
 
 fn get_with(kept: &Kept, path: &str, lines: &str) -> Answer {
-    kept.ask(&format!("GET {path} HTTP/1.1\r\nHost: cam\r\n{lines}\r\n"))
+    kept.ask(&format!("GET {path} HTTP/1.1\r\nHost: 192.0.2.1\r\n{lines}\r\n"))
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn one_name_added_by_several_at_once_is_added_once() {
     kept.put("old.jpg", &numbered_jpeg(7, 0));
     let mut clients: Vec<Client> = (0..8).map(|_| kept.connect()).collect();
     for client in &mut clients {
-        client.send("GET /database/add?filename=old.jpg HTTP/1.1\r\nHost: cam\r\n\r\n");
+        client.send("GET /database/add?filename=old.jpg HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n");
     }
     for client in &mut clients {
         assert_eq!(said(&client.answer(false)), DONE);
@@ -258,7 +258,7 @@ fn other_sites_change_nothing() {
             assert!(answer.text().starts_with("this request comes from another site"), "{}", answer.text());
         }
         // Neither does a HEAD request.
-        let head = kept.ask(&format!("HEAD {path} HTTP/1.1\r\nHost: cam\r\n\r\n"));
+        let head = kept.ask(&format!("HEAD {path} HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n"));
         assert_eq!((head.status, head.header("allow")), (405, Some("GET, OPTIONS")), "{path}");
     }
     assert_eq!(kept.names(), ["a.jpg"]);
@@ -295,7 +295,7 @@ fn several_at_once_are_all_stored() {
     let kept = keep(&TestCam::new());
     let mut clients: Vec<Client> = (0..8).map(|_| kept.connect()).collect();
     for client in &mut clients {
-        client.send("GET /snapshot?filename=same HTTP/1.1\r\nHost: cam\r\n\r\n");
+        client.send("GET /snapshot?filename=same HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n");
     }
     for client in &mut clients {
         assert_eq!(said(&client.answer(false)), DONE);

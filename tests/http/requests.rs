@@ -127,7 +127,7 @@ fn pages_of_named_origins_may_read_and_change_nothing() {
     };
     let mut listener = served.connect();
     listener.send(&format!(
-        "GET /api/v1/events?types=state HTTP/1.1\r\nHost: cam\r\nOrigin: {panel}\r\nLast-Event-ID: 3\r\n\r\n"
+        "GET /api/v1/events?types=state HTTP/1.1\r\nHost: 192.0.2.1\r\nOrigin: {panel}\r\nLast-Event-ID: 3\r\n\r\n"
     ));
     let head = listener.head();
     assert_eq!((head.status, head.header("access-control-allow-origin")), (200, Some(panel)));
@@ -155,7 +155,7 @@ fn pages_of_named_origins_may_read_and_change_nothing() {
     assert_eq!(kept.header("access-control-allow-origin"), None, "it keeps a picture");
     assert_eq!(ask("GET", "/settings", panel).header("access-control-allow-origin"), None);
     let mut viewer = served.connect();
-    viewer.send(&format!("GET /stream HTTP/1.1\r\nHost: cam\r\nOrigin: {panel}\r\n\r\n"));
+    viewer.send(&format!("GET /stream HTTP/1.1\r\nHost: 192.0.2.1\r\nOrigin: {panel}\r\n\r\n"));
     assert_eq!(viewer.head().header("access-control-allow-origin"), Some(panel));
     let (_cam, plain) = self::served();
     let answer = plain.send_with("GET", "/state", &format!("Origin: {panel}\r\n"), "");
@@ -216,10 +216,11 @@ fn unknown_addresses_and_methods_are_refused() {
     }
     let wrong = served.get("/stop_stream");
     assert_eq!((wrong.status, wrong.header("allow")), (405, Some("POST, OPTIONS")));
-    let options = served.ask("OPTIONS /state HTTP/1.1\r\nHost: cam\r\n\r\n");
+    let options = served.ask("OPTIONS /state HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n");
     assert_eq!((options.status, options.header("allow")), (204, Some("GET, HEAD, OPTIONS")));
     for path in ["/", "/health", "/state", "/metrics", "/snapshot", "/favicon.ico", "/robots.txt"] {
-        let head = served.ask(&format!("HEAD {path} HTTP/1.1\r\nHost: cam\r\nConnection: close\r\n\r\n"));
+        let head =
+            served.ask(&format!("HEAD {path} HTTP/1.1\r\nHost: 192.0.2.1\r\nConnection: close\r\n\r\n"));
         assert_eq!(head.status, 200, "{path}");
         assert_ne!(head.header("content-length"), Some("0"), "{path}");
     }
@@ -236,8 +237,8 @@ fn a_page_and_its_files() {
     let icon = served.get("/icon.svg");
     let etag = icon.header("etag").unwrap();
     assert_eq!(icon.header("cache-control"), Some("no-cache"));
-    let again =
-        served.ask(&format!("GET /icon.svg HTTP/1.1\r\nHost: cam\r\nIf-None-Match: \"x\", W/{etag}\r\n\r\n"));
+    let again = served
+        .ask(&format!("GET /icon.svg HTTP/1.1\r\nHost: 192.0.2.1\r\nIf-None-Match: \"x\", W/{etag}\r\n\r\n"));
     assert_eq!((again.status, again.header("etag")), (304, Some(etag)));
 }
 
@@ -252,7 +253,7 @@ fn other_sites_may_embed_only_pictures() {
         assert_eq!(policy(path).as_deref(), Some("same-origin"), "{path}");
     }
     let mut viewer = served.connect();
-    viewer.send("GET /stream HTTP/1.1\r\nHost: cam\r\n\r\n");
+    viewer.send("GET /stream HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n");
     assert_eq!(viewer.head().header("cross-origin-resource-policy"), Some("cross-origin"));
     // The header would change the browser's cached picture.
     let etag = served.get("/icon.svg").header("etag").unwrap().to_owned();
@@ -263,13 +264,13 @@ fn other_sites_may_embed_only_pictures() {
 #[test]
 fn a_request_names_its_host_once() {
     let (_cam, served) = served();
-    for wrong in ["", "Host: cam\r\nHost: cam\r\n", "Host: cam\r\nhost: localhost\r\n"] {
+    for wrong in ["", "Host: 192.0.2.1\r\nHost: 192.0.2.1\r\n", "Host: 192.0.2.1\r\nhost: localhost\r\n"] {
         let answer = served.ask(&format!("GET /health HTTP/1.1\r\n{wrong}\r\n"));
         assert_eq!(answer.status, 400, "{wrong:?}: {}", answer.text());
     }
     // Neither is the request line alone enough: the field is required.
-    assert_eq!(served.ask("GET http://cam/health HTTP/1.1\r\n\r\n").status, 400);
-    assert_eq!(served.ask("GET http://cam/health HTTP/1.1\r\nHost: other\r\n\r\n").status, 200);
+    assert_eq!(served.ask("GET http://192.0.2.1/health HTTP/1.1\r\n\r\n").status, 400);
+    assert_eq!(served.ask("GET http://192.0.2.1/health HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n").status, 200);
     assert_eq!(served.ask("GET /health HTTP/1.0\r\n\r\n").status, 200);
     assert_eq!(served.ask("GET /health HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n").status, 400);
 }
@@ -305,7 +306,7 @@ fn pipelined_requests_keep_nobody_waiting() {
     let address: std::net::SocketAddr = listener.address().parse().unwrap();
     let send = |requests: usize| {
         let mut stream = TcpStream::connect(address).unwrap();
-        let request = "GET /health HTTP/1.1\r\nHost: cam\r\n\r\n";
+        let request = "GET /health HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n";
         stream.write_all(request.repeat(requests).as_bytes()).unwrap();
         stream.set_nonblocking(true).unwrap();
         stream
@@ -347,17 +348,18 @@ fn another_site_changes_nothing() {
     served.post("/start_stream");
     for line in ["Sec-Fetch-Site: cross-site", "Origin: https://evil.example", "Origin: null"] {
         for path in ["/stop_stream", "/shutdown", "/api/v1/pause"] {
-            let answer = served
-                .ask(&format!("POST {path} HTTP/1.1\r\nHost: cam\r\n{line}\r\nContent-Length: 0\r\n\r\n"));
+            let answer = served.ask(&format!(
+                "POST {path} HTTP/1.1\r\nHost: 192.0.2.1\r\n{line}\r\nContent-Length: 0\r\n\r\n"
+            ));
             assert_eq!(answer.status, 403, "{path} with {line}");
         }
     }
     assert_eq!(served.state()["held"], true);
     let own = served
-        .ask("POST /stop_stream HTTP/1.1\r\nHost: cam\r\nOrigin: http://cam\r\nContent-Length: 0\r\n\r\n");
+        .ask("POST /stop_stream HTTP/1.1\r\nHost: 192.0.2.1\r\nOrigin: http://192.0.2.1\r\nContent-Length: 0\r\n\r\n");
     assert_eq!(own.status, 200);
     // Reading is free.
-    let look = served.ask("GET /state HTTP/1.1\r\nHost: cam\r\nSec-Fetch-Site: cross-site\r\n\r\n");
+    let look = served.ask("GET /state HTTP/1.1\r\nHost: 192.0.2.1\r\nSec-Fetch-Site: cross-site\r\n\r\n");
     assert_eq!(look.status, 200);
 }
 
@@ -370,7 +372,7 @@ fn heads_have_a_size_and_a_time() {
         ..ServerSettings::default()
     };
     let served = serve(&cam, settings);
-    let flood = format!("GET /health HTTP/1.1\r\nHost: cam\r\nX-Flood: {}\r\n\r\n", "x".repeat(60_000));
+    let flood = format!("GET /health HTTP/1.1\r\nHost: 192.0.2.1\r\nX-Flood: {}\r\n\r\n", "x".repeat(60_000));
     assert_eq!(served.ask(&flood).status, 431);
     assert_eq!(served.ask("nonsense\r\n\r\n").status, 400);
 
@@ -385,7 +387,7 @@ fn heads_have_a_size_and_a_time() {
 
     let mut idle = served.connect();
     for _ in 0..3 {
-        idle.send("GET /health HTTP/1.1\r\nHost: cam\r\n\r\n");
+        idle.send("GET /health HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n");
         assert_eq!(idle.answer(false).text(), "True");
     }
     assert!(idle.rest().unwrap().is_empty(), "an idle one too");
@@ -398,21 +400,21 @@ fn bodies_have_a_size_and_a_time() {
     let served =
         serve(&cam, ServerSettings { head_timeout: Duration::from_secs(1), ..ServerSettings::default() });
     let mut client = served.connect();
-    client.send("POST /api/v1/resume HTTP/1.1\r\nHost: cam\r\nContent-Length: 5\r\n\r\na=b&c");
+    client.send("POST /api/v1/resume HTTP/1.1\r\nHost: 192.0.2.1\r\nContent-Length: 5\r\n\r\na=b&c");
     assert_eq!(client.answer(false).status, 200);
     client.send(
-        "POST /api/v1/resume HTTP/1.1\r\nHost: cam\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na=b\r\n0\r\n\r\n",
+        "POST /api/v1/resume HTTP/1.1\r\nHost: 192.0.2.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na=b\r\n0\r\n\r\n",
     );
     assert_eq!(client.answer(false).status, 200, "the connection serves on");
 
-    let long = served.ask("POST /api/v1/resume HTTP/1.1\r\nHost: cam\r\nContent-Length: 70000\r\n\r\n");
+    let long = served.ask("POST /api/v1/resume HTTP/1.1\r\nHost: 192.0.2.1\r\nContent-Length: 70000\r\n\r\n");
     assert_eq!((long.status, long.header("connection")), (413, Some("close")));
     let chunk = format!("8000\r\n{}\r\n", "x".repeat(0x8000)).repeat(3);
     let long = served.ask(&format!(
-        "POST /api/v1/resume HTTP/1.1\r\nHost: cam\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}"
+        "POST /api/v1/resume HTTP/1.1\r\nHost: 192.0.2.1\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}"
     ));
     assert_eq!(long.status, 413);
-    let slow = served.ask("POST /api/v1/resume HTTP/1.1\r\nHost: cam\r\nContent-Length: 9\r\n\r\nab");
+    let slow = served.ask("POST /api/v1/resume HTTP/1.1\r\nHost: 192.0.2.1\r\nContent-Length: 9\r\n\r\nab");
     assert_eq!((slow.status, slow.header("content-type")), (408, Some("application/problem+json")));
 }
 
@@ -422,12 +424,12 @@ fn a_connection_over_the_limit_gets_503() {
     let served = serve(&cam, ServerSettings { max_connections: 2, ..ServerSettings::default() });
     let mut open: Vec<_> = (0..2).map(|_| served.connect()).collect();
     for client in &mut open {
-        client.send("GET /health HTTP/1.1\r\nHost: cam\r\n\r\n");
+        client.send("GET /health HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n");
         assert_eq!(client.answer(false).status, 200);
     }
     // The connection that has been idle longest is closed.
     let mut third = served.connect();
-    third.send("GET /health HTTP/1.1\r\nHost: cam\r\n\r\n");
+    third.send("GET /health HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n");
     assert_eq!(third.answer(false).status, 200);
     assert_eq!(open[0].0.read(&mut [0; 1]).unwrap(), 0, "it is closed");
     open[1].watch("/stream");
@@ -477,7 +479,7 @@ fn a_handler_that_panics_ends_its_own_connection_and_gives_its_place_back() {
     });
     for _ in 0..5 {
         let mut client = served.connect();
-        client.send("GET /api/v1/settings.toml HTTP/1.1\r\nHost: cam\r\n\r\n");
+        client.send("GET /api/v1/settings.toml HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n");
         let mut answer = Vec::new();
         client.0.read_to_end(&mut answer).unwrap();
         assert_eq!(answer, b"", "it says nothing and closes");
@@ -497,7 +499,7 @@ fn a_thousand_clients_leave_nothing_behind() {
         match n % 5 {
             0 => {}
             1 => client.send("GET /stream HTTP/1.1\r\n"),
-            2 => client.send("GET /stream HTTP/1.1\r\nHost: cam\r\n\r\n"),
+            2 => client.send("GET /stream HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n"),
             3 => client.0.get_ref().shutdown(Shutdown::Write).unwrap(),
             _ => client.watch("/stream"),
         }
@@ -570,7 +572,7 @@ fn the_state_has_exactly_the_properties_that_the_document_names() {
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
             let (mut client, path) = (served.connect(), path.replace("{id}", "1"));
-            client.send(&format!("{} {path} HTTP/1.1\r\nHost: cam\r\n\r\n", method.to_uppercase()));
+            client.send(&format!("{} {path} HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n", method.to_uppercase()));
             let status = client.head().status.to_string();
             assert!(operation["responses"].get(&status).is_some(), "{method} {path}: {status}");
         }
@@ -583,7 +585,7 @@ fn a_client_that_closes_its_sending_side_still_gets_the_answer() {
     let served = serve(&cam, ServerSettings::default());
     for path in ["/health", "/snapshot"] {
         let mut client = served.connect();
-        client.send(&format!("GET {path} HTTP/1.1\r\nHost: cam\r\n\r\n"));
+        client.send(&format!("GET {path} HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n"));
         client.0.get_ref().shutdown(Shutdown::Write).unwrap();
         assert_eq!(client.answer(false).status, 200, "{path}");
         assert!(client.rest().unwrap().is_empty(), "{path}: the connection ends");

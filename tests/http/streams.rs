@@ -382,7 +382,7 @@ fn a_stop_ends_streams_between_two_parts() {
         viewer.part().unwrap();
     }
     let mut idle = served.connect();
-    idle.send("GET /health HTTP/1.1\r\nHost: cam\r\n\r\n");
+    idle.send("GET /health HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n");
     assert_eq!(idle.answer(false).status, 200);
     served.stop();
     for viewer in &mut viewers {
@@ -399,7 +399,7 @@ fn head_answers_without_a_body_and_without_a_camera() {
     let cam = TestCam::new();
     let served = serve(&cam, ServerSettings::default());
     let mut client = served.connect();
-    client.send("HEAD /stream HTTP/1.1\r\nHost: cam\r\n\r\n");
+    client.send("HEAD /stream HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n");
     let head = client.head();
     assert_eq!(head.status, 200);
     assert_eq!(head.header("content-type"), Some("multipart/x-mixed-replace; boundary=frame"));

@@ -144,7 +144,7 @@ impl Events {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         let request = format!(
-            "GET /api/v1/events?types=crossing HTTP/1.1\r\nHost: cam\r\nAccept: text/event-stream\r\nLast-Event-ID: {id}\r\n\r\n"
+            "GET /api/v1/events?types=crossing HTTP/1.1\r\nHost: 192.0.2.1\r\nAccept: text/event-stream\r\nLast-Event-ID: {id}\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).unwrap();
         Events(BufReader::new(stream))

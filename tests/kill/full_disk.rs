@@ -182,7 +182,7 @@ fn a_recording_that_is_stopped_on_a_full_disk_reports_its_lost_end() {
         let status_now = recording()["now"].clone();
         let stop = ask(
             daemon.address,
-            "POST /api/v1/recording/stop HTTP/1.1\r\nHost: cam\r\nContent-Length: 0\r\n\r\n",
+            "POST /api/v1/recording/stop HTTP/1.1\r\nHost: 192.0.2.1\r\nContent-Length: 0\r\n\r\n",
         );
         if left == 0 {
             assert_eq!(stop.status, 507, "{}", stop.text());

@@ -54,7 +54,7 @@ fn prometheus_and_spreadsheets() {
     );
     // Without the chunks of HTTP/1.1.
     let plain =
-        |path: &str| client::ask(daemon.address, &format!("GET {path} HTTP/1.0\r\nHost: cam\r\n\r\n"));
+        |path: &str| client::ask(daemon.address, &format!("GET {path} HTTP/1.0\r\nHost: 192.0.2.1\r\n\r\n"));
     let table = plain("/api/v1/crossings?format=csv");
     row(
         "Clients",
@@ -77,7 +77,7 @@ fn a_page_of_another_site() {
     let ask = |request: &str| {
         let answer = client::ask(
             daemon.address,
-            &format!("{request} HTTP/1.1\r\nHost: cam\r\nOrigin: {panel}\r\nContent-Length: 0\r\n\r\n"),
+            &format!("{request} HTTP/1.1\r\nHost: 192.0.2.1\r\nOrigin: {panel}\r\nContent-Length: 0\r\n\r\n"),
         );
         (answer.status, answer.header("access-control-allow-origin").map(str::to_owned))
     };

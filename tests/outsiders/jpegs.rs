@@ -23,7 +23,10 @@ fn shown(jpeg: &[u8]) -> String {
     let arguments: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
     let daemon = Daemon::start(Command::new(env!("CARGO_BIN_EXE_tallycam")), &arguments);
     let state = || daemon.state();
-    client::ask(daemon.address, "POST /start_stream HTTP/1.1\r\nHost: cam\r\nContent-Length: 0\r\n\r\n");
+    client::ask(
+        daemon.address,
+        "POST /start_stream HTTP/1.1\r\nHost: 192.0.2.1\r\nContent-Length: 0\r\n\r\n",
+    );
     for _ in 0..200 {
         let now = state();
         if now["frames"].as_u64() > Some(3) || now["broken"].as_u64() > Some(3) {

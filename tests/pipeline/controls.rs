@@ -52,8 +52,9 @@ impl Bench {
 
     fn send(&self, method: &str, path: &str, lines: &str, body: &str) -> Answer {
         let len = body.len();
-        let request =
-            format!("{method} {path} HTTP/1.1\r\nHost: cam\r\n{lines}Content-Length: {len}\r\n\r\n{body}");
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: 192.0.2.1\r\n{lines}Content-Length: {len}\r\n\r\n{body}"
+        );
         client::ask(self.daemon.address, &request)
     }
 

@@ -682,7 +682,7 @@ fn the_old_switches_and_the_api_change_what_everyone_sees() {
         crate::common::client::ask(
             daemon.address,
             &format!(
-                "{method} /api/v1/picture HTTP/1.1\r\nHost: cam\r\nContent-Type: application/json\r\n{lines}Content-Length: {len}\r\n\r\n{body}"
+                "{method} /api/v1/picture HTTP/1.1\r\nHost: 192.0.2.1\r\nContent-Type: application/json\r\n{lines}Content-Length: {len}\r\n\r\n{body}"
             ),
         )
     };
@@ -704,7 +704,8 @@ fn the_old_switches_and_the_api_change_what_everyone_sees() {
         (&now["gray"], &now["scale"], &now["mirror"], &now["crop"]),
         (&true.into(), &"1/2".into(), &true.into(), &serde_json::Value::Null)
     );
-    let foreign = "GET /grayscale?status=true HTTP/1.1\r\nHost: cam\r\nSec-Fetch-Site: cross-site\r\n\r\n";
+    let foreign =
+        "GET /grayscale?status=true HTTP/1.1\r\nHost: 192.0.2.1\r\nSec-Fetch-Site: cross-site\r\n\r\n";
     assert_eq!(crate::common::client::ask(daemon.address, foreign).status, 403);
     assert_eq!(get("/grayscale?status=true").text(), "200");
     wait_until("it has colour", || components() == 3);

@@ -46,7 +46,7 @@ fn get(daemon: &Daemon, path: &str) -> Answer {
 fn send(daemon: &Daemon, method: &str, path: &str, body: &str) -> Answer {
     let len = body.len();
     let kind = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
-    let head = format!("{method} {path} HTTP/1.1\r\nHost: cam\r\n{kind}Content-Length: {len}\r\n\r\n");
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: 192.0.2.1\r\n{kind}Content-Length: {len}\r\n\r\n");
     client::ask(daemon.address, &(head + body))
 }
 
@@ -218,7 +218,7 @@ fn invalid_values_are_refused_and_move_nothing() {
         let form = format!("_method=patch&next=.%2F&{form}");
         let len = form.len();
         let head = format!(
-            "POST /api/v1/lens HTTP/1.1\r\nHost: cam\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: \
+            "POST /api/v1/lens HTTP/1.1\r\nHost: 192.0.2.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: \
              {len}\r\n\r\n"
         );
         assert_eq!(client::ask(daemon.address, &(head + &form)).status, 400, "{form}");
@@ -235,7 +235,7 @@ fn the_later_of_two_simultaneous_moves_is_told() {
     let patch = |body: &str| {
         let len = body.len();
         let head = format!(
-            "PATCH /api/v1/lens HTTP/1.1\r\nHost: cam\r\nIf-Match: {tag}\r\nContent-Length: {len}\r\n\r\n"
+            "PATCH /api/v1/lens HTTP/1.1\r\nHost: 192.0.2.1\r\nIf-Match: {tag}\r\nContent-Length: {len}\r\n\r\n"
         );
         client::ask(daemon.address, &(head + body))
     };

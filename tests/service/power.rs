@@ -89,10 +89,10 @@ fn any_other_key_is_invalid_and_without_one_every_key_is() {
         assert_eq!(said(&kept.get("/reboot?key=k7mqx-hyetf-9rthn")), DONE);
     }
     assert_eq!(machine.calls.lock().unwrap().len(), 6);
-    let head = kept.ask("HEAD /shutdown?key=k7mqx-hyetf-9rthn HTTP/1.1\r\nHost: cam\r\n\r\n");
+    let head = kept.ask("HEAD /shutdown?key=k7mqx-hyetf-9rthn HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n");
     assert_eq!(head.status, 405);
     let foreign = kept.ask(
-        "GET /shutdown?key=k7mqx-hyetf-9rthn HTTP/1.1\r\nHost: cam\r\nSec-Fetch-Site: cross-site\r\n\r\n",
+        "GET /shutdown?key=k7mqx-hyetf-9rthn HTTP/1.1\r\nHost: 192.0.2.1\r\nSec-Fetch-Site: cross-site\r\n\r\n",
     );
     assert_eq!(foreign.status, 403);
     assert_eq!(machine.calls.lock().unwrap().len(), 6);

@@ -82,7 +82,7 @@ fn program() -> Command {
 
 fn send(daemon: &Daemon, method: &str, path: &str, lines: &str, body: &str) -> Answer {
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: cam\r\n{lines}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        "{method} {path} HTTP/1.1\r\nHost: 192.0.2.1\r\n{lines}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );
     client::ask(daemon.address, &request)
@@ -664,7 +664,7 @@ fn upload(daemon: &Daemon, name: &str) {
     jpeg.extend(&picture[2..]);
     let mut client = client::Client::new(TcpStream::connect(daemon.address).unwrap());
     let (path, len) = (format!("/api/v1/media?name={name}"), jpeg.len());
-    client.send(&format!("POST {path} HTTP/1.1\r\nHost: cam\r\nContent-Length: {len}\r\n\r\n"));
+    client.send(&format!("POST {path} HTTP/1.1\r\nHost: 192.0.2.1\r\nContent-Length: {len}\r\n\r\n"));
     client.0.get_mut().write_all(&jpeg).unwrap();
     assert_eq!(client.answer(false).status, 201);
 }

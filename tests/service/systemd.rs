@@ -158,7 +158,7 @@ fn connect(address: SocketAddr) -> TcpStream {
 /// A viewer who has seen the stream begin; the bytes so far.
 fn view(address: SocketAddr) -> (TcpStream, Vec<u8>) {
     let mut stream = connect(address);
-    write!(stream, "GET /stream HTTP/1.1\r\nHost: door\r\n\r\n").expect("a request");
+    write!(stream, "GET /stream HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n").expect("a request");
     let mut seen = Vec::new();
     let mut piece = [0; 8192];
     // A second part: the picture flows.

@@ -26,6 +26,7 @@ pub fn http_settings(config: &Config) -> http::ServerSettings {
         head_timeout: config.http.head_timeout,
         keep_alive: config.http.keep_alive,
         redirect: config.http.redirect,
+        hsts: config.http.hsts,
         allow_origins: config.http.allow_origins.clone(),
         names: config.http.names.clone(),
         stall: config.stream.stall,

@@ -10,39 +10,43 @@
 //! `Upgrade-Insecure-Requests`: browsers send that with every visit, and scripts cannot (Fetch §2.2.2: `no-cors` does
 //! not allow the header).
 //!
-//! Programs such as curl send none of these headers and are not affected; neither is a typed address. A link or frame
-//! on another page that hides its own address remains: it looks like a typed visit. Setting a password helps, because
-//! such a visit does not carry its cookie. Reading pictures is never refused. Pure.
+//! Programs such as curl send none of these headers and are not affected. A link or frame on another page that hides
+//! its own address looks like a typed address: [`may_be_led`]. Such a visit gets a page with a button instead, unless
+//! it carries a session's cookie: only typed visits do. Reading pictures is never refused. Pure.
 
 use hyper::HeaderMap;
 use hyper::StatusCode;
-use hyper::header::{ACCEPT, ACCEPT_LANGUAGE, HOST, ORIGIN, REFERER, UPGRADE_INSECURE_REQUESTS, USER_AGENT};
+use hyper::header::{
+    ACCEPT, ACCEPT_LANGUAGE, HOST, HeaderValue, ORIGIN, REFERER, UPGRADE_INSECURE_REQUESTS, USER_AGENT,
+};
 
 use crate::http::request::problem::Problem;
 
 /// Refuses a request that a browser sends on behalf of another site.
 ///
-/// `Sec-Fetch-Site` decides if it is present. Otherwise the host of `Origin`, or without one that of `Referer`, must
-/// be the requested host: `Host`, or one of `X-Forwarded-Host` behind proxies. Ports are not compared: another port
-/// of the same machine is the same site. `Origin: null` (sandboxed or hidden) is foreign. A browser without any of
-/// these headers may only visit.
+/// `Sec-Fetch-Site` decides if it is present. Otherwise host and port of `Origin`, or without one those of `Referer`,
+/// must be the requested ones: `Host`, or one of `X-Forwarded-Host` and `X-Forwarded-Port` behind proxies. A host of
+/// `names`, the operator's list, may have any port. `Origin: null` (sandboxed or hidden) is foreign. A browser without
+/// any of these headers may only visit.
 ///
 /// # Errors
 /// The change is requested from another site (403).
-pub fn check(headers: &HeaderMap) -> Result<(), Problem> {
+pub fn check(headers: &HeaderMap, names: &[String]) -> Result<(), Problem> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let foreign = |site: &str| {
         let site: String = site.chars().take(100).collect();
         let detail = format!("this request comes from another site ({site}) and was not carried out");
-        let hint =
-            "use the camera's own page; a reverse proxy has to pass the header Host, or set X-Forwarded-Host";
+        let hint = "use the camera's own page; a reverse proxy has to pass the header Host with its port, or set \
+             X-Forwarded-Host";
         Err(Problem::new(StatusCode::FORBIDDEN, detail).hint(hint))
     };
     let origin = text(ORIGIN.as_str());
-    match text("sec-fetch-site") {
-        Some("same-origin" | "same-site" | "none") => return Ok(()),
+    let fetched_by = text("sec-fetch-site");
+    match fetched_by {
+        Some("same-origin" | "none") => return Ok(()),
+        // Another port, or another name in the same domain.
+        Some("same-site") | None => {}
         Some(_) => return foreign(origin.unwrap_or("unnamed")),
-        None => {}
     }
     let named_by = if headers.contains_key(ORIGIN) { ORIGIN } else { REFERER };
     if headers.get_all(&named_by).iter().count() > 1 {
@@ -51,28 +55,49 @@ pub fn check(headers: &HeaderMap) -> Result<(), Problem> {
     let Some(url) = text(named_by.as_str()).filter(|url| named_by == ORIGIN || !url.is_empty()) else {
         return match headers.get(&named_by) {
             Some(unreadable) if !unreadable.is_empty() => foreign("unreadable"),
-            _ if is_of_a_page(&text) => foreign("unnamed"),
+            _ if fetched_by.is_some() || is_of_a_page(&text) => foreign("unnamed"),
             _ => Ok(()),
         };
     };
-    let authority = url.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let from = rest.split(['/', '?', '#']).next().unwrap_or_default();
     // Text before an "@" is a user name that may look like a host.
-    let from = authority.filter(|authority| !authority.is_empty() && !authority.contains('@')).map(host);
+    if host(from).is_empty() || from.contains('@') {
+        return foreign(url);
+    }
+    let usual = if scheme.eq_ignore_ascii_case("https") { "443" } else { "80" };
+    let from_port = port(from).unwrap_or(usual);
+    let list = |name: &str| text(name).unwrap_or_default().split(',').map(str::trim);
+    let is_forwarded = list("x-forwarded-port").any(|port| port == from_port);
     // Each proxy on the way appends the host that it was asked for.
-    let asked = [text(HOST.as_str()), text("x-forwarded-host")];
-    let mut asked = asked.iter().flatten().flat_map(|names| names.split(',')).map(|name| host(name.trim()));
-    if from.is_some_and(|from| asked.any(|to| to.eq_ignore_ascii_case(from))) { Ok(()) } else { foreign(url) }
+    let mut asked = list(HOST.as_str()).chain(list("x-forwarded-host"));
+    let is_asked = asked.any(|to| {
+        host(to).eq_ignore_ascii_case(host(from)) && (is_forwarded || port(to).unwrap_or(usual) == from_port)
+    });
+    let is_named = || names.iter().any(|name| name.eq_ignore_ascii_case(host(from)));
+    if is_asked || is_named() { Ok(()) } else { foreign(url) }
 }
 
-/// True if a browser fetches this for a page (as a picture, a script, a style sheet) and does not visit it. A browser
-/// sends its user's languages with every request; on a visit it also prefers HTML and asks for HTTPS.
+/// True for a browser's visit that does not say whether another site's link or frame led here.
+pub fn may_be_led(headers: &HeaderMap) -> bool {
+    let is_without = |name: &str| headers.get(name).is_none_or(HeaderValue::is_empty);
+    is_browser(&|name: &str| headers.get(name).and_then(|value| value.to_str().ok()))
+        && ["sec-fetch-site", ORIGIN.as_str(), REFERER.as_str()].into_iter().all(is_without)
+}
+
+/// Browsers send their user's languages with every request.
+fn is_browser<'a>(text: &impl Fn(&str) -> Option<&'a str>) -> bool {
+    text(USER_AGENT.as_str()).is_some_and(|agent| agent.starts_with("Mozilla/"))
+        && text(ACCEPT_LANGUAGE.as_str()).is_some()
+}
+
+/// True if a browser fetches this for a page (as a picture, a script, a style sheet) and does not visit it. On a visit
+/// it prefers HTML and asks for HTTPS.
 fn is_of_a_page<'a>(text: &impl Fn(&str) -> Option<&'a str>) -> bool {
-    let is_browser = text(USER_AGENT.as_str()).is_some_and(|agent| agent.starts_with("Mozilla/"))
-        && text(ACCEPT_LANGUAGE.as_str()).is_some();
     let may_be_visit = text(UPGRADE_INSECURE_REQUESTS.as_str()).is_some();
     // An unreadable header also counts as a script's.
     let is_of_html = text(ACCEPT.as_str()).is_some_and(|types| types.trim_start().starts_with("text/html"));
-    is_browser && !(may_be_visit && is_of_html)
+    is_browser(text) && !(may_be_visit && is_of_html)
 }
 
 /// The host of `host[:port]`, with the brackets of an IPv6 address.
@@ -83,11 +108,16 @@ pub(in crate::http) fn host(authority: &str) -> &str {
     authority.split_once(':').map_or(authority, |(host, _)| host)
 }
 
+/// The port of `host:port`; `None` if it names none.
+fn port(authority: &str) -> Option<&str> {
+    authority[host(authority).len()..].strip_prefix(':').filter(|port| !port.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use hyper::header::{HeaderName, HeaderValue};
+    use hyper::header::HeaderName;
 
     const BROWSER: (&str, &str) = ("user-agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36");
     const LANGUAGE: (&str, &str) = ("accept-language", "en-US,en;q=0.9");
@@ -100,13 +130,25 @@ mod tests {
             (&[("host", "pi:8080")], true),
             (&[("sec-fetch-site", "same-origin")], true),
             (&[("sec-fetch-site", "none")], true),
-            (&[("sec-fetch-site", "same-site")], true),
+            (&[("sec-fetch-site", "same-site")], false),
+            (&[("sec-fetch-site", "same-site"), ("origin", "http://pi:81"), ("host", "pi:80")], false),
+            (&[("sec-fetch-site", "same-site"), ("origin", "http://pi"), ("host", "pi:80")], true),
             (&[("sec-fetch-site", "cross-site")], false),
             (&[("sec-fetch-site", "something-new")], false),
             (&[("sec-fetch-site", "cross-site"), ("origin", "http://pi"), ("host", "pi")], false),
             (&[("sec-fetch-site", "same-origin"), ("origin", "https://a"), ("host", "b")], true),
             (&[("host", "pi:8080"), ("origin", "http://pi:8080")], true),
-            (&[("host", "pi:8080"), ("origin", "http://PI")], true),
+            (&[("host", "pi:8080"), ("origin", "http://PI:8080")], true),
+            // Another program on the same machine.
+            (&[("host", "pi:8080"), ("origin", "http://pi")], false),
+            (&[("host", "pi:8080"), ("origin", "http://pi:8081")], false),
+            (&[("host", "pi"), ("origin", "http://pi:81")], false),
+            (&[("host", "[::1]"), ("origin", "http://[::1]:81")], false),
+            (&[("host", "pi"), ("origin", "http://pi:80")], true),
+            (&[("host", "pi:443"), ("origin", "https://pi")], true),
+            (&[("host", "pi"), ("x-forwarded-port", "8443"), ("origin", "https://pi:8443")], true),
+            (&[("host", "a"), ("x-forwarded-host", "pi:81"), ("origin", "http://pi:81")], true),
+            (&[("host", "a"), ("origin", "http://listed.example:81")], true),
             (&[("host", "pi:8080"), ("origin", "http://pi.evil.example")], false),
             (&[("host", "pi:8080"), ("origin", "http://evil.example")], false),
             (&[("host", "pi:8080"), ("origin", "null")], false),
@@ -131,7 +173,8 @@ mod tests {
             (&[("host", "pi:8080"), ("referer", "http://pi@evil.example/")], false),
             (&[("host", "pi:8080"), ("referer", "http://evil.example?http://pi:8080/")], false),
             (&[("host", "pi:8080"), ("referer", "http://pi:8080/old.html?a=http://x")], true),
-            (&[("host", "pi:8080"), ("referer", "http://PI/old.html")], true),
+            (&[("host", "pi:8080"), ("referer", "http://PI:8080/old.html")], true),
+            (&[("host", "pi:8080"), ("referer", "http://pi/old.html")], false),
             (&[("host", "[::1]:8080"), ("referer", "http://[::1]:8080/")], true),
             (&[("host", "pi"), ("x-forwarded-host", "cam.home"), ("referer", "https://cam.home/a")], true),
             (&[("host", "pi"), ("referer", "android-app://com.example/")], false),
@@ -166,7 +209,7 @@ mod tests {
                     HeaderValue::from_str(value).unwrap(),
                 );
             }
-            assert_eq!(check(&map).is_ok(), *allowed, "{headers:?}");
+            assert_eq!(check(&map, &[String::from("listed.example")]).is_ok(), *allowed, "{headers:?}");
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::http::api::machine::password::{access, change, is_owner, may_begin, s
 use crate::http::auth::audit;
 use crate::http::auth::authenticate::with_cookie;
 use crate::http::auth::caller::{AuthError, Caller, Who};
+use crate::http::auth::redirect;
 use crate::http::pages::data_counting;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
@@ -43,6 +44,10 @@ pub async fn sign_in(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     let form = html::form(&request);
     let next = next_page(request.table, form.get("next"));
+    if let Err(problem) = redirect::refuse_plain(site.https.as_ref(), request.caller()) {
+        let page = sign_in_page(&request, next, Some(refusal(&problem)));
+        return Ok(html::again(&problem, ui::sign_in_page(&page)));
+    }
     if form.get("again").is_some() {
         return change_password(&request, &form, next).await;
     }
@@ -181,6 +186,7 @@ async fn claim(request: &Request, form: &Query) -> Result<HeaderValue, Problem> 
         return Err(Problem::new(StatusCode::FORBIDDEN, detail)
             .hint("`tallycam password set` on its machine sets one, too"));
     }
+    redirect::refuse_plain(request.site.https.as_ref(), request.caller())?;
     let password = repeated(form)?;
     change(access(request)?, move |access| access.claim(&password)).await?;
     log::info!("the first password was chosen from {}", request.link.peer());

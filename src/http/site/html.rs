@@ -71,6 +71,13 @@ pub fn not_found(path: &str) -> Response<Body> {
     response
 }
 
+/// The page that asks before an old address changes something. Its status says that nothing has changed.
+pub fn ask_back(path: &str, query: &Query) -> Response<Body> {
+    let mut response = html(ui::ask_back_page(path, query.pairs()));
+    *response.status_mut() = StatusCode::FORBIDDEN;
+    response
+}
+
 pub fn html(page: String) -> Response<Body> {
     let mut response = no_store(Response::new(Body::full(page)));
     let headers = response.headers_mut();

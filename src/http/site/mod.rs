@@ -78,6 +78,8 @@ pub struct ServerSettings {
     pub keep_alive: Duration,
     /// Plain HTTP requests that only read are redirected to HTTPS, if there is an HTTPS listener.
     pub redirect: bool,
+    /// Browsers shall use only HTTPS for this time, if they came by it.
+    pub hsts: Option<Duration>,
     /// Scripts of pages from these origins may read pictures and counts.
     pub allow_origins: Vec<String>,
     /// A peer that takes no pending bytes for this time is disconnected.
@@ -118,6 +120,7 @@ impl Default for ServerSettings {
             head_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(60),
             redirect: true,
+            hsts: None,
             allow_origins: Vec::new(),
             stall: Duration::from_secs(5),
             heartbeat: Duration::from_secs(15),

@@ -2,8 +2,9 @@
 
 use hyper::Method;
 
+use crate::http::request::query::{LINK, TOKEN};
 use crate::http::site::handler::{Route, Tag};
-use tallycam_base::unicode::percent_encoded;
+use tallycam_base::unicode::{percent_decoded, percent_encoded};
 
 /// Placeholder in an address for the ID of the new row.
 pub const ID: &str = "{id}";
@@ -14,11 +15,20 @@ const LONGEST: usize = 500;
 /// The sign-in page as seen from `path`. It leads back to the page that `path` belongs to, with its query.
 pub fn sign_in_for(table: &[Route], path: &str, query: Option<&str>) -> String {
     let own = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    let next = match query {
-        Some(query) if is_page(table, own) => format!("{own}?{query}"),
-        _ => String::from(if is_page(table, own) { own } else { "./" }),
+    let query = without_secrets(query.unwrap_or_default());
+    let next = match is_page(table, own) {
+        true if query.is_empty() => own.to_owned(),
+        true => format!("{own}?{query}"),
+        false => String::from("./"),
     };
     format!("{}sign-in?next={}", up_from(path), percent_encoded(&next))
+}
+
+/// `query` without tokens and links: addresses stay in logs and histories.
+fn without_secrets(query: &str) -> String {
+    let key = |pair: &str| percent_decoded(pair.split('=').next().unwrap_or_default());
+    let is_secret = |pair: &&str| [TOKEN, LINK].contains(&key(pair).as_str());
+    query.split('&').filter(|pair| !is_secret(pair)).collect::<Vec<_>>().join("&")
 }
 
 /// The relative link from `path` to the root: `../` for each level.
@@ -40,7 +50,12 @@ pub fn next_page(table: &[Route], wanted: Option<&str>) -> String {
         && is_plain(fragment, b"-._")
         // mjpg-streamer's `/?action=stream` is no page.
         && ((path == "./" && !query.contains("action=")) || is_page(table, path));
-    if is_ours { wanted.to_owned() } else { String::from("./") }
+    if !is_ours {
+        return String::from("./");
+    }
+    let query = without_secrets(query);
+    let mark = |mark: &str, part: &str| if part.is_empty() { String::new() } else { format!("{mark}{part}") };
+    format!("{path}{}{}", mark("?", &query), mark("#", fragment))
 }
 
 /// True if `name` is the link of a page beside the live page.
@@ -105,5 +120,15 @@ mod tests {
         assert_eq!(sign_in_for(ROUTES, "/pause", None), "sign-in?next=.%2F");
         assert_eq!(sign_in_for(ROUTES, "/media/upload", None), "../sign-in?next=media");
         assert_eq!(sign_in_for(ROUTES, "/lines", Some("zone=2")), "sign-in?next=lines%3Fzone%3D2");
+    }
+
+    #[test]
+    fn no_address_of_ours_has_another_ones_token() {
+        for query in ["token=tc_x&zone=2", "zone=2&%74oken=tc_x", "zone=2&link=7.abc&token=tc_x"] {
+            assert_eq!(sign_in_for(ROUTES, "/lines", Some(query)), "sign-in?next=lines%3Fzone%3D2");
+            assert_eq!(next_page(ROUTES, Some(&format!("lines?{query}#z"))), "lines?zone=2#z");
+        }
+        assert_eq!(sign_in_for(ROUTES, "/lines", Some("token=tc_x")), "sign-in?next=lines");
+        assert_eq!(next_page(ROUTES, Some("lines?token=tc_x")), "lines");
     }
 }

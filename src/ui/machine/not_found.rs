@@ -1,4 +1,4 @@
-//! The pages for an unknown address and for a page that fails.
+//! The pages for an unknown address, for an old address that changes something, and for a page that fails.
 
 use crate::ui::escape::Text;
 use crate::ui::facts::{Head, RefusalReason};
@@ -15,6 +15,28 @@ pub fn not_found_page(path: &str) -> String {
         Text(path)
     );
     PageFrame::new(&head, Tab::None, "Not found", &["page.js"]).render(&main)
+}
+
+/// The page that asks whether the visit of `path`, which changes something, is meant. Its button sends `query` from our
+/// own page.
+pub fn ask_back_page(path: &str, query: &[(String, String)]) -> String {
+    let head = Head { state: String::from("idle"), headline: String::from("Change"), ..Head::default() };
+    let fields: String = query
+        .iter()
+        .map(|(name, value)| {
+            format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", Text(name), Text(value))
+        })
+        .collect();
+    let main = format!(
+        "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Change something?</h1><p class=\"lead \
+         muted\">The address <code>{}</code> changes something on this camera. Another site may have led you \
+         here.</p></div>\n<form method=\"get\" action=\"{}\" class=\"row\">{fields}<button class=\"btn main\">Do \
+         it</button> <a class=\"btn\" href=\"{}./\">Go to Live</a></form></main>\n",
+        Text(path),
+        Text(path.rsplit('/').next().unwrap_or_default()),
+        "../".repeat(path.trim_start_matches('/').matches('/').count()),
+    );
+    PageFrame::new(&head, Tab::None, "Change something?", &["page.js"]).render(&main)
 }
 
 /// The page that explains why another one is not available.

@@ -265,6 +265,13 @@ section! {
             about: "Redirect plain HTTP from other machines to HTTPS, if there is an https:// address. Set false \
                    for programs without HTTPS.",
         }
+        hsts: Option<Duration> = r#""never""#, Or("never", LongTime(Duration::ZERO)), {
+            page: Advanced("access"), label: "Only HTTPS from then on (HSTS)",
+            hint: "Needs a certificate that browsers trust",
+            aliases: &["strict_transport_security", "hsts_max_age"],
+            about: "How long browsers that came by HTTPS shall refuse plain HTTP (HSTS). Only with a certificate \
+                   that they trust: it cannot be taken back before.",
+        }
         max_connections: usize = "512", Integer(1, 20_000), {
             page: Advanced("access"), label: "Maximum connections", unit: "connections",
             aliases: &["connections"],
@@ -297,9 +304,9 @@ section! {
             page: Advanced("access"), label: "Host names",
             hint: "Additional names of this camera, separated by commas",
             aliases: &["name", "hosts", "hostnames", "host_names", "server_name", "allowed_hosts"],
-            about: "Additional host names of this camera, for example of a reverse proxy. Addresses, names \
-                   without dots, its own name, and .local, .lan, .internal and .home.arpa always work. Other \
-                   names get 421, against DNS rebinding.",
+            about: "Additional host names of this camera, for example of a reverse proxy. Addresses \
+                   and the machine's own name, alone or with .local, .lan, .internal or .home.arpa, always work. \
+                   Other names get 421, against DNS rebinding.",
         }
     }
 }
