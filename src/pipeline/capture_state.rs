@@ -19,6 +19,7 @@ use super::focus::UnderWay;
 use super::lights::LightSwitch;
 use super::rate::RateMeter;
 use super::single_flight::SingleFlight;
+use super::stability::Stability;
 use super::warm_up::WarmUp;
 use super::{CameraState, CaptureOptions};
 
@@ -157,6 +158,7 @@ pub struct CaptureFigures {
     /// Failed opens and failed streams.
     pub failures: u64,
     pub failed_reads: u32,
+    pub stability: Stability,
 }
 
 impl CaptureState {
@@ -205,6 +207,7 @@ impl CaptureState {
                 opens: 0,
                 failures: 0,
                 failed_reads: 0,
+                stability: Stability::default(),
             }),
             state: watch::Sender::new(CameraState::Asleep),
             opening: watch::Sender::new(None),
@@ -363,7 +366,9 @@ impl CaptureState {
             if is_current {
                 figures.size = Some(size);
             }
-            figures.failed_reads = 0;
+            figures.stability.record_picture(Instant::now());
+            // Single pictures between faults do not make a camera healthy.
+            figures.failed_reads = figures.stability.short_runs();
             let at_us = picture.stamp.monotonic_us;
             figures.rate.count(at_us);
             if figures.warm_us.is_none() && figures.warming.is_warm_after(at_us) {

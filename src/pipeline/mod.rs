@@ -21,6 +21,7 @@ pub mod recording;
 pub mod recount;
 mod requests;
 mod single_flight;
+mod stability;
 mod state;
 pub mod video;
 mod views;
@@ -57,6 +58,8 @@ pub use views::{Viewed, Views};
 
 /// Maximum time that [`Pipeline::pause`] waits for a driver to close the camera.
 const RELEASE_WITHIN: Duration = Duration::from_secs(2);
+/// A fault that lasts for this long counts as one more failed read.
+const FAILED_READ_US: u64 = 5_000_000;
 /// Maximum time that [`Pipeline::hold_open`] waits for a first picture.
 const HOLD_WITHIN: Duration = Duration::from_secs(20);
 
@@ -91,7 +94,7 @@ pub struct CameraStatus {
     pub opens: u64,
     /// Failed reads (opens, silences, broken frames) in a row.
     pub failed_reads: u32,
-    /// No trouble, or fewer failed reads in a row than the settings allow.
+    /// No fault, or one of fewer failed reads than the settings allow; each 5 s of a fault count as one.
     pub is_healthy: bool,
     /// `/start_stream` holds the camera open.
     pub is_held: bool,
@@ -255,8 +258,16 @@ impl Pipeline {
             changed: figures.changed,
             opens: figures.opens,
             failed_reads: figures.failed_reads,
-            // `/health` must not fail for a few broken pictures that the page does not mention.
-            is_healthy: figures.failed_reads < failed_reads || !matches!(state, CameraState::Trouble(_)),
+            is_healthy: match &state {
+                CameraState::Trouble(fault) => {
+                    // One try may take long, so a lasting fault counts as several reads.
+                    let lasted_us = ClockTime::now().monotonic_us.saturating_sub(figures.since.monotonic_us);
+                    let lasted = if fault.kind.is_final() { 0 } else { lasted_us / FAILED_READ_US };
+                    lasted.max(u64::from(figures.failed_reads)) < u64::from(failed_reads)
+                }
+                // `/health` must not fail for a few broken pictures that the page does not mention.
+                _ => true,
+            },
             is_held,
             demands,
             state,

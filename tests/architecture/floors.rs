@@ -22,7 +22,7 @@ const FLOORS: &[(&str, &[&[&str]])] = &[
     (
         "pipeline",
         &[
-            &["backoff", "change", "options", "rate", "single_flight", "warm_up"],
+            &["backoff", "change", "options", "rate", "single_flight", "stability", "warm_up"],
             &["commands", "state"],
             &["focus", "lights/settings"],
             &["lights/shared"],

@@ -22,7 +22,7 @@ use crate::row;
 const JPEG: &[u8] = include_bytes!("data/two-in-one.jpg");
 
 /// A server that answers the nth request on the mth connection; `None` closes the connection.
-fn server(answer: impl Fn(usize, usize, &str) -> Option<Vec<u8>> + Send + Sync + 'static) -> String {
+pub fn server(answer: impl Fn(usize, usize, &str) -> Option<Vec<u8>> + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let host = listener.local_addr().unwrap().to_string();
     let (answer, asked) = (Arc::new(answer), Arc::new(AtomicUsize::new(0)));
@@ -45,7 +45,7 @@ fn server(answer: impl Fn(usize, usize, &str) -> Option<Vec<u8>> + Send + Sync +
     host
 }
 
-fn request(socket: &mut TcpStream) -> Option<String> {
+pub fn request(socket: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -54,19 +54,19 @@ fn request(socket: &mut TcpStream) -> Option<String> {
         }
         head.push(byte[0]);
     }
-    Some(String::from_utf8(head).unwrap())
+    Some(String::from_utf8_lossy(&head).into_owned())
 }
 
 fn find(text: &[u8], what: &[u8]) -> Option<usize> {
     text.windows(what.len()).position(|window| window == what)
 }
 
-fn answer(lines: &str, body: &[u8]) -> Vec<u8> {
+pub fn answer(lines: &str, body: &[u8]) -> Vec<u8> {
     [format!("HTTP/1.1 {lines}\r\n\r\n").as_bytes(), body].concat()
 }
 
 /// Result of reading a camera: the number of pictures on one opening, or its fault in one line.
-fn seen(host: &str, login: Option<(&str, &str)>, fps: f64) -> String {
+pub fn seen(host: &str, login: Option<(&str, &str)>, fps: f64) -> String {
     let login = login.map(|(user, password)| (user.to_owned(), password.to_owned()));
     let wanted = FormatRequest { fps: Some(fps), ..FormatRequest::ANYTHING };
     let mut opener = UrlOpener::new(&format!("http://{host}/"), login, wanted).unwrap();
@@ -88,7 +88,7 @@ fn seen(host: &str, login: Option<(&str, &str)>, fps: f64) -> String {
 }
 
 /// A server on this camera, which `/health` calls broken after one failed read.
-fn served(opener: impl Opener + 'static) -> Served {
+pub fn served(opener: impl Opener + 'static) -> Served {
     let settings = CaptureOptions { failed_reads: 1, ..CaptureOptions::default() };
     let (pipeline, worker) = Pipeline::start(Box::new(opener), settings).unwrap();
     serve_run(Running::of(pipeline, worker), None, |pipeline| {
@@ -96,7 +96,7 @@ fn served(opener: impl Opener + 'static) -> Served {
     })
 }
 
-fn camera(host: &str, fps: f64) -> UrlOpener {
+pub fn camera(host: &str, fps: f64) -> UrlOpener {
     let wanted = FormatRequest { fps: Some(fps), ..FormatRequest::ANYTHING };
     UrlOpener::new(&format!("http://{host}/"), None, wanted).unwrap()
 }
@@ -121,7 +121,7 @@ fn shown(opener: impl Opener + 'static, host: &str) -> String {
 }
 
 /// The first of the two pictures in the sample.
-fn jpeg() -> &'static [u8] {
+pub fn jpeg() -> &'static [u8] {
     &JPEG[..find(JPEG, &[0xff, 0xd9]).unwrap() + 2]
 }
 
@@ -337,6 +337,47 @@ fn a_slow_camera_is_shown_in_the_end_and_a_limit_names_its_key() {
             let opener = program(begin);
             scope.spawn(move || row("Network cameras", sample, &shown(opener, "PROGRAM")));
         }
+    });
+}
+
+/// The words of the page and of `/health` for a camera that fails again and again, after several tries.
+fn flapping(sample: &str, opener: impl Opener + 'static) {
+    let settings = CaptureOptions { silent_after: Duration::from_millis(500), ..CaptureOptions::default() };
+    let (pipeline, worker) = Pipeline::start(Box::new(opener), settings).unwrap();
+    let served = serve_run(Running::of(pipeline, worker), None, |pipeline| {
+        Server::new(http::ServerSettings::default(), pipeline, None)
+    });
+    let _viewer = served.watch("/stream");
+    wait_until("it is unhealthy", || served.get("/health").text() == "False");
+    let opens = || served.state()["opens"].as_u64().unwrap();
+    let from = opens();
+    while opens() < from + 4 {
+        let (health, state) = (served.get("/health"), served.state());
+        assert_eq!(health.text(), "False", "{state}");
+        assert_ne!(state["state"], "live", "{state}");
+    }
+    row("Network cameras", sample, "its fault, also while a picture comes; /health says False");
+}
+
+#[test]
+fn a_camera_that_fails_most_of_the_time_is_not_called_live() {
+    let part = [&b"--f\r\nContent-Type: image/jpeg\r\n\r\n"[..], jpeg(), b"\r\n"].concat();
+    let stream = "200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=f";
+    let ends = answer(&format!("{stream}\r\nConnection: close"), &part.repeat(2));
+    let host = server(move |_, _, _| Some(ends.clone()));
+    let stops = answer(stream, &part);
+    let silent = server(move |_, _, _| Some(stops.clone()));
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/outsiders/data/two-in-one.jpg");
+    let command = ["cat", file].map(String::from).to_vec();
+    let program = ExecOpener::new(command, FormatRequest::ANYTHING);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            flapping("a stream that ends after two pictures, again and again", camera(&host, 10.0))
+        });
+        scope.spawn(|| {
+            flapping("a stream of one picture and then nothing, again and again", camera(&silent, 10.0))
+        });
+        scope.spawn(|| flapping("a program that writes two pictures and ends", program));
     });
 }
 

@@ -17,6 +17,7 @@ mod models;
 mod old_clients;
 #[path = "../common/protobuf.rs"]
 mod protobuf;
+mod rtsp;
 mod storage;
 #[path = "../common/webdriver.rs"]
 mod webdriver;

@@ -141,6 +141,20 @@ fn no_process_is_left_behind() {
 }
 
 #[test]
+fn a_program_ends_with_the_thread_that_reads_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pid");
+    // As if this process were killed: nothing is dropped.
+    let reading = std::thread::spawn(move || {
+        let source = open(&mut shell("echo $$ >\"$1\"; exec sleep 1000", &[&file]));
+        let pid = numbers(&file, 1).remove(0);
+        std::mem::forget(source);
+        pid
+    });
+    gone(&reading.join().unwrap());
+}
+
+#[test]
 fn the_requested_format_reaches_the_program() {
     let wanted =
         FormatRequest { width: Some(640), height: Some(480), fps: Some(5.0), ..FormatRequest::ANYTHING };

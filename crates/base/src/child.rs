@@ -2,7 +2,11 @@
 //! environment.
 
 use std::ffi::OsStr;
+use std::io;
+use std::os::unix::process::CommandExt;
 use std::process::Command;
+
+use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
 
 /// Prefixes of variables that only this process may see: its settings with their passwords, and the handles of
 /// systemd
@@ -19,6 +23,19 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
         }
     }
     command
+}
+
+/// Sends the program SIGTERM when the thread that starts it ends, also by SIGKILL of this process. The starting thread
+/// must outlive the use of the program.
+pub fn end_with_parent(command: &mut Command) {
+    let parent = getpid();
+    let bind = move || {
+        set_parent_process_death_signal(Some(Signal::TERM))?;
+        // The parent may have ended before.
+        if getppid() == Some(parent) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+    };
+    // SAFETY: between fork and exec the closure makes two system calls and allocates nothing.
+    unsafe { command.pre_exec(bind) };
 }
 
 /// A command for this program again, with its environment but for systemd's sockets, which an exec closes.

@@ -26,6 +26,7 @@ use tallycam_camera::source::{Opener, Source};
 use super::CameraState;
 use super::backoff::{Backoff, SHORTEST};
 use super::capture_state::{CaptureRequests, CaptureState};
+use super::stability::Stability;
 use camera_info::CameraInfo;
 use card::WakingCard;
 pub use card::{CARD_SIZE, card_of, draw_card, out_of_memory_card};
@@ -66,8 +67,6 @@ pub struct Capture<'a> {
     /// The current fault with the time of the next try. Tries continue without demand, so that `/health` can become
     /// True again.
     trouble: Option<Retry>,
-    /// Time at which a picture ended the last fault, and the backoff reached by then.
-    recovery: Option<(Instant, Backoff)>,
     tuning: CameraTuning,
     /// Facts that describe a paused camera.
     known: CameraInfo,
@@ -104,7 +103,6 @@ impl<'a> Capture<'a> {
             beat,
             openings: 0,
             trouble: None,
-            recovery: None,
             tuning: CameraTuning::default(),
             known: CameraInfo::default(),
             trial: None,
@@ -303,8 +301,9 @@ impl<'a> Capture<'a> {
         let now = Instant::now();
         let before = self.trouble.take();
         let is_news = before.as_ref().is_none_or(|r| r.kind != trouble.kind || r.line != trouble.line());
-        let recovered = self.recovery.take().map(|(at, backoff)| backoff.after_running(now - at));
-        let mut backoff = before.map(|r| r.backoff).or(recovered).unwrap_or_default();
+        // The pause grows only while no picture comes.
+        let had_pictures = self.shared.lock_figures().stability.record_fault();
+        let mut backoff = before.filter(|_| !had_pictures).map(|r| r.backoff).unwrap_or_default();
         let pause = backoff.next_pause();
         if is_news {
             log::error!("{trouble}");
@@ -337,8 +336,11 @@ impl<'a> Capture<'a> {
             self.beat.beat();
         }
         self.trouble = None;
-        self.recovery = None;
-        self.shared.lock_figures().failed_reads = 0;
+        {
+            let mut figures = self.shared.lock_figures();
+            figures.failed_reads = 0;
+            figures.stability = Stability::default();
+        }
         self.shared.set_state(CameraState::Paused);
         self.show_card(&CameraState::Paused);
     }

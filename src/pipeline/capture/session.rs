@@ -10,10 +10,10 @@ use super::trial::trial_abandoned;
 use super::{Capture, FRAME_WAIT, OPEN_TAKES, StreamEnd};
 use crate::pipeline::CameraState;
 use crate::pipeline::capture_state::Shots;
-use crate::pipeline::rate::RateLimit;
+use crate::pipeline::rate::{RateLimit, Spacing};
 use tallycam_base::{Fault, Stop};
 use tallycam_camera::media::{Fourcc, Frame, SourceError, SourceErrorKind};
-use tallycam_camera::source::{Source, StreamFormat};
+use tallycam_camera::source::{LateStart, Source, StreamFormat};
 
 /// Interval at which the opener is asked for a better source.
 const LOOK_FOR_BETTER: Duration = Duration::from_secs(3);
@@ -31,6 +31,12 @@ pub(super) struct OpenCamera<'s, 'a> {
     last_frame: Instant,
     last_good: Instant,
     last_look: Instant,
+    spacing: Spacing,
+    /// Longer one of the last two intervals between frames, in microseconds.
+    interval_us: Option<u64>,
+    late: Option<LateStart>,
+    /// The first frame is late, and that has been told.
+    is_late: bool,
     next_sequence: Option<u64>,
     /// No picture has been published yet.
     is_first: bool,
@@ -58,14 +64,19 @@ impl<'s, 'a> OpenCamera<'s, 'a> {
     ) -> OpenCamera<'s, 'a> {
         let shared = Arc::clone(&capture.shared);
         let mut delivers = source.source_info().clone();
-        log::info!("camera open: {} {}", delivers.name, describe_source(&delivers));
+        // A camera that fails again and again must not fill the log.
+        let (level, for_notes) = match capture.trouble {
+            Some(_) => (log::Level::Debug, log::Level::Debug),
+            None => (log::Level::Info, log::Level::Warn),
+        };
+        log::log!(level, "camera open: {} {}", delivers.name, describe_source(&delivers));
         source.set_wake_bell(&shared.wake_fd);
         let saved = Arc::clone(&shared.lock_requests().saved);
         delivers.notes.extend(capture.tuning.apply_on_open(source, &saved));
         capture.known.record_open(source.identity());
         capture.known.update_controls(capture.tuning.known_controls());
         for note in &delivers.notes {
-            log::warn!("{note}");
+            log::log!(for_notes, "{note}");
         }
         let (fps, size) = (delivers.fps, (delivers.width, delivers.height));
         let terms = OpenOptions::new(shared.settings(), fps, source.first_frame_within());
@@ -83,6 +94,10 @@ impl<'s, 'a> OpenCamera<'s, 'a> {
             last_frame: opened,
             last_good: opened,
             last_look: opened,
+            spacing: Spacing::default(),
+            interval_us: None,
+            late: source.late_start(),
+            is_late: false,
             next_sequence: None,
             is_first: true,
             is_card_shown: shared.hub.newest().is_some_and(|picture| picture.is_card),
@@ -172,6 +187,7 @@ impl<'s, 'a> OpenCamera<'s, 'a> {
 
     fn on_frame(&mut self, frame: &Frame<'_>) -> ControlFlow<StreamEnd> {
         self.last_frame = Instant::now();
+        self.interval_us = self.spacing.record_picture((self.last_frame - self.began).as_micros() as u64);
         self.count_frame(frame.sequence);
         if !self.is_due(frame) {
             return ControlFlow::Continue(());
@@ -222,9 +238,14 @@ impl<'s, 'a> OpenCamera<'s, 'a> {
 
     fn go_live(&mut self) -> ControlFlow<StreamEnd> {
         let capture = &mut *self.capture;
-        if let Some(retry) = capture.trouble.take() {
+        if capture.trouble.is_some() {
+            let short_runs = capture.shared.lock_figures().stability.short_runs();
+            if short_runs >= self.terms.settings.failed_reads {
+                // It fails most of the time: the next picture may be the last one again.
+                return ControlFlow::Continue(());
+            }
+            capture.trouble = None;
             log::info!("the camera is back");
-            capture.recovery = Some((self.last_frame, retry.backoff));
         }
         capture.shared.set_state(CameraState::Live);
         if std::mem::take(&mut capture.was_tried_asleep) && !capture.is_needed() {
@@ -235,12 +256,34 @@ impl<'s, 'a> OpenCamera<'s, 'a> {
         ControlFlow::Continue(())
     }
 
-    fn on_silence(&self) -> ControlFlow<StreamEnd> {
-        let allowed = if self.is_first { self.terms.first_within } else { self.terms.silent_after };
-        if self.last_frame.elapsed() < allowed {
+    fn on_silence(&mut self) -> ControlFlow<StreamEnd> {
+        let (allowed, silent_for) = (self.patience(), self.last_frame.elapsed());
+        if silent_for < allowed {
             return ControlFlow::Continue(());
         }
-        ControlFlow::Break(StreamEnd::Failed(silent_fault(&self.capture.opener.describe(), allowed)))
+        let fault = silent_fault(&self.capture.opener.describe(), allowed);
+        let Some(late) = self.late.filter(|_| self.is_first) else {
+            return ControlFlow::Break(StreamEnd::Failed(fault));
+        };
+        let fault = fault.hint(late.hint);
+        if silent_for >= late.within || self.capture.trial.is_some() {
+            return ControlFlow::Break(StreamEnd::Failed(fault));
+        }
+        if !std::mem::replace(&mut self.is_late, true) {
+            self.capture.record_fault(fault);
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// How long the next frame may take. A camera slower than its timeout is known by its last frames.
+    fn patience(&self) -> Duration {
+        let OpenOptions { first_within, silent_after, .. } = self.terms;
+        match self.interval_us {
+            _ if self.is_first => first_within,
+            None if self.late.is_some() => first_within,
+            None => silent_after,
+            Some(us) => silent_after.max(first_within.min(Duration::from_micros(us.saturating_mul(3)))),
+        }
     }
 
     fn on_broken(&mut self, error: &Fault) -> ControlFlow<StreamEnd> {

@@ -3,7 +3,8 @@
 //!
 //! Everything happens on the capture thread. Both outputs of the program are non-blocking pipes that are polled
 //! together, so that a program that writes nothing, or too much, blocks nobody. The program leads its own process
-//! group; dropping the source ends the whole group (SIGTERM, then SIGKILL) and reaps the program.
+//! group; dropping the source ends the whole group (SIGTERM, then SIGKILL) and reaps the program. If this process is
+//! killed, the program gets SIGTERM from the kernel.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -18,7 +19,7 @@ use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::multipart::{MAX_PICTURE, MultipartReader, Newest};
-use super::{FormatRequest, Opener, Source, StreamFormat};
+use super::{FormatRequest, LateStart, Opener, Source, StreamFormat};
 use crate::media::{Fourcc, Frame, SourceError, SourceErrorKind};
 use tallycam_base::child;
 use tallycam_base::redact::{redact_command, redact_known, secrets_in_command};
@@ -32,7 +33,7 @@ const DEFAULT_FPS: f64 = 30.0;
 const RUN: usize = 64 << 10;
 /// Reads in a row before searching for frames.
 const RUNS_AT_ONCE: usize = 16;
-/// Time limit of the first frame: `ffmpeg` analyses a stream for 5 s, then waits for a key frame.
+/// Time limit of the first frame.
 const FIRST_WITHIN: Duration = Duration::from_secs(15);
 /// Maximum number of bytes on the program's standard input: any pipe holds this much, so that writing never blocks.
 const MOST_INPUT: usize = 16 << 10;
@@ -55,6 +56,8 @@ pub struct ExecOpener {
     /// Text for its standard input; may be empty.
     input: String,
     delivers: StreamFormat,
+    first_within: Duration,
+    late: Option<LateStart>,
 }
 
 impl ExecOpener {
@@ -96,7 +99,8 @@ impl ExecOpener {
         // Single letters occur in every message.
         secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
         let described = shown.into_iter().next().unwrap_or_default();
-        ExecOpener { command, described, secrets, input: String::new(), delivers }
+        let (input, first_within, late) = (String::new(), FIRST_WITHIN, None);
+        ExecOpener { command, described, secrets, input, delivers, first_within, late }
     }
 
     /// The same program under another name: `described` replaces the command line in messages, and `secrets` are
@@ -116,6 +120,12 @@ impl ExecOpener {
         self
     }
 
+    /// Sets [`Source::first_frame_within`] and [`Source::late_start`].
+    #[must_use]
+    pub fn first_within(self, first_within: Duration, late: Option<LateStart>) -> ExecOpener {
+        ExecOpener { first_within, late, ..self }
+    }
+
     fn spawn(&self) -> Result<ExecSource, SourceError> {
         let Some((program, arguments)) = self.command.split_first() else {
             return Err(SourceError::new(SourceErrorKind::Unsupported, "there is no command to run")
@@ -125,7 +135,9 @@ impl ExecOpener {
             let what = format!("the address of {} is too long", self.described);
             return Err(SourceError::new(SourceErrorKind::Unsupported, what).hint("shorten [source] url"));
         }
-        let child = child::command(program)
+        let mut command = child::command(program);
+        child::end_with_parent(&mut command);
+        let child = command
             .args(arguments)
             .stdin(if self.input.is_empty() { Stdio::null() } else { Stdio::piped() })
             .stdout(Stdio::piped())
@@ -173,6 +185,8 @@ impl ExecOpener {
             described: self.described.clone(),
             secrets: self.secrets.clone(),
             delivers: self.delivers.clone(),
+            first_within: self.first_within,
+            late: self.late,
             reader: MultipartReader::new(MAX_PICTURE),
             words: LastLines::default(),
             sequence: 0,
@@ -207,6 +221,8 @@ struct ExecSource {
     described: String,
     secrets: Vec<String>,
     delivers: StreamFormat,
+    first_within: Duration,
+    late: Option<LateStart>,
     reader: MultipartReader,
     words: LastLines,
     sequence: u64,
@@ -290,7 +306,11 @@ impl Source for ExecSource {
     }
 
     fn first_frame_within(&self) -> Duration {
-        FIRST_WITHIN
+        self.first_within
+    }
+
+    fn late_start(&self) -> Option<LateStart> {
+        self.late
     }
 
     fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, SourceError> {

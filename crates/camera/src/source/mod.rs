@@ -108,6 +108,15 @@ pub struct StreamFormat {
     pub is_simulated: bool,
 }
 
+/// A source that may still start when its first frame is late. It has a fault then, but stays open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LateStart {
+    /// The source is reopened after this time without a frame.
+    pub within: Duration,
+    /// The remedy.
+    pub hint: &'static str,
+}
+
 /// Opens a source, again and again while the service runs.
 pub trait Opener: Send {
     /// Name of the source for the log and the page: "/dev/video0", "http://…" (no password).
@@ -184,6 +193,11 @@ pub trait Source {
     /// start more slowly than a device.
     fn first_frame_within(&self) -> Duration {
         Duration::from_secs(5)
+    }
+
+    /// The second time limit of the first frame; `None`: after the first limit the source is reopened.
+    fn late_start(&self) -> Option<LateStart> {
+        None
     }
 
     /// Waits at most `wait` for a frame and lends it. `Ok(None)`: there was none in that time.

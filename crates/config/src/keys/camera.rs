@@ -82,7 +82,8 @@ section! {
             about: "For \"exec\": the program and its arguments. No shell: no pipes, variables or wildcards. \
                    Examples:\n\
                    \x20 command = \"rpicam-vid -t 0 -n --codec mjpeg -o -\"\n\
-                   \x20 command = [\"ffmpeg\", \"-i\", \"rtsp://10.0.0.7/main\", \"-f\", \"mjpeg\", \"-\"]",
+                   \x20 command = \"ffmpeg -i rtsp://10.0.0.7/main -an -vf setpts=N/TB -fps_mode passthrough \
+                   -f mjpeg -\"",
         }
         path: Option<PathBuf> = r#""""#, FilePath, {
             page: Shown("camera"), label: "File or folder", hint: "On the camera's machine",
@@ -131,14 +132,15 @@ section! {
             aliases: &["timeout", "device_timeout"],
             about: "Camera timeout: without a frame for this time, the camera counts as silent and is reopened. \
                    Raise it for cameras slower than one frame in three seconds. The first frame of a network \
-                   camera or program may take 15 s, or this time if it is longer.",
+                   camera or program may take 15 s (RTSP 20 s), or this time if it is longer.",
         }
         failed_reads: u32 = "3", Integer(1, 1000), {
             page: Advanced("camera"), label: "Unhealthy after",
             hint: "Failed reads in a row, until /health answers False", unit: "reads",
             aliases: &["max_failures", "device_error_delay"],
-            about: "Unhealthy after this many failed reads in a row: /health answers False until the next \
-                   good frame.",
+            about: "Unhealthy after this many failed reads in a row: /health answers False until frames keep \
+                   coming. Five seconds of a fault count as one, and so do frames for less time than the \
+                   outage before them.",
         }
     }
     and {

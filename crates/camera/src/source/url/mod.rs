@@ -8,6 +8,7 @@
 mod address;
 mod client;
 mod download;
+mod ffmpeg;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod login;
@@ -24,7 +25,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 pub use self::download::download;
 
-use self::address::{CameraUrl, Login, split_authority, split_scheme};
+use self::address::{CameraUrl, Login, split_scheme};
 use self::client::{ServerAnswer, ServerContent, UrlClient};
 use self::wire::{SLOW_CAMERA, UrlConnection, WireLimits};
 use super::exec::ExecOpener;
@@ -32,15 +33,8 @@ use super::multipart::{MAX_PICTURE, MultipartReader, Newest, value};
 use super::pace::frame_interval;
 use super::{FormatRequest, Opener, Source, StreamFormat};
 use crate::media::{Fourcc, Frame, SourceError, SourceErrorKind};
-use tallycam_base::redact::{redact_path, secrets_in_path};
-use tallycam_base::unicode::percent_encoded;
 use tallycam_base::{ClockTime, Fault, Stop, block_on};
 
-/// Schemes for `ffmpeg`.
-const FOR_FFMPEG: [&str; 10] = ["rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "tcp", "mmsh", "mmst"];
-/// Protocols that `ffmpeg` may use, including the pipe with the address.
-const PROTOCOLS: &str = "pipe,tcp,udp,rtp,srtp,tls,crypto,http,https,httpproxy,rtmp,rtmpe,rtmps,rtmpt,rtmpte,rtmpts,\
-                         ffrtmpcrypt,ffrtmphttp,srt,mmsh,mmst";
 /// Default interval between requests for single JPEGs.
 const POLL_STEP: Duration = Duration::from_secs(1);
 /// How long a camera of single JPEGs may answer without one before that is a fault: it may be busy, or an answer may
@@ -79,8 +73,8 @@ impl UrlOpener {
                 .hint("it looks like http://192.168.0.20/video or rtsp://192.168.0.20/stream")
         };
         let (scheme, rest) = split_scheme(url).map_err(bad)?;
-        if FOR_FFMPEG.contains(&scheme.as_str()) {
-            return Ok(UrlOpener(Transport::Ffmpeg(ffmpeg(&scheme, rest, login, wanted))));
+        if ffmpeg::SCHEMES.contains(&scheme.as_str()) {
+            return Ok(UrlOpener(Transport::Ffmpeg(ffmpeg::opener(&scheme, rest, login, wanted))));
         }
         let (address, own) = CameraUrl::parse(url).map_err(bad)?;
         Ok(UrlOpener(Transport::Http {
@@ -124,65 +118,6 @@ impl Opener for UrlOpener {
             }
         }
     }
-}
-
-/// `ffmpeg` that converts the stream at `scheme://rest` to MJPEG. It reads the address from standard input, as a
-/// script of its concat demuxer: every user of this machine can read command lines, and so a password there.
-fn ffmpeg(scheme: &str, rest: &str, login: Option<Login>, wanted: FormatRequest) -> ExecOpener {
-    let (_, host, path) = split_authority(rest);
-    let described = format!("{scheme}://{host}{}", redact_path(path));
-    let (script, mut secrets) = ffmpeg_script(scheme, rest, login);
-    secrets.extend(secrets_in_path(path));
-    ExecOpener::new(ffmpeg_command(&wanted), wanted).described(described, secrets).with_stdin(script)
-}
-
-/// The script for `ffmpeg` with the address, and the secrets in it.
-fn ffmpeg_script(scheme: &str, rest: &str, login: Option<Login>) -> (String, Vec<String>) {
-    let (user, host, path) = split_authority(rest);
-    let (url, secrets) = match (login, user) {
-        (Some(login), _) => {
-            let (user, password) = (percent_encoded(&login.user), percent_encoded(&login.password));
-            let both = format!("{user}:{password}");
-            (format!("{scheme}://{both}@{host}{path}"), vec![login.password, password, both, login.user])
-        }
-        (None, Some(user)) => {
-            let typed = user.split_once(':').map(|(_, password)| password.to_owned());
-            let url = format!("{scheme}://{user}@{host}{path}");
-            let login = Login::parse(user);
-            (url, vec![login.password, typed.unwrap_or_default(), user.to_owned(), login.user])
-        }
-        (None, None) => (format!("{scheme}://{host}{path}"), Vec::new()),
-    };
-    // A line break would end the directive; a quote must stand outside of quotes.
-    let url: String = url.chars().map(|letter| if letter.is_control() { '_' } else { letter }).collect();
-    let mut script = format!("ffconcat version 1.0\nfile '{}'\n", url.replace('\'', r"'\''"));
-    if scheme.starts_with("rtsp") {
-        // Over UDP lost packets show as torn frames, but some cameras support nothing else.
-        script.push_str("option rtsp_flags prefer_tcp\n");
-    }
-    (script, secrets)
-}
-
-fn ffmpeg_command(wanted: &FormatRequest) -> Vec<String> {
-    let reads = ["-f", "concat", "-safe", "0", "-protocol_whitelist", PROTOCOLS, "-i", "pipe:0", "-an"];
-    let mut command: Vec<String> = ["ffmpeg", "-nostdin", "-loglevel", "error"].map(String::from).into();
-    command.extend(reads.map(String::from));
-    let mut filters = Vec::new();
-    if wanted.fps.is_some() {
-        filters.push("fps={fps}");
-    }
-    // -2: proportional to the other side, rounded to an even number.
-    match (wanted.width, wanted.height) {
-        (Some(_), Some(_)) => filters.push("scale={width}:{height}"),
-        (Some(_), None) => filters.push("scale={width}:-2"),
-        (None, Some(_)) => filters.push("scale=-2:{height}"),
-        (None, None) => {}
-    }
-    if !filters.is_empty() {
-        command.extend(["-vf".to_owned(), filters.join(",")]);
-    }
-    command.extend(["-c:v", "mjpeg", "-q:v", "4", "-f", "mjpeg", "-"].map(String::from));
-    command
 }
 
 /// A runtime whose drop never blocks.
@@ -534,29 +469,9 @@ mod tests {
                 );
             }
         }
+        assert!(UrlOpener::new("gopher://cam", None, FormatRequest::ANYTHING).is_err());
         let error = UrlOpener::new("http://admin:hush@:80/", None, FormatRequest::ANYTHING).unwrap_err();
         assert_eq!(error.kind, SourceErrorKind::Unsupported);
         assert!(!error.line().contains("hush"));
-    }
-
-    #[test]
-    fn other_schemes_go_to_ffmpeg() {
-        let wanted = FormatRequest { width: Some(640), fps: Some(5.0), ..FormatRequest::ANYTHING };
-        let login = Some(Login { user: "me".into(), password: "a:b@c".into() });
-        let line = ffmpeg_command(&wanted).join(" ");
-        for part in ["-f concat -safe 0", "-i pipe:0", "fps={fps},scale={width}:-2", "-f mjpeg -"] {
-            assert!(line.contains(part), "{part} is not in {line}");
-        }
-        let (script, secrets) = ffmpeg_script("rtsp", "old:word@cam/live", login);
-        assert_eq!(
-            script,
-            "ffconcat version 1.0\nfile 'rtsp://me:a%3Ab%40c@cam/live'\noption rtsp_flags prefer_tcp\n"
-        );
-        assert_eq!(secrets, ["a:b@c", "a%3Ab%40c", "me:a%3Ab%40c", "me"]);
-        let secrets = ffmpeg_script("rtsp", "old:w%3Ard@cam/live", None).1;
-        assert_eq!(secrets, ["w:rd", "w%3Ard", "old:w%3Ard", "old"]);
-        let (script, _) = ffmpeg_script("tcp", "cam/it's\nfile /etc/passwd", None);
-        assert_eq!(script, "ffconcat version 1.0\nfile 'tcp://cam/it'\\''s_file /etc/passwd'\n");
-        assert!(UrlOpener::new("gopher://cam", None, FormatRequest::ANYTHING).is_err());
     }
 }
