@@ -14,6 +14,7 @@ mod counting;
 mod jpegs;
 mod lights;
 mod models;
+mod odd_http;
 mod old_clients;
 #[path = "../common/protobuf.rs"]
 mod protobuf;

@@ -3,8 +3,9 @@
 //!
 //! Cameras get multipart wrong in every possible way: other boundaries than announced, missing or wrong lengths, line
 //! ends without CR, parts without headers. A JPEG marks its own beginning and end, so those decide, and boundaries
-//! are ignored. Two lines of the text between JPEGs are used. `Content-Length` gives the end of a JPEG whose markers
-//! cannot be followed, and `X-Timestamp` the capture time.
+//! are ignored. Three lines of the text between JPEGs are used. `Content-Length` gives the end of a JPEG whose markers
+//! cannot be followed, and `X-Timestamp` the capture time. A part whose `Content-Type` is no image, and that does not
+//! begin as a JPEG, is passed over by its length: it may contain anything.
 //!
 //! Pure: no socket, no clock. Any split of a stream into pushes gives the same steps, and each byte is examined once.
 //! Memory is bounded by `max_picture` bytes, [`MAX_HEAD`] and the last push, if every push is followed by steps until
@@ -93,6 +94,8 @@ pub struct MultipartReader {
 enum ParserState {
     /// Between JPEGs: examined up to `at`, which is `passed` bytes after the last JPEG.
     Between { at: usize, passed: usize },
+    /// In a part without a JPEG: examined up to `at`, and `left` bytes of it are to come.
+    Skipping { at: usize, left: usize },
     /// In a JPEG that begins at `at`.
     Inside { at: usize, search: EndSearch, announced: Option<usize>, corrupt: Option<usize> },
 }
@@ -148,12 +151,13 @@ impl MultipartReader {
         let place = std::mem::replace(&mut self.place, ParserState::Between { at: self.filled, passed: 0 });
         match place {
             ParserState::Inside { at, .. } => Some(at..self.filled),
-            ParserState::Between { .. } => None,
+            ParserState::Between { .. } | ParserState::Skipping { .. } => None,
         }
     }
 
     /// Advances to the next item.
     pub fn next_step(&mut self) -> Step {
+        self.skip_other_parts();
         if let ParserState::Between { at, passed } = self.place {
             let left = MAX_BETWEEN - passed;
             // A beginning may start at the final byte allowed.
@@ -195,6 +199,32 @@ impl MultipartReader {
         match error {
             None => Step::Picture(at..at + len),
             Some(error) => Step::Broken(at..at + len, error),
+        }
+    }
+
+    /// Passes over the parts that say that they have no JPEG, as far as they are there.
+    fn skip_other_parts(&mut self) {
+        loop {
+            match self.place {
+                ParserState::Between { at, passed } => {
+                    let from = at - passed.min(MAX_HEAD);
+                    let until = self.filled.min(at + MAX_BETWEEN - passed);
+                    let next =
+                        memmem::find(&self.buffer[at..until], BEGINNING).map_or(until, |next| at + next);
+                    let Some((body, left)) = other_part(&self.buffer[from..next]) else { return };
+                    self.place = ParserState::Skipping { at: from + body, left };
+                }
+                ParserState::Skipping { at, left } => {
+                    let here = left.min(self.filled - at);
+                    let (at, left) = (at + here, left - here);
+                    if left > 0 {
+                        self.place = ParserState::Skipping { at, left };
+                        return;
+                    }
+                    self.place = ParserState::Between { at, passed: 0 };
+                }
+                ParserState::Inside { .. } => return,
+            }
         }
     }
 
@@ -272,7 +302,7 @@ impl MultipartReader {
     /// Moves the needed bytes to the front: usually less than a push.
     fn shift_to_front(&mut self) {
         let from = match &mut self.place {
-            ParserState::Inside { at, .. } => std::mem::take(at),
+            ParserState::Inside { at, .. } | ParserState::Skipping { at, .. } => std::mem::take(at),
             ParserState::Between { at, passed } => {
                 let kept = (*passed).min(MAX_HEAD);
                 let from = *at - kept;
@@ -294,6 +324,33 @@ impl MultipartReader {
 fn trim_trailing_zeros(bytes: &[u8]) -> &[u8] {
     let len = bytes.iter().rposition(|&b| b != 0).map_or(0, |last| last + 1);
     &bytes[..len]
+}
+
+/// Beginning and length of the first part in `head` that says that it is no image. Two bytes of it must be there, too.
+fn other_part(head: &[u8]) -> Option<(usize, usize)> {
+    let mut from = 0;
+    loop {
+        let lines = memmem::find_iter(&head[from..], b"\n");
+        let blank = lines.map(|end| from + end + 1).find_map(|next| match head.get(next..)? {
+            [b'\n', ..] => Some(next + 1),
+            [b'\r', b'\n', ..] => Some(next + 2),
+            _ => None,
+        })?;
+        let block = &head[from..blank];
+        if is_other_type(value(block, b"content-type:").unwrap_or("image"))
+            && let Some(length) = content_length(block)
+            && head.get(blank..blank + 2)? != &BEGINNING[..2]
+        {
+            return Some((blank, length));
+        }
+        from = blank;
+    }
+}
+
+/// True for a type of neither an image nor parts, by any of its names.
+fn is_other_type(kind: &str) -> bool {
+    let kind = kind.to_ascii_lowercase();
+    !["image", "multipart", "jp"].iter().any(|part| kind.contains(part))
 }
 
 /// The length announced in a part's header.
@@ -491,6 +548,30 @@ mod tests {
         assert_eq!(reader.bytes(newest.range), a);
     }
 
+    #[test]
+    fn other_parts_are_passed_over_by_their_length() {
+        let (a, b) = (picture(1, 30), picture(2, 30));
+        let part = |kind: &str, body: &[u8]| {
+            let head = format!("--f\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len());
+            [head.as_bytes(), body, b"\r\n"].concat()
+        };
+        let meta = [&b"META\xff\xd8\xff\xe0"[..], &[0x11; 300]].concat();
+        for (kind, body, found) in [
+            ("application/octet-stream", &meta, 2),
+            ("text/xml", &meta, 2),
+            // The bytes decide.
+            ("application/octet-stream", &b, 3),
+            ("video/mjpg", &b, 3),
+        ] {
+            let stream = [part("image/jpeg", &a), part(kind, body), part("image/jpeg", &a)].concat();
+            for run in [1, 7, 100, 10_000] {
+                let all = all(&stream, run, 2000);
+                assert_eq!(all.len(), found, "{kind} in runs of {run}");
+                assert!(all.iter().all(|(_, error)| error.is_none()), "{kind} in runs of {run}");
+            }
+        }
+    }
+
     fn piece() -> impl Strategy<Value = Vec<u8>> {
         prop_oneof![
             (any::<u8>(), 0usize..80).prop_map(|(n, len)| picture(n, len)),
@@ -499,6 +580,8 @@ mod tests {
                 jpeg[..cut.min(jpeg.len())].to_vec()
             }),
             (0usize..300).prop_map(|n| format!("\r\n--b\r\nContent-Length: {n}\r\n\r\n").into_bytes()),
+            (0usize..300)
+                .prop_map(|n| format!("\r\nContent-Type: a/b\nContent-Length: {n}\n\n").into_bytes()),
             prop::collection::vec(prop_oneof![Just(0xffu8), Just(0xd8), Just(0xda), any::<u8>()], 0..20),
         ]
     }

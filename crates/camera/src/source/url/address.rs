@@ -130,11 +130,16 @@ impl CameraUrl {
         format!("{left}{}{right}{port}", self.host)
     }
 
+    /// True if both are paths of one server.
+    pub(super) fn is_same_server(&self, other: &CameraUrl) -> bool {
+        (self.secure, self.port) == (other.secure, other.port) && self.host.eq_ignore_ascii_case(&other.host)
+    }
+
     /// True if this server may get the login meant for `first`: it is the same server, or the same machine over
     /// HTTPS.
     pub(super) fn may_share_login(&self, first: &CameraUrl) -> bool {
-        let same = (self.secure, self.port) == (first.secure, first.port);
-        self.host.eq_ignore_ascii_case(&first.host) && (same || self.secure && !first.secure)
+        let is_upgrade = self.secure && !first.secure && self.host.eq_ignore_ascii_case(&first.host);
+        self.is_same_server(first) || is_upgrade
     }
 }
 

@@ -47,7 +47,7 @@ async fn fetch(mut address: CameraUrl, most: u64) -> Result<Vec<u8>, SourceError
     for _ in 0..=MAX_REDIRECTS {
         let mut wire = UrlConnection::connect(&address, WireLimits::default(), reach).await?;
         reach = reach.intersect(wire.redirect_reach());
-        let (head, mut body) = wire.get(&address, None).await?.into_parts();
+        let (head, mut body) = wire.get(&address, Vec::new()).await?.into_parts();
         if head.status == StatusCode::OK {
             let mut bytes = Vec::new();
             while let Some(chunk) = poll_fn(|cx| wire.poll_chunk(&mut body, cx)).await {

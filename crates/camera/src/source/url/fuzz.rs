@@ -2,12 +2,13 @@
 //! that replay its findings.
 
 use super::address::{CameraUrl, Login};
-use super::login::Challenge;
+use super::cookies::Cookies;
+use super::login::{Challenge, Encoding};
 use super::{FormatRequest, UrlOpener};
 use crate::source::Opener as _;
 
-/// Reads the first line of `data` as a camera's address, the second as a redirect, and the others as login
-/// challenges.
+/// Reads the first line of `data` as a camera's address, the second as a redirect and a cookie, and the others as
+/// login challenges.
 pub fn url(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let mut lines = text.lines();
@@ -17,13 +18,16 @@ pub fn url(data: &[u8]) {
     }
     if let Ok((address, _)) = CameraUrl::parse(typed) {
         holds(&address);
+        let mut cookies = Cookies::default();
+        cookies.record(&address, location);
+        let _ = cookies.field(&address);
         if let Ok(next) = address.resolve_redirect(location) {
             holds(&next);
         }
     }
     let login = Login { user: String::from("me"), password: String::from("pass") };
-    if let Some(mut challenge) = Challenge::choose(lines) {
-        let _ = (challenge.is_stale(), challenge.authorization(&login, "/video"));
+    if let Ok(mut challenge) = Challenge::choose(data.split(|&byte| byte == b'\n').skip(2)) {
+        let _ = (challenge.is_stale(), challenge.authorization(&login, Encoding::Utf8, "/video"));
     }
 }
 

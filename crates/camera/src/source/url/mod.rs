@@ -7,6 +7,7 @@
 
 mod address;
 mod client;
+mod cookies;
 mod download;
 mod ffmpeg;
 #[cfg(any(test, fuzzing))]
@@ -19,6 +20,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::body::Incoming;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -173,16 +175,27 @@ struct Polling {
     due: Instant,
     /// An answer was a single JPEG, so the next ones are, whatever their type says.
     is_still: bool,
-    last_picture: Instant,
+    /// Answers without a JPEG that no JPEG has made up for.
+    missed: u32,
+    /// The last time when there were none of them.
+    well_at: Instant,
 }
 
 impl Polling {
+    fn record_picture(&mut self) {
+        self.missed = self.missed.saturating_sub(1);
+        if self.missed == 0 {
+            self.well_at = Instant::now();
+        }
+    }
+
     /// Records an answer without a JPEG from a camera that has given one before.
     ///
     /// # Errors
-    /// `fault`, if there has been no JPEG for long.
-    fn record_missed(&self, fault: SourceError) -> Result<(), SourceError> {
-        if !self.is_still || self.last_picture.elapsed() > MISSED_FOR.max(3 * self.step) {
+    /// `fault`, if most answers have had no JPEG for long.
+    fn record_missed(&mut self, fault: SourceError) -> Result<(), SourceError> {
+        self.missed += 1;
+        if !self.is_still || self.well_at.elapsed() > MISSED_FOR.max(3 * self.step) {
             return Err(fault);
         }
         log::debug!("{fault}; it is asked again");
@@ -212,6 +225,10 @@ struct UrlResponse {
     content: ServerContent,
     /// JPEGs found in this answer, complete or not.
     found: u64,
+    /// The beginning of the body, if it was read in advance.
+    begun: Bytes,
+    /// The beginning of its first part, until a JPEG is found.
+    head: Vec<u8>,
     /// Type of its first part, if that is video other than JPEG.
     codec: Option<String>,
     /// How the answer ended.
@@ -268,7 +285,8 @@ impl UrlSource {
                 step,
                 due: Instant::now() + step,
                 is_still: false,
-                last_picture: Instant::now(),
+                missed: 0,
+                well_at: Instant::now(),
             },
             sequence: 0,
             is_reported: false,
@@ -322,7 +340,7 @@ async fn newest(
                 };
                 if let Some(newest) = found {
                     reading.found += newest.found;
-                    polling.last_picture = Instant::now();
+                    polling.record_picture();
                     return Ok(newest);
                 }
                 if let Some(codec) = reading.codec.take() {
@@ -351,6 +369,7 @@ async fn newest(
                         }
                         *exchange = Exchange::Resting(reading.client_with_wire());
                         if let Some(range) = cut {
+                            polling.record_picture();
                             // Perhaps only the end is missing: the decoder will see.
                             return Ok(Newest { range, found: 1, error: None });
                         }
@@ -391,13 +410,16 @@ async fn newest(
 
 impl UrlResponse {
     fn new(client: Box<UrlClient>, answer: ServerAnswer) -> UrlResponse {
-        let ServerAnswer { wire, body, content } = answer;
-        UrlResponse { client, wire, body, content, found: 0, codec: None, ended: None }
+        let ServerAnswer { wire, body, content, begun } = answer;
+        let (head, codec) = (Vec::new(), None);
+        UrlResponse { client, wire, body, content, found: 0, begun, head, codec, ended: None }
     }
 
     /// Waits for bytes and reads all available ones, so that the newest frame can be chosen.
     async fn read_available(&mut self, reader: &mut MultipartReader) {
-        let mut taken = 0;
+        let begun = std::mem::take(&mut self.begun);
+        let mut taken = begun.len();
+        self.take_bytes(&begun, reader);
         while taken < AT_ONCE && self.ended.is_none() {
             let chunk = poll_fn(|cx| match self.wire.poll_chunk(&mut self.body, cx) {
                 Poll::Ready(chunk) => Poll::Ready(Some(chunk)),
@@ -408,10 +430,7 @@ impl UrlResponse {
                 None => return,
                 Some(Some(Ok(bytes))) => {
                     taken += bytes.len();
-                    if self.found == 0 && self.content == ServerContent::Stream {
-                        self.codec = self.codec.take().or_else(|| other_video_type(&bytes));
-                    }
-                    reader.push(&bytes);
+                    self.take_bytes(&bytes, reader);
                 }
                 Some(Some(Err(error))) => {
                     self.ended = Some(Err(connection_broken(&self.client, &error)));
@@ -423,6 +442,14 @@ impl UrlResponse {
         }
     }
 
+    fn take_bytes(&mut self, bytes: &[u8], reader: &mut MultipartReader) {
+        if self.found == 0 && self.content == ServerContent::Stream && self.head.len() < LONGEST_HEAD {
+            self.head.extend_from_slice(&bytes[..bytes.len().min(LONGEST_HEAD - self.head.len())]);
+            self.codec = self.codec.take().or_else(|| other_video_type(&self.head));
+        }
+        reader.push(bytes);
+    }
+
     /// The client, with the connection for its next request.
     fn client_with_wire(self) -> Box<UrlClient> {
         let mut client = self.client;
@@ -431,12 +458,13 @@ impl UrlResponse {
     }
 }
 
-/// The type of the part that begins here, if it is video other than JPEG: `video/x-h264`.
-fn other_video_type(bytes: &[u8]) -> Option<String> {
-    let head = &bytes[..bytes.len().min(LONGEST_HEAD)];
-    let head = &head[..memchr::memmem::find(head, b"\r\n\r\n").unwrap_or(head.len())];
-    let kind = value(head, b"content-type:")?.split(';').next()?.trim().to_ascii_lowercase();
-    (kind.starts_with("video/") && !kind.contains("jpeg")).then_some(kind)
+/// The type of the part that begins here, if it is video other than JPEG: `video/x-h264`. Its first bytes must be
+/// there, too, because they decide.
+fn other_video_type(begin: &[u8]) -> Option<String> {
+    let end = memchr::memmem::find(begin, b"\r\n\r\n")?;
+    let kind = value(&begin[..end], b"content-type:")?.split(';').next()?.trim().to_ascii_lowercase();
+    let is_jpeg = begin.get(end + 4..end + 6)? == b"\xff\xd8";
+    (kind.starts_with("video/") && !is_jpeg).then_some(kind)
 }
 
 fn no_pictures_fault(shown: &str) -> SourceError {

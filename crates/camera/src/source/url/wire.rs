@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http_body_util::Empty;
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
-use hyper::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HOST, USER_AGENT};
+use hyper::header::{ACCEPT, ACCEPT_ENCODING, HOST, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -135,11 +135,12 @@ impl UrlConnection {
         self.reach
     }
 
-    /// Requests a path of this connection's server; the answer's head must arrive within a limit.
+    /// Requests a path of this connection's server, with further `fields`. The answer's head must arrive within a
+    /// limit.
     pub(super) async fn get(
         &mut self,
         address: &CameraUrl,
-        authorization: Option<String>,
+        fields: Vec<(HeaderName, HeaderValue)>,
     ) -> Result<Response<Incoming>, SourceError> {
         let mut request = Request::get(address.path.as_str())
             .header(HOST, address.host_field())
@@ -147,8 +148,8 @@ impl UrlConnection {
             .header(INSTANCE_FIELD, instance_id())
             .header(ACCEPT_ENCODING, "identity")
             .header(ACCEPT, "multipart/x-mixed-replace, image/jpeg, */*;q=0.5");
-        if let Some(authorization) = authorization {
-            request = request.header(AUTHORIZATION, authorization);
+        for (name, value) in fields {
+            request = request.header(name, value);
         }
         let request = request.body(Empty::new()).map_err(|e| {
             SourceError::new(SourceErrorKind::Unsupported, format!("{address} cannot be asked for"))
