@@ -92,6 +92,11 @@ impl FakeCam {
         self.with("FAKECAM_FAULTS", list)
     }
 
+    /// The driver's time stamps: `"zero"`, `"real"`, `"still"`, `"slow"` or `"jump"`.
+    pub fn stamps(self, kind: &str) -> FakeCam {
+        self.with("FAKECAM_STAMP", kind)
+    }
+
     /// A directory of pictures to show instead of a moving ramp.
     pub fn frames(self, folder: &Path) -> FakeCam {
         self.with("FAKECAM_FRAMES", folder.display())

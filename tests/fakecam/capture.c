@@ -31,6 +31,26 @@ static void ring(void)
 
 /* ---- the pacer ---- */
 
+/* What the driver says of the time of a frame (FAKECAM_STAMP). */
+static struct timeval stamp(uint64_t due, uint32_t frame)
+{
+    static uint64_t first;
+    const char *kind = setting("FAKECAM_STAMP", "right");
+    if (!first)
+        first = due;
+    if (!strcmp(kind, "zero"))
+        due = 0;
+    else if (!strcmp(kind, "real"))
+        due = now_ns(CLOCK_REALTIME);
+    else if (!strcmp(kind, "still"))
+        due = first;
+    else if (!strcmp(kind, "slow"))
+        due = first + (due - first) / 2;
+    else if (!strcmp(kind, "jump") && frame % 40 < 10)
+        due -= 4000000000ull;
+    return (struct timeval){ due / 1000000000, due / 1000 % 1000000 };
+}
+
 /* Draws the frame into a buffer and applies the faults. camera.lock is released meanwhile:
  * an ACTIVE buffer belongs to the pacer, and stream_off() joins it before touching any. */
 static void expose(int index, uint32_t frame, uint32_t sequence, uint64_t due)
@@ -55,7 +75,7 @@ static void expose(int index, uint32_t frame, uint32_t sequence, uint64_t due)
         used = 0;
     b->sequence = sequence;
     b->bytesused = used;
-    b->timestamp = (struct timeval){ due / 1000000000, due / 1000 % 1000000 };
+    b->timestamp = stamp(due, frame);
 
     pthread_mutex_lock(&camera.lock);
 }
@@ -114,6 +134,9 @@ static void *pace(void *unused)
             camera.dropped++;
         }
         obey_control_file();
+        double rate = 5;
+        if (fault("dim", camera.total, &rate)) /* a long exposure from here on */
+            step = 1e9 / rate;
         if (!camera.gone)
             tick(now);
     }

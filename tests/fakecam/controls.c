@@ -32,6 +32,8 @@ static struct control {
     { V4L2_CID_EXPOSURE_AUTO, V4L2_CTRL_TYPE_MENU, "Auto Exposure", "auto_exposure", 0, 3, 1, 3, 0 },
     { V4L2_CID_EXPOSURE_ABSOLUTE, V4L2_CTRL_TYPE_INTEGER, "Exposure Time, Absolute", "exposure_time_absolute",
       3, 2047, 1, 250, 0 },
+    { V4L2_CID_EXPOSURE_AUTO_PRIORITY, V4L2_CTRL_TYPE_BOOLEAN, "Exposure, Dynamic Framerate",
+      "exposure_dynamic_framerate", 0, 1, 1, 1, 0 }, /* with the fault "dim" */
     { V4L2_CID_FOCUS_ABSOLUTE, V4L2_CTRL_TYPE_INTEGER, "Focus, Absolute", "focus_absolute", 0, 255, 5, 0, 0 },
     { V4L2_CID_FOCUS_AUTO, V4L2_CTRL_TYPE_BOOLEAN, "Focus, Automatic Continuous",
       "focus_automatic_continuous", 0, 1, 1, 1, 0 },
@@ -73,6 +75,8 @@ static int left_out(const struct control *c)
         return 1;
     if (V4L2_CTRL_ID2CLASS(c->id) == V4L2_CTRL_CLASS_IMAGE_PROC)
         return !fault("more", 0, NULL);
+    if (c->id == V4L2_CID_EXPOSURE_AUTO_PRIORITY)
+        return !setting("FAKECAM_FAULTS", NULL) || !strstr(setting("FAKECAM_FAULTS", ""), "dim@");
     /* the camera comes back from unplugging as another one */
     if (c->id == V4L2_CID_SATURATION && camera.generation > 1 && fault("vanish", 0, NULL))
         return 1;

@@ -120,6 +120,8 @@ static int enumerate_formats(struct v4l2_fmtdesc *f)
 
 static int enumerate_sizes(struct v4l2_frmsizeenum *s)
 {
+    if (fault("nosizes", 0, NULL))
+        return fail(ENOTTY);
     if (!has_format(s->pixel_format) || (int)s->index >= camera.nsizes)
         return fail(EINVAL);
     s->type = V4L2_FRMSIZE_TYPE_DISCRETE;
@@ -131,6 +133,8 @@ static int enumerate_sizes(struct v4l2_frmsizeenum *s)
 
 static int enumerate_intervals(struct v4l2_frmivalenum *v)
 {
+    if (fault("norates", 0, NULL))
+        return fail(EINVAL);
     if (!has_format(v->pixel_format) || !has_size(v->width, v->height) || (int)v->index >= camera.nrates)
         return fail(EINVAL);
     v->type = V4L2_FRMIVAL_TYPE_DISCRETE;
@@ -159,6 +163,9 @@ static int format(uint32_t request, struct v4l2_format *f)
 
 static int parameters(uint32_t request, struct v4l2_streamparm *p)
 {
+    double error = ENOTTY;
+    if (fault("noparm", 0, &error))
+        return fail((int)error);
     if (p->type != V4L2_BUF_TYPE_VIDEO_CAPTURE)
         return fail(EINVAL);
     struct v4l2_captureparm *capture = &p->parm.capture;

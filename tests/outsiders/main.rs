@@ -11,6 +11,8 @@ mod clients;
 #[path = "../common/mod.rs"]
 mod common;
 mod counting;
+#[path = "../common/fakecam.rs"]
+mod fakecam;
 mod jpegs;
 mod lights;
 mod models;
@@ -20,6 +22,7 @@ mod old_clients;
 mod protobuf;
 mod rtsp;
 mod storage;
+mod usb;
 #[path = "../common/webdriver.rs"]
 mod webdriver;
 

@@ -11,6 +11,7 @@ mod commands;
 pub(super) mod controls;
 mod largest;
 mod render;
+mod sensor_pace;
 mod session;
 mod timeouts;
 mod trial;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::card::WAKING_CARD;
+use super::sensor_pace::SensorPace;
 use super::timeouts::OpenOptions;
 use super::trial::trial_abandoned;
 use super::{Capture, FRAME_WAIT, OPEN_TAKES, StreamEnd};
@@ -31,6 +32,10 @@ pub(super) struct OpenCamera<'s, 'a> {
     last_frame: Instant,
     last_good: Instant,
     last_look: Instant,
+    /// For a camera on this machine that promises a rate.
+    pace: Option<SensorPace>,
+    /// A change of the pace that is not told yet: the frames a second of a slow camera.
+    pace_change: Option<Option<f64>>,
     spacing: Spacing,
     /// Longer one of the last two intervals between frames, in microseconds.
     interval_us: Option<u64>,
@@ -94,6 +99,8 @@ impl<'s, 'a> OpenCamera<'s, 'a> {
             last_frame: opened,
             last_good: opened,
             last_look: opened,
+            pace: fps.filter(|_| source.identity().is_some()).map(|fps| SensorPace::new(fps, opened)),
+            pace_change: None,
             spacing: Spacing::default(),
             interval_us: None,
             late: source.late_start(),
@@ -118,6 +125,7 @@ impl<'s, 'a> OpenCamera<'s, 'a> {
         self.check_demand()?;
         self.handle_requests(source)?;
         self.look_for_better(source, interrupt)?;
+        self.note_pace(source);
         self.show_waking_card();
         self.capture.publish_to_newcomers(self.terms.settings.quality);
         match source.next(FRAME_WAIT) {
@@ -201,9 +209,24 @@ impl<'s, 'a> OpenCamera<'s, 'a> {
     fn count_frame(&mut self, sequence: u64) {
         let gap = self.next_sequence.map_or(0, |expected| sequence.saturating_sub(expected));
         self.next_sequence = Some(sequence.saturating_add(1));
+        if let Some(change) = self.pace.as_mut().and_then(|pace| pace.record_frame(gap, self.last_frame)) {
+            self.pace_change = Some(change);
+        }
         let mut figures = self.capture.shared.lock_figures();
         figures.frames += 1;
         figures.lost += gap;
+    }
+
+    /// Tells that the camera sends fewer frames than it promises, or no longer does.
+    fn note_pace(&mut self, source: &mut dyn Source) {
+        let (Some(change), Some(pace)) = (self.pace_change.take(), &self.pace) else { return };
+        let controls = change.and_then(|_| source.controls().ok()).unwrap_or_default();
+        let mut figures = self.capture.shared.lock_figures();
+        let Some(delivers) = &mut figures.delivers else { return };
+        pace.note(&mut delivers.notes, change, &controls);
+        if let (Some(_), Some(note)) = (change, delivers.notes.last()) {
+            log::warn!("{note}");
+        }
     }
 
     /// True if the frame becomes a picture at the configured rate. Subscribers without a picture, after a change of

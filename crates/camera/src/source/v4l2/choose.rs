@@ -126,7 +126,7 @@ pub fn hint(offers: &[Offer], path: &Path) -> String {
     };
     format!(
         "ffmpeg can turn it into pictures: [source] kind = \"exec\", command = \"ffmpeg -nostdin -loglevel error \
-             -f v4l2 -input_format {name} -i {path} -c:v mjpeg -q:v 4 -f mjpeg -\""
+             -f v4l2 -input_format {name} -i {path} -vf setpts=N/TB -fps_mode passthrough -q:v 4 -f mjpeg -\""
     )
 }
 

@@ -1,8 +1,8 @@
-//! One open V4L2 device. The only file that names rscam.
+//! One open V4L2 device. The only file that names rscam, which lists formats and sets controls.
 //!
-//! rscam blocks in its dequeue and hides its descriptor. The descriptor is therefore found once, right after the
-//! open, by its device number among the process's own, and set non-blocking. Callers wait for a frame with
-//! [`Device::wait`] first.
+//! rscam streams only from drivers with a setting for the frame rate, so the stream is our own. rscam hides its
+//! descriptor, which is therefore found once, right after the open, by its device number among the process's own, and
+//! set non-blocking. Callers wait for a frame with [`Device::wait`] first.
 //!
 //! Invariant: a [`Buffer`] must not outlive its [`Device`], because dropping it returns it to the driver by raw
 //! descriptor number. Code that holds both declares the buffer first.
@@ -13,6 +13,7 @@ use std::mem::ManuallyDrop;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -31,14 +32,12 @@ use super::{controls, failure, sys};
 static DESCRIPTORS: Mutex<()> = Mutex::new(());
 
 /// An open device. Dropping it stops the stream and closes the device.
-pub struct Device {
+pub(crate) struct Device {
     path: PathBuf,
     camera: ManuallyDrop<rscam::Camera>,
     descriptor: RawFd,
     is_streaming: bool,
-    /// Addresses of the driver's buffers with their indices, as far as known.
-    places: Vec<(usize, u32)>,
-    buffers: u32,
+    buffers: Vec<Rc<sys::Mapping>>,
     /// Values written to controls since the open.
     written: BTreeMap<u32, i64>,
 }
@@ -47,14 +46,16 @@ pub struct Device {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StartedStream {
     /// The frame format that the driver reports.
-    pub format: sys::DeviceFormat,
+    pub(crate) format: sys::DeviceFormat,
     /// Time between frames, if the driver tells.
-    pub interval: Option<Interval>,
+    pub(crate) interval: Option<Interval>,
+    /// The driver has a setting for that time.
+    pub(crate) sets_interval: bool,
 }
 
 /// Result of [`Device::wait`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ready {
+pub(crate) enum Ready {
     /// A frame is ready.
     Frame,
     /// There was no frame in that time.
@@ -68,17 +69,35 @@ pub enum Ready {
 }
 
 /// A frame in a driver's buffer; dropping it returns the buffer.
-pub(crate) struct Buffer(rscam::Frame);
+pub(crate) struct Buffer {
+    memory: Rc<sys::Mapping>,
+    filled: sys::FilledBuffer,
+    descriptor: RawFd,
+}
 
 impl Buffer {
     /// The frame's bytes, as many as the driver has written.
-    pub fn bytes(&self) -> &[u8] {
-        &self.0
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.memory.bytes(self.filled.len)
     }
 
     /// The driver's time stamp of the frame in microseconds, mostly on `CLOCK_MONOTONIC`.
     pub(crate) fn timestamp_us(&self) -> u64 {
-        self.0.get_timestamp()
+        self.filled.timestamp_us
+    }
+
+    /// The driver's sequence number of the frame, which skips lost frames. Some drivers do not count.
+    pub(crate) fn sequence(&self) -> u32 {
+        self.filled.sequence
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        // SAFETY: the device owns this descriptor and outlives the buffer.
+        let fd = unsafe { BorrowedFd::borrow_raw(self.descriptor) };
+        // A driver that refuses it has one buffer less, or is gone.
+        let _ = sys::queue_buffer(fd, self.filled.index);
     }
 }
 
@@ -87,7 +106,7 @@ impl Device {
     ///
     /// # Errors
     /// Absent, denied, busy, or not a device.
-    pub fn open(path: &Path) -> Result<Device, SourceError> {
+    pub(crate) fn open(path: &Path) -> Result<Device, SourceError> {
         let failed = |error: &io::Error| failure::io_fault(path, "open", error);
         let node = std::fs::metadata(path).map_err(|e| failed(&e))?;
         if !node.file_type().is_char_device() {
@@ -108,8 +127,7 @@ impl Device {
             camera: ManuallyDrop::new(camera),
             descriptor,
             is_streaming: false,
-            places: Vec::new(),
-            buffers: 0,
+            buffers: Vec::new(),
             written: BTreeMap::new(),
         };
         device.set_non_blocking().map_err(|e| failed(&e))?;
@@ -117,7 +135,7 @@ impl Device {
     }
 
     /// The path that was opened.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -174,7 +192,7 @@ impl Device {
     }
 
     /// The intervals it offers for frames of `fourcc` at `size`.
-    pub fn intervals(&self, fourcc: Fourcc, size: (u32, u32)) -> Intervals {
+    pub(crate) fn intervals(&self, fourcc: Fourcc, size: (u32, u32)) -> Intervals {
         let interval = |(numerator, denominator)| Interval::new(numerator, denominator);
         match self.camera.intervals(&fourcc.0, size) {
             Ok(rscam::IntervalInfo::Discretes(list)) => {
@@ -191,7 +209,7 @@ impl Device {
 
     /// The controls it offers, in its own order. Controls that no number can set, or whose value cannot be read, are
     /// omitted.
-    pub fn controls(&self) -> Vec<Control> {
+    pub(crate) fn controls(&self) -> Vec<Control> {
         let mut found = Vec::new();
         let mut last = 0;
         while let Some(answer) = sys::control_after(self.fd(), last) {
@@ -213,7 +231,7 @@ impl Device {
     ///
     /// # Errors
     /// The system's: `ERANGE`, `EINVAL`, `EACCES`, or what the device says.
-    pub fn set(&mut self, id: u32, value: i64) -> io::Result<()> {
+    pub(crate) fn set(&mut self, id: u32, value: i64) -> io::Result<()> {
         self.camera.set_control(id, &value)?;
         self.written.insert(id, value);
         Ok(())
@@ -223,54 +241,54 @@ impl Device {
     ///
     /// # Errors
     /// The system's; also for a control that [`Device::controls`] omits.
-    pub fn control(&self, id: u32) -> io::Result<Control> {
+    pub(crate) fn control(&self, id: u32) -> io::Result<Control> {
         let answer = sys::control(self.fd(), id)?;
         controls::control(answer, self)
             .map_err(|LeftOut(why)| io::Error::other(why.unwrap_or_else(|| String::from("it is not in use"))))
     }
 
-    /// Sets the mode and starts the stream with `buffers` buffers.
-    ///
-    /// A driver may change size, interval and field order to supported values. Its answer is then requested again,
-    /// because rscam accepts only exactly what it requested.
+    /// Sets the mode and starts the stream with about `buffers` buffers. A driver may change size and interval to
+    /// supported values.
     ///
     /// # Errors
     /// Busy, out of bandwidth, unplugged, or a mode that cannot be set.
-    pub fn start(&mut self, choice: &ModeChoice, buffers: u32) -> Result<StartedStream, DeviceStartError> {
-        let interval = choice.interval.or_else(|| self.present_interval());
-        let mut config = rscam::Config {
-            interval: interval.map_or((1, 30), |i| (i.numerator, i.denominator)),
-            resolution: (choice.width, choice.height),
-            format: &choice.fourcc.0,
-            field: rscam::FIELD_NONE,
-            nbuffers: buffers,
-        };
-        // At most one correction each of field, size and interval.
-        let mut corrections = 0;
-        loop {
-            corrections += 1;
-            match self.camera.start(&config) {
-                Ok(()) => break,
-                Err(rscam::Error::Io(error)) => return Err(DeviceStartError::System(error)),
-                Err(error) if corrections > 3 => return Err(DeviceStartError::Mode(error.to_string())),
-                Err(rscam::Error::BadField) => config.field = sys::format(self.fd())?.field,
-                Err(rscam::Error::BadResolution) => {
-                    let format = sys::format(self.fd())?;
-                    config.resolution = (format.width, format.height);
-                }
-                Err(error @ rscam::Error::BadInterval) => match self.present_interval() {
-                    Some(interval) => config.interval = (interval.numerator, interval.denominator),
-                    None => return Err(DeviceStartError::Mode(error.to_string())),
-                },
-                Err(error @ rscam::Error::BadFormat) => {
-                    return Err(DeviceStartError::Mode(error.to_string()));
-                }
-            }
+    pub(crate) fn start(
+        &mut self,
+        choice: &ModeChoice,
+        buffers: u32,
+    ) -> Result<StartedStream, DeviceStartError> {
+        let fd = self.fd();
+        let format = sys::set_format(fd, choice.fourcc.0, (choice.width, choice.height))?;
+        let fourcc = Fourcc(format.fourcc);
+        if fourcc != choice.fourcc && !(fourcc.is_jpeg() && choice.fourcc.is_jpeg()) {
+            return Err(DeviceStartError::Mode(format!("the driver sets {fourcc}")));
         }
+        let (interval, sets_interval) = self.set_interval(choice.interval)?;
+        let mapped =
+            (0..sys::request_buffers(fd, buffers)?).map(|index| sys::Mapping::new(fd, index).map(Rc::new));
+        let mapped: Vec<_> = mapped.collect::<io::Result<_>>()?;
+        for index in 0..mapped.len() {
+            sys::queue_buffer(fd, index as u32)?;
+        }
+        sys::start_stream(fd)?;
+        self.buffers = mapped;
         self.is_streaming = true;
-        self.buffers = buffers;
-        let interval = Interval::new(config.interval.0, config.interval.1);
-        Ok(StartedStream { format: sys::format(self.fd())?, interval })
+        Ok(StartedStream { format, interval, sets_interval })
+    }
+
+    /// Sets the time between frames, and returns the one in force. False: the driver has no such setting, which
+    /// analogue grabbers and bridges for camera modules lack.
+    fn set_interval(&self, wanted: Option<Interval>) -> io::Result<(Option<Interval>, bool)> {
+        let present = self.present_interval();
+        let Some(wanted) = wanted.or(present) else { return Ok((None, false)) };
+        match sys::set_interval(self.fd(), (wanted.numerator, wanted.denominator)) {
+            Ok((numerator, denominator)) => Ok((Interval::new(numerator, denominator).or(present), true)),
+            Err(error) if [Some(libc::ENOTTY), Some(libc::EINVAL)].contains(&error.raw_os_error()) => {
+                log::debug!("{} sets no frame rate: {error}", self.path.display());
+                Ok((present, false))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn present_interval(&self) -> Option<Interval> {
@@ -283,7 +301,7 @@ impl Device {
     ///
     /// # Errors
     /// The system's.
-    pub fn wait(&self, time: Duration, wake_fd: Option<&WakeFd>) -> io::Result<Ready> {
+    pub(crate) fn wait(&self, time: Duration, wake_fd: Option<&WakeFd>) -> io::Result<Ready> {
         let until = Instant::now() + time;
         let fd = self.fd();
         let ringing = wake_fd.and_then(WakeFd::descriptor);
@@ -324,35 +342,22 @@ impl Device {
     /// # Errors
     /// The system's: `ENODEV` when unplugged, `EIO` for a frame that was lost inside the device.
     pub(crate) fn dequeue(&self) -> io::Result<Option<Buffer>> {
-        match self.camera.capture() {
-            Ok(frame) => Ok(Some(Buffer(frame))),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The driver's sequence number of the frame in `buffer`. rscam does not expose it, so the driver is asked for
-    /// the buffer with the same time stamp. `None` if the driver does not stamp its frames.
-    pub(crate) fn frame_sequence(&mut self, buffer: &Buffer) -> Option<u32> {
-        let time = buffer.timestamp_us();
-        let place = buffer.bytes().as_ptr() as usize;
-        let number = |index| sys::frame_number(self.fd(), index).ok().filter(|n| n.timestamp_us == time);
-        if time == 0 {
-            return None;
-        }
-        if let Some(&(_, index)) = self.places.iter().find(|&&(p, _)| p == place) {
-            return number(index).map(|n| n.sequence);
-        }
-        let (index, found) = (0..self.buffers).find_map(|index| Some((index, number(index)?)))?;
-        self.places.push((place, index));
-        Some(found.sequence)
+        let filled = match sys::dequeue_buffer(self.fd()) {
+            Ok(filled) => filled,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let memory = self.buffers.get(filled.index as usize).cloned();
+        let memory =
+            memory.ok_or_else(|| io::Error::other("the driver gives a buffer that it does not have"))?;
+        Ok(Some(Buffer { memory, filled, descriptor: self.descriptor }))
     }
 }
 
 impl Drop for Device {
     fn drop(&mut self) {
         if self.is_streaming
-            && let Err(error) = self.camera.stop()
+            && let Err(error) = sys::stop_stream(self.fd())
         {
             log::debug!("stopping {}: {error}", self.path.display());
         }

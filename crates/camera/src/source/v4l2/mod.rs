@@ -4,9 +4,9 @@
 //! node ─► device ─► choose ─► start ─► wait, dequeue ─► stride ─► Frame
 //! ```
 //!
-//! `choose`, `controls` and `stride` are pure. `device` holds the open device and is the only file that names rscam.
-//! `sys` makes the requests that rscam lacks. `node` finds, lists and names nodes. `failure` explains errors. An open
-//! source lives on the capture thread.
+//! `choose`, `controls`, `stamps` and `stride` are pure. `device` holds the open device and is the only file that names
+//! rscam. `sys` makes the requests that rscam lacks. `node` finds, lists and names nodes. `failure` explains errors. An
+//! open source lives on the capture thread.
 
 mod choose;
 mod controls;
@@ -14,6 +14,7 @@ mod device;
 mod failure;
 mod found;
 mod node;
+mod stamps;
 mod stride;
 mod sys;
 
@@ -27,6 +28,7 @@ use tallycam_base::{ClockTime, Stop, WakeFd};
 use super::{FormatRequest, Opener, Source, StreamFormat};
 use choose::ModeChoice;
 use device::{Buffer, Device, DeviceStartError, Ready};
+use stamps::Stamps;
 
 pub use crate::media::{CameraFormat, Mode};
 pub use found::{is_usable, no_usable_camera, node_title, usable_nodes};
@@ -35,9 +37,6 @@ pub(super) use node::{Nodes, cameras_under};
 
 /// Buffers requested from the driver: one is lent, one is being filled, two absorb delays of the capture thread.
 const BUFFERS: u32 = 4;
-
-/// Buffers for a driver that does not have that many.
-const FEW_BUFFERS: u32 = 2;
 
 /// A camera is broken if it sends only bad frames for this long, and at least this many.
 const BAD_FOR: Duration = Duration::from_secs(1);
@@ -162,6 +161,7 @@ struct V4l2Source {
     /// Ends a wait for a frame.
     wake_fd: Option<WakeFd>,
     numbers: Numbers,
+    stamps: Stamps,
     bad: Bad,
 }
 
@@ -183,24 +183,15 @@ impl V4l2Source {
             )
             .hint(choose::hint(&offers, path))
         })?;
-        let started = match device.start(&choice, BUFFERS) {
-            // rscam does not notice when it gets fewer buffers than requested.
-            Err(DeviceStartError::System(e))
-                if matches!(e.raw_os_error(), Some(libc::EINVAL | libc::ENOMEM)) =>
-            {
-                log::debug!(
-                    "{} could not be started with {BUFFERS} buffers: {e}; it is tried with {FEW_BUFFERS}",
-                    path.display()
-                );
-                drop(device);
-                device = Device::open(path)?;
-                device.start(&choice, FEW_BUFFERS)
-            }
-            other => other,
-        };
-        let started = started.map_err(|error| start_fault(path, &choice, error))?;
+        let started = device.start(&choice, BUFFERS).map_err(|error| start_fault(path, &choice, error))?;
         let (width, height) = (started.format.width, started.format.height);
         let fps = started.interval.map(|interval| interval.fps());
+        let mut notes = wanted.unmet_requests((width, height), fps);
+        if !started.sets_interval {
+            notes.push(
+                "The driver has no setting for the frame rate: frames come at the camera's own.".into(),
+            );
+        }
         Ok(V4l2Source {
             lent: None,
             device,
@@ -210,7 +201,7 @@ impl V4l2Source {
                 width,
                 height,
                 fps,
-                notes: wanted.unmet_requests((width, height), fps),
+                notes,
                 is_simulated: false,
             },
             said: (started.format.bytes_per_line, started.format.size_image),
@@ -218,6 +209,7 @@ impl V4l2Source {
             controls: Vec::new(),
             wake_fd: None,
             numbers: Numbers::default(),
+            stamps: Stamps::new(fps),
             bad: Bad::default(),
         })
     }
@@ -250,10 +242,11 @@ impl V4l2Source {
                 Ok(Some(buffer)) => match self.frame_stride(&buffer) {
                     Some(stride) => {
                         self.bad = Bad::default();
-                        let age = ClockTime::at_monotonic(buffer.timestamp_us()).age();
+                        let is_fresh =
+                            self.stamps.is_fresh(buffer.timestamp_us(), ClockTime::now().monotonic_us);
                         newest = Some((buffer, stride));
-                        // It is fresh from the sensor, so there cannot be a newer one yet.
-                        if self.delivers.fps.is_some_and(|fps| age.as_secs_f64() * fps < 0.5) {
+                        // There cannot be a newer one yet.
+                        if is_fresh {
                             return Ok(newest);
                         }
                     }
@@ -312,12 +305,8 @@ impl Source for V4l2Source {
         let Some((buffer, stride)) = self.newest(wait)? else {
             return Ok(None);
         };
-        let stamp_us = buffer.timestamp_us();
-        let count = match self.numbers.expected(stamp_us, self.delivers.fps) {
-            Some(count) => Some(count),
-            None => self.numbers.reset_unasked(self.device.frame_sequence(&buffer)),
-        };
-        let sequence = self.numbers.next(count, stamp_us);
+        let stamp_us = self.stamps.record_frame(buffer.timestamp_us(), ClockTime::now().monotonic_us);
+        let sequence = self.numbers.next(buffer.sequence());
         let buffer = self.lent.insert(buffer);
         Ok(Some(Frame {
             fourcc: self.delivers.fourcc,
@@ -326,7 +315,7 @@ impl Source for V4l2Source {
             stride,
             data: buffer.bytes(),
             second: None,
-            stamp: ClockTime::at_monotonic(buffer.timestamp_us()),
+            stamp: ClockTime::at_monotonic(stamp_us),
             sequence,
         }))
     }
@@ -382,52 +371,18 @@ fn start_fault(path: &Path, choice: &ModeChoice, error: DeviceStartError) -> Sou
 }
 
 /// Numbers frames: by the driver's sequence where it counts, else one by one.
-///
-/// Reading a frame's sequence costs an extra request to the driver. A frame that arrives when the next one is due
-/// gets the next number without it. The driver is asked if a frame may be missing, and now and then.
 #[derive(Debug, Default)]
 struct Numbers {
     last: u64,
     driver: Option<u32>,
-    /// Time stamp of the last frame, in microseconds.
-    stamp_us: u64,
-    /// Latest interval of two frames with none missing between them, in microseconds; 0 before the first.
-    step_us: u64,
-    /// Frames since the driver was asked.
-    unasked: u32,
 }
 
-/// Maximum number of frames in succession numbered without asking.
-const UNASKED: u32 = 30;
-
 impl Numbers {
-    /// The sequence of a frame with this time stamp, if it can only be the next one at `fps` frames a second.
-    fn expected(&self, stamp_us: u64, fps: Option<f64>) -> Option<u32> {
-        let step_us = stamp_us.saturating_sub(self.stamp_us);
-        let intervals = step_us as f64 / 1e6 * fps?;
-        // A camera may be faster than it says, so it is asked until its speed is known.
-        let is_late = step_us > self.step_us + self.step_us / 2;
-        let is_next = (0.5..1.5).contains(&intervals) && !is_late && self.unasked < UNASKED;
-        self.driver.filter(|_| is_next).map(|last| last.wrapping_add(1))
-    }
-
-    /// Restarts the count of unasked frames; passes `count` on.
-    fn reset_unasked(&mut self, count: Option<u32>) -> Option<u32> {
-        self.unasked = 0;
-        count
-    }
-
-    /// The number of a frame with this time stamp and the driver's `count`. Always greater than the last one.
-    fn next(&mut self, count: Option<u32>, stamp_us: u64) -> u64 {
-        let step = self.driver.zip(count).map_or(1, |(last, count)| count.wrapping_sub(last));
+    /// The number of the frame with the driver's `count`. Always greater than the last one.
+    fn next(&mut self, count: u32) -> u64 {
+        let step = self.driver.replace(count).map_or(1, |last| count.wrapping_sub(last));
         // A count that stands still or goes back is not used.
         self.last += if (1..1 << 16).contains(&step) { u64::from(step) } else { 1 };
-        // With a count that stands still, no gap can be detected.
-        if step <= 1 && self.stamp_us > 0 {
-            self.step_us = stamp_us.saturating_sub(self.stamp_us);
-        }
-        (self.driver, self.stamp_us) = (count, stamp_us);
-        self.unasked += 1;
         self.last
     }
 }
@@ -456,63 +411,8 @@ mod tests {
     #[test]
     fn numbers_follow_the_driver_and_never_go_back() {
         let mut numbers = Numbers::default();
-        let counts = [Some(7), Some(8), Some(11), None, Some(40), Some(40), Some(3), Some(u32::MAX), Some(1)];
-        let got: Vec<u64> = counts.into_iter().map(|count| numbers.next(count, 0)).collect();
-        assert_eq!(got, [1, 2, 5, 6, 7, 8, 9, 10, 12]);
-    }
-
-    #[test]
-    fn the_driver_is_asked_where_a_frame_may_be_missing() {
-        let mut numbers = Numbers::default();
-        let mut asked = 0;
-        // At 25 fps, in ms, with the driver's sequence.
-        let mut next = |ms: u64, count: u32| {
-            let count = numbers.expected(ms * 1000, Some(25.0)).unwrap_or_else(|| {
-                asked += 1;
-                numbers.reset_unasked(Some(count)).unwrap()
-            });
-            (numbers.next(Some(count), ms * 1000), asked)
-        };
-        assert_eq!(next(1000, 7), (1, 1), "the first");
-        assert_eq!(next(1040, 8), (2, 2), "its rate is not known yet");
-        assert_eq!(next(1075, 9), (3, 2), "a little early");
-        assert_eq!(next(1195, 12), (6, 3), "two frames are missing");
-        assert_eq!(next(1235, 13), (7, 3));
-        assert_eq!(next(1250, 14), (8, 4), "a camera that is faster than it says");
-        assert_eq!(next(1250, 15), (9, 5), "the same time stamp again");
-        assert_eq!(next(1290, 16), (10, 6));
-        // A missing frame that did not show: it shows when the driver is asked again.
-        let later: Vec<(u64, u32)> = (1..=30).map(|n| next(1290 + 40 * n, 17 + n as u32)).collect();
-        assert_eq!((later[0], later[28], later[29]), ((11, 6), (39, 6), (41, 7)));
-        // A camera at 30 fps that says 20: by that a lost frame is not late.
-        let mut fast = Numbers::default();
-        for (ms, count) in [(1000, 7), (1033, 8), (1066, 9)] {
-            fast.next(Some(count), ms * 1000);
-        }
-        assert_eq!(
-            (fast.expected(1_099_000, Some(20.0)), fast.expected(1_132_000, Some(20.0))),
-            (Some(10), None)
-        );
-        // The same for a frame that is lost directly after it, or always.
-        fast.next(Some(11), 1_132_000);
-        assert_eq!(fast.expected(1_198_000, Some(20.0)), None);
-        let mut every_second = Numbers::default();
-        for (ms, count) in [(1000, 7), (1066, 9), (1132, 11)] {
-            assert_eq!(every_second.expected(ms * 1000, Some(20.0)), None);
-            every_second.next(Some(count), ms * 1000);
-        }
-        // A camera whose count stands still is asked no more often than others.
-        let (mut still, mut asked) = (Numbers::default(), 0);
-        for n in 1..=60 {
-            let count = still.expected(n * 40_000, Some(25.0)).or_else(|| {
-                asked += 1;
-                still.reset_unasked(Some(0))
-            });
-            assert_eq!(still.next(count, n * 40_000), n);
-        }
-        assert!(asked < 8, "{asked}");
-        let silent = Numbers { driver: None, ..numbers };
-        assert_eq!((silent.expected(2490, Some(25.0)), numbers.expected(2490, None)), (None, None));
+        let counts = [7, 8, 11, 40, 40, 3, u32::MAX, 1];
+        assert_eq!(counts.map(|count| numbers.next(count)), [1, 2, 5, 34, 35, 36, 37, 39]);
     }
 
     #[test]

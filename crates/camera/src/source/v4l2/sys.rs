@@ -1,4 +1,4 @@
-//! The V4L2 requests that rscam lacks, and the search for the descriptor that it hides.
+//! The V4L2 requests that rscam lacks or makes otherwise, and the search for the descriptor that it hides.
 //!
 //! The structures are those of `linux/videodev2.h`. Requests go through libc's `ioctl`, as rscam's do, so that both
 //! use the same device when a library is preloaded.
@@ -11,6 +11,9 @@ use rustix::ioctl::{Opcode, opcode};
 /// `V4L2_BUF_TYPE_VIDEO_CAPTURE`, and `V4L2_MEMORY_MMAP`, which has the same number.
 const VIDEO_CAPTURE: u32 = 1;
 const MEMORY_MMAP: u32 = 1;
+
+/// `V4L2_FIELD_NONE`: progressive.
+const FIELD_NONE: u32 = 1;
 
 /// `V4L2_CTRL_FLAG_NEXT_CTRL`: the control after this one.
 const NEXT_CONTROL: u32 = 0x8000_0000;
@@ -61,13 +64,13 @@ unsafe impl IoctlArgument for RawCapability {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Capability {
     /// Name of the driver: "uvcvideo".
-    pub driver: String,
+    pub(crate) driver: String,
     /// Name of the device: "HD Pro Webcam C920".
-    pub card: String,
+    pub(crate) card: String,
     /// Bus address: "usb-0000:01:00.0-1.2".
-    pub bus: String,
+    pub(crate) bus: String,
     /// `V4L2_CAP_…` of this very node.
-    pub flags: u32,
+    pub(crate) flags: u32,
 }
 
 /// `VIDIOC_QUERYCAP`.
@@ -102,47 +105,51 @@ struct RawFormat {
     rest: [u32; 44],
 }
 
-// SAFETY: VIDIOC_G_FMT is `_IOWR('V', 4, struct v4l2_format)`.
+// SAFETY: VIDIOC_S_FMT is `_IOWR('V', 5, struct v4l2_format)`.
 unsafe impl IoctlArgument for RawFormat {
-    const OPCODE: Opcode = opcode::read_write::<RawFormat>(b'V', 4);
+    const OPCODE: Opcode = opcode::read_write::<RawFormat>(b'V', 5);
 }
 
 /// The current format of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DeviceFormat {
+    /// Pixel format.
+    pub(crate) fourcc: [u8; 4],
     /// Width in pixels.
-    pub width: u32,
+    pub(crate) width: u32,
     /// Height in pixels.
-    pub height: u32,
-    /// `V4L2_FIELD_…`: order of the rows of an interlaced frame.
-    pub field: u32,
+    pub(crate) height: u32,
     /// Bytes from row to row of the first plane, as the driver reports; often 0 for JPEG.
-    pub bytes_per_line: u32,
+    pub(crate) bytes_per_line: u32,
     /// Least size of a buffer in bytes.
-    pub size_image: u32,
+    pub(crate) size_image: u32,
 }
 
-/// `VIDIOC_G_FMT`.
+/// `VIDIOC_S_FMT`: asks for whole frames of this format and size. The driver sets what it has, and answers that.
 ///
 /// # Errors
 /// The system's.
-pub fn format(fd: BorrowedFd<'_>) -> io::Result<DeviceFormat> {
+pub(crate) fn set_format(
+    fd: BorrowedFd<'_>,
+    fourcc: [u8; 4],
+    (width, height): (u32, u32),
+) -> io::Result<DeviceFormat> {
     let mut raw = RawFormat {
         kind: VIDEO_CAPTURE,
         align: [],
-        width: 0,
-        height: 0,
-        pixelformat: 0,
-        field: 0,
+        width,
+        height,
+        pixelformat: u32::from_le_bytes(fourcc),
+        field: FIELD_NONE,
         bytesperline: 0,
         sizeimage: 0,
         rest: [0; 44],
     };
     ioctl_retry(fd, &mut raw)?;
     Ok(DeviceFormat {
+        fourcc: raw.pixelformat.to_le_bytes(),
         width: raw.width,
         height: raw.height,
-        field: raw.field,
         bytes_per_line: raw.bytesperline,
         size_image: raw.sizeimage,
     })
@@ -164,21 +171,42 @@ unsafe impl IoctlArgument for RawParameters {
     const OPCODE: Opcode = opcode::read_write::<RawParameters>(b'V', 21);
 }
 
+#[repr(transparent)]
+struct RawNewParameters(RawParameters);
+
+// SAFETY: VIDIOC_S_PARM is `_IOWR('V', 22, struct v4l2_streamparm)`.
+unsafe impl IoctlArgument for RawNewParameters {
+    const OPCODE: Opcode = opcode::read_write::<RawParameters>(b'V', 22);
+}
+
+impl RawParameters {
+    fn new(numerator: u32, denominator: u32) -> RawParameters {
+        let kind = VIDEO_CAPTURE;
+        RawParameters { kind, capability: 0, capturemode: 0, numerator, denominator, rest: [0; 46] }
+    }
+}
+
 /// `VIDIOC_G_PARM`: the current time between frames, as a fraction of a second.
 ///
 /// # Errors
 /// The system's; many drivers have no such setting.
-pub fn interval(fd: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
-    let mut raw = RawParameters {
-        kind: VIDEO_CAPTURE,
-        capability: 0,
-        capturemode: 0,
-        numerator: 0,
-        denominator: 0,
-        rest: [0; 46],
-    };
+pub(crate) fn interval(fd: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
+    let mut raw = RawParameters::new(0, 0);
     ioctl_retry(fd, &mut raw)?;
     Ok((raw.numerator, raw.denominator))
+}
+
+/// `VIDIOC_S_PARM`: asks for this time between frames, and returns the one that the driver sets.
+///
+/// # Errors
+/// The system's; many drivers have no such setting.
+pub(crate) fn set_interval(
+    fd: BorrowedFd<'_>,
+    (numerator, denominator): (u32, u32),
+) -> io::Result<(u32, u32)> {
+    let mut raw = RawNewParameters(RawParameters::new(numerator, denominator));
+    ioctl_retry(fd, &mut raw)?;
+    Ok((raw.0.numerator, raw.0.denominator))
 }
 
 /// `struct v4l2_queryctrl`.
@@ -205,27 +233,27 @@ unsafe impl IoctlArgument for RawControl {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ControlAnswer {
     /// `V4L2_CID_…`.
-    pub id: u32,
+    pub(crate) id: u32,
     /// `V4L2_CTRL_TYPE_…`.
-    pub kind: u32,
-    pub title: String,
+    pub(crate) kind: u32,
+    pub(crate) title: String,
     /// Least value, or first choice of a menu.
-    pub minimum: i32,
+    pub(crate) minimum: i32,
     /// Greatest value, or last choice of a menu.
-    pub maximum: i32,
+    pub(crate) maximum: i32,
     /// Distance between values; some drivers report 0 or less.
-    pub step: i32,
+    pub(crate) step: i32,
     /// Value after power-on.
-    pub default: i32,
+    pub(crate) default: i32,
     /// `V4L2_CTRL_FLAG_…`.
-    pub flags: u32,
+    pub(crate) flags: u32,
 }
 
 /// `VIDIOC_QUERYCTRL`.
 ///
 /// # Errors
 /// The system's: `EINVAL` if there is no such control.
-pub fn control(fd: BorrowedFd<'_>, id: u32) -> io::Result<ControlAnswer> {
+pub(crate) fn control(fd: BorrowedFd<'_>, id: u32) -> io::Result<ControlAnswer> {
     let mut raw = RawControl { id, ..RawControl::default() };
     ioctl_retry(fd, &mut raw)?;
     Ok(ControlAnswer {
@@ -317,39 +345,177 @@ unsafe impl IoctlArgument for RawBuffer {
     const OPCODE: Opcode = opcode::read_write::<RawBuffer>(b'V', 9);
 }
 
-/// The driver's data about the frame in a buffer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FrameNumber {
-    /// Time stamp in microseconds, on the driver's clock.
-    pub timestamp_us: u64,
-    /// The driver's sequence number, which skips lost frames.
-    pub sequence: u32,
+#[repr(transparent)]
+struct RawQueued(RawBuffer);
+
+// SAFETY: VIDIOC_QBUF is `_IOWR('V', 15, struct v4l2_buffer)`; see above.
+unsafe impl IoctlArgument for RawQueued {
+    const OPCODE: Opcode = opcode::read_write::<RawBuffer>(b'V', 15);
 }
 
-/// `VIDIOC_QUERYBUF`: number and time stamp of the frame in buffer `index`.
+#[repr(transparent)]
+struct RawDequeued(RawBuffer);
+
+// SAFETY: VIDIOC_DQBUF is `_IOWR('V', 17, struct v4l2_buffer)`; see above.
+unsafe impl IoctlArgument for RawDequeued {
+    const OPCODE: Opcode = opcode::read_write::<RawBuffer>(b'V', 17);
+}
+
+impl RawBuffer {
+    fn new(index: u32) -> RawBuffer {
+        RawBuffer {
+            index,
+            kind: VIDEO_CAPTURE,
+            bytesused: 0,
+            flags: 0,
+            field: 0,
+            timestamp: libc::timeval { tv_sec: 0, tv_usec: 0 },
+            timecode: [0; 4],
+            sequence: 0,
+            memory: MEMORY_MMAP,
+            place: 0,
+            length: 0,
+            reserved: [0; 2],
+        }
+    }
+}
+
+/// `struct v4l2_requestbuffers`.
+#[repr(C)]
+struct RawRequest {
+    count: u32,
+    kind: u32,
+    memory: u32,
+    capabilities: u32,
+    flags: u32,
+}
+
+// SAFETY: VIDIOC_REQBUFS is `_IOWR('V', 8, struct v4l2_requestbuffers)`.
+unsafe impl IoctlArgument for RawRequest {
+    const OPCODE: Opcode = opcode::read_write::<RawRequest>(b'V', 8);
+}
+
+/// `VIDIOC_REQBUFS`: asks for `count` buffers, and returns how many there are.
 ///
 /// # Errors
-/// The system's; `EINVAL` if there is no such buffer.
-pub(crate) fn frame_number(fd: BorrowedFd<'_>, index: u32) -> io::Result<FrameNumber> {
-    let mut raw = RawBuffer {
-        index,
-        kind: VIDEO_CAPTURE,
-        bytesused: 0,
-        flags: 0,
-        field: 0,
-        timestamp: libc::timeval { tv_sec: 0, tv_usec: 0 },
-        timecode: [0; 4],
-        sequence: 0,
-        memory: MEMORY_MMAP,
-        place: 0,
-        length: 0,
-        reserved: [0; 2],
-    };
+/// The system's: `EBUSY` if another program streams.
+pub(crate) fn request_buffers(fd: BorrowedFd<'_>, count: u32) -> io::Result<u32> {
+    let mut raw = RawRequest { count, kind: VIDEO_CAPTURE, memory: MEMORY_MMAP, capabilities: 0, flags: 0 };
     ioctl_retry(fd, &mut raw)?;
+    Ok(raw.count)
+}
+
+/// `enum v4l2_buf_type` as the argument of a request.
+#[repr(transparent)]
+struct RawStreamOn(u32);
+#[repr(transparent)]
+struct RawStreamOff(u32);
+
+// SAFETY: VIDIOC_STREAMON is `_IOW('V', 18, int)`.
+unsafe impl IoctlArgument for RawStreamOn {
+    const OPCODE: Opcode = opcode::write::<u32>(b'V', 18);
+}
+
+// SAFETY: VIDIOC_STREAMOFF is `_IOW('V', 19, int)`.
+unsafe impl IoctlArgument for RawStreamOff {
+    const OPCODE: Opcode = opcode::write::<u32>(b'V', 19);
+}
+
+/// `VIDIOC_STREAMON`.
+///
+/// # Errors
+/// The system's: `ENOSPC` without enough bandwidth.
+pub(crate) fn start_stream(fd: BorrowedFd<'_>) -> io::Result<()> {
+    ioctl_retry(fd, &mut RawStreamOn(VIDEO_CAPTURE))
+}
+
+/// `VIDIOC_STREAMOFF`.
+///
+/// # Errors
+/// The system's.
+pub(crate) fn stop_stream(fd: BorrowedFd<'_>) -> io::Result<()> {
+    ioctl_retry(fd, &mut RawStreamOff(VIDEO_CAPTURE))
+}
+
+/// A buffer of the driver in the memory of this process.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    start: *const u8,
+    len: usize,
+}
+
+impl Mapping {
+    /// Buffer `index` of the device.
+    ///
+    /// # Errors
+    /// The system's; `EINVAL` if there is no such buffer.
+    pub(crate) fn new(fd: BorrowedFd<'_>, index: u32) -> io::Result<Mapping> {
+        let mut raw = RawBuffer::new(index);
+        ioctl_retry(fd, &mut raw)?;
+        let (len, shared, access) =
+            (raw.length as usize, libc::MAP_SHARED, libc::PROT_READ | libc::PROT_WRITE);
+        // The first 4 bytes of the union are the offset.
+        let offset = u32::from_ne_bytes(raw.place.to_ne_bytes()[..4].try_into().unwrap_or_default());
+        let hint = std::ptr::null_mut();
+        // SAFETY: a new mapping at a place that the kernel chooses.
+        let start = unsafe { libc::mmap(hint, len, access, shared, fd.as_raw_fd(), offset.into()) };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Mapping { start: start.cast(), len })
+    }
+
+    /// The first `len` bytes. The driver must not fill the buffer meanwhile.
+    pub(crate) fn bytes(&self, len: usize) -> &[u8] {
+        // SAFETY: the mapping is readable, has `self.len` bytes, and lasts as long as `self`.
+        unsafe { std::slice::from_raw_parts(self.start, len.min(self.len)) }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: the range is that of mmap, and no slice of it outlives `self`.
+        unsafe { libc::munmap(self.start.cast_mut().cast(), self.len) };
+    }
+}
+
+/// A filled buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FilledBuffer {
+    /// Its index.
+    pub(crate) index: u32,
+    /// Bytes that the driver has written.
+    pub(crate) len: usize,
+    /// Time stamp in microseconds, on the driver's clock.
+    pub(crate) timestamp_us: u64,
+    /// The driver's sequence number, which skips lost frames.
+    pub(crate) sequence: u32,
+}
+
+/// `VIDIOC_QBUF`: gives buffer `index` to the driver.
+///
+/// # Errors
+/// The system's.
+pub(crate) fn queue_buffer(fd: BorrowedFd<'_>, index: u32) -> io::Result<()> {
+    ioctl_retry(fd, &mut RawQueued(RawBuffer::new(index)))
+}
+
+/// `VIDIOC_DQBUF`: takes the oldest filled buffer.
+///
+/// # Errors
+/// The system's; `EAGAIN` if there is none.
+pub(crate) fn dequeue_buffer(fd: BorrowedFd<'_>) -> io::Result<FilledBuffer> {
+    let mut raw = RawDequeued(RawBuffer::new(0));
+    ioctl_retry(fd, &mut raw)?;
+    let RawDequeued(raw) = raw;
     // A driver may write any time stamp.
     let seconds_us = (raw.timestamp.tv_sec as u64).wrapping_mul(1_000_000);
-    let timestamp_us = seconds_us.wrapping_add(raw.timestamp.tv_usec as u64);
-    Ok(FrameNumber { timestamp_us, sequence: raw.sequence })
+    Ok(FilledBuffer {
+        index: raw.index,
+        len: raw.bytesused as usize,
+        timestamp_us: seconds_us.wrapping_add(raw.timestamp.tv_usec as u64),
+        sequence: raw.sequence,
+    })
 }
 
 /// This process's descriptors of the character device with number `rdev`.
@@ -395,8 +561,14 @@ mod tests {
     #[cfg(all(target_pointer_width = "64", target_env = "gnu"))]
     fn structures_have_the_sizes_of_videodev2_h() {
         assert_eq!(RawCapability::OPCODE, 0x8068_5600);
-        assert_eq!(RawFormat::OPCODE, 0xc0d0_5604);
+        assert_eq!(RawFormat::OPCODE, 0xc0d0_5605);
         assert_eq!(RawParameters::OPCODE, 0xc0cc_5615);
+        assert_eq!(RawNewParameters::OPCODE, 0xc0cc_5616);
+        assert_eq!(RawRequest::OPCODE, 0xc014_5608);
+        assert_eq!(RawQueued::OPCODE, 0xc058_560f);
+        assert_eq!(RawDequeued::OPCODE, 0xc058_5611);
+        assert_eq!(RawStreamOn::OPCODE, 0x4004_5612);
+        assert_eq!(RawStreamOff::OPCODE, 0x4004_5613);
         assert_eq!(RawControl::OPCODE, 0xc044_5624);
         assert_eq!(RawValue::OPCODE, 0xc008_561b);
         assert_eq!(RawChoice::OPCODE, 0xc02c_5625);
@@ -411,9 +583,15 @@ mod tests {
     fn a_file_that_is_no_camera_gives_an_error() {
         let null = std::fs::File::open("/dev/null").unwrap();
         assert!(capability(null.as_fd()).is_err());
-        assert!(format(null.as_fd()).is_err());
+        assert!(set_format(null.as_fd(), *b"MJPG", (640, 480)).is_err());
         assert!(interval(null.as_fd()).is_err());
-        assert!(frame_number(null.as_fd(), 0).is_err());
+        assert!(set_interval(null.as_fd(), (1, 30)).is_err());
+        assert!(request_buffers(null.as_fd(), 4).is_err());
+        assert!(Mapping::new(null.as_fd(), 0).is_err());
+        assert!(queue_buffer(null.as_fd(), 0).is_err());
+        assert!(dequeue_buffer(null.as_fd()).is_err());
+        assert!(start_stream(null.as_fd()).is_err());
+        assert!(stop_stream(null.as_fd()).is_err());
         assert_eq!(control_after(null.as_fd(), 0), None);
         assert!(control_value(null.as_fd(), 1).is_err());
         assert_eq!(query_choice(null.as_fd(), 1, 0, false), None);
