@@ -5,11 +5,12 @@
 //! incomplete recording plays as far as it goes. Only the first MJPEG stream is played; sound is skipped. One frame
 //! is in memory at a time.
 
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::time::Duration;
 
 use super::container::ContainerError;
 use crate::media::Fourcc;
+use crate::media::jpeg::{self, Jpeg};
 
 /// Larger chunks are no frames. Bytes.
 const MAX_PICTURE: u32 = 32 << 20;
@@ -54,6 +55,8 @@ impl<R: Read + Seek> AviReader<R> {
         }
         let video = headers(&mut input)?;
         let pictures = input.stream_position()?;
+        // The buffer is larger than the headers of the file and of its first frame.
+        refuse_fields(input.fill_buf()?, &video)?;
         Ok(AviReader { input, video, pictures })
     }
 
@@ -101,6 +104,19 @@ impl<R: Read + Seek> AviReader<R> {
     fn is_picture(&self, id: [u8; 4]) -> bool {
         let [tens, ones, b'd', b'c' | b'b'] = id else { return false };
         [tens, ones] == [b'0' + self.video.stream / 10, b'0' + self.video.stream % 10]
+    }
+}
+
+/// Refuses frames of two fields, which are pictures of half the height: `ahead` is the beginning of the frames.
+fn refuse_fields(ahead: &[u8], video: &Video) -> Result<(), ContainerError> {
+    let first =
+        memchr::memmem::find(ahead, b"\xff\xd8\xff").and_then(|at| jpeg::inspect_open(&ahead[at..]).ok());
+    match first {
+        Some(Jpeg { width, height, .. }) if (width, 2 * height) == (video.width, video.height) => {
+            let what = format!("its video is interlaced, two fields of {width}×{height} a frame");
+            Err(ContainerError::Unfit(what))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -338,6 +354,22 @@ mod tests {
         let clip = list(b"RIFF", b"AVI ", &[hdrl, list(b"LIST", b"movi", &[])]);
         assert_eq!(play(&clip).unwrap_err().to_string(), "no video is in it");
         assert_eq!(play(b"RIFF\0\0\0\0WAVEfmt ").unwrap_err().to_string(), "not an AVI");
+    }
+
+    #[test]
+    fn interlaced_video_is_refused() {
+        // A JPEG of 640×240 as far as its first scan.
+        let mut field = vec![0xff, 0xd8, 0xff, 0xc0, 0, 11, 8, 0, 240, 2, 128, 1, 1, 0x11, 0];
+        field.extend([0xff, 0xda, 0, 8, 1, 1, 0, 0, 63, 0, 7, 7, 0xff, 0xd9]);
+        let clip = |jpeg: &[u8]| {
+            let hdrl = list(b"LIST", b"hdrl", &[stream(b"vids", b"MJPG")]);
+            let movi = list(b"LIST", b"movi", &[chunk(b"00dc", &jpeg.repeat(2))]);
+            list(b"RIFF", b"AVI ", &[hdrl, movi])
+        };
+        let refused = play(&clip(&field)).unwrap_err().to_string();
+        assert_eq!(refused, "its video is interlaced, two fields of 640×240 a frame");
+        field[7..9].copy_from_slice(&[1, 224]);
+        assert_eq!(play(&clip(&field)).unwrap().len(), 1);
     }
 
     proptest! {

@@ -46,11 +46,11 @@ pub(crate) struct Device {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StartedStream {
     /// The frame format that the driver reports.
-    pub(crate) format: sys::DeviceFormat,
+    pub format: sys::DeviceFormat,
     /// Time between frames, if the driver tells.
-    pub(crate) interval: Option<Interval>,
+    pub interval: Option<Interval>,
     /// The driver has a setting for that time.
-    pub(crate) sets_interval: bool,
+    pub sets_interval: bool,
 }
 
 /// Result of [`Device::wait`].

@@ -64,13 +64,13 @@ unsafe impl IoctlArgument for RawCapability {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Capability {
     /// Name of the driver: "uvcvideo".
-    pub(crate) driver: String,
+    pub driver: String,
     /// Name of the device: "HD Pro Webcam C920".
-    pub(crate) card: String,
+    pub card: String,
     /// Bus address: "usb-0000:01:00.0-1.2".
-    pub(crate) bus: String,
+    pub bus: String,
     /// `V4L2_CAP_…` of this very node.
-    pub(crate) flags: u32,
+    pub flags: u32,
 }
 
 /// `VIDIOC_QUERYCAP`.
@@ -114,15 +114,15 @@ unsafe impl IoctlArgument for RawFormat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DeviceFormat {
     /// Pixel format.
-    pub(crate) fourcc: [u8; 4],
+    pub fourcc: [u8; 4],
     /// Width in pixels.
-    pub(crate) width: u32,
+    pub width: u32,
     /// Height in pixels.
-    pub(crate) height: u32,
+    pub height: u32,
     /// Bytes from row to row of the first plane, as the driver reports; often 0 for JPEG.
-    pub(crate) bytes_per_line: u32,
+    pub bytes_per_line: u32,
     /// Least size of a buffer in bytes.
-    pub(crate) size_image: u32,
+    pub size_image: u32,
 }
 
 /// `VIDIOC_S_FMT`: asks for whole frames of this format and size. The driver sets what it has, and answers that.
@@ -233,20 +233,20 @@ unsafe impl IoctlArgument for RawControl {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ControlAnswer {
     /// `V4L2_CID_…`.
-    pub(crate) id: u32,
+    pub id: u32,
     /// `V4L2_CTRL_TYPE_…`.
-    pub(crate) kind: u32,
-    pub(crate) title: String,
+    pub kind: u32,
+    pub title: String,
     /// Least value, or first choice of a menu.
-    pub(crate) minimum: i32,
+    pub minimum: i32,
     /// Greatest value, or last choice of a menu.
-    pub(crate) maximum: i32,
+    pub maximum: i32,
     /// Distance between values; some drivers report 0 or less.
-    pub(crate) step: i32,
+    pub step: i32,
     /// Value after power-on.
-    pub(crate) default: i32,
+    pub default: i32,
     /// `V4L2_CTRL_FLAG_…`.
-    pub(crate) flags: u32,
+    pub flags: u32,
 }
 
 /// `VIDIOC_QUERYCTRL`.
@@ -483,13 +483,13 @@ impl Drop for Mapping {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FilledBuffer {
     /// Its index.
-    pub(crate) index: u32,
+    pub index: u32,
     /// Bytes that the driver has written.
-    pub(crate) len: usize,
+    pub len: usize,
     /// Time stamp in microseconds, on the driver's clock.
-    pub(crate) timestamp_us: u64,
+    pub timestamp_us: u64,
     /// The driver's sequence number, which skips lost frames.
-    pub(crate) sequence: u32,
+    pub sequence: u32,
 }
 
 /// `VIDIOC_QBUF`: gives buffer `index` to the driver.
