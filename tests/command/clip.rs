@@ -32,7 +32,7 @@ const WALK: &str = "-f lavfi -i \"color=black:s=160x120:r=10:d=4[a];color=white:
                     [a][b]overlay=x='n*4-10':y=50:eval=frame\" -pix_fmt yuv420p -c:v ffv1";
 
 fn frames(clip: &Path) -> (Vec<ClipFrame>, Option<String>) {
-    let mut reader = ClipReader::open(clip).unwrap();
+    let mut reader = ClipReader::open(clip, None).unwrap();
     let mut frames = Vec::new();
     while let Some(frame) = reader.next(Vec::new()).unwrap() {
         frames.push(frame);
@@ -94,7 +94,7 @@ impl Detector for White {
 
 /// Counts on a vertical line in the middle.
 fn count(clip: &Path, every: u64) -> (ClipCount, White) {
-    let run = ClipRun::open(clip).unwrap();
+    let run = ClipRun::open(clip, None).unwrap();
     let mut detector = White::new();
     let mut counter = Counter::new(detector.options(), detector.labels.clone(), Aspect::new(1, 1));
     let line = CountingLine::new(LineId(1), "middle", Point::new(0.5, 1.0), Point::new(0.5, 0.0)).unwrap();
@@ -277,7 +277,7 @@ fn a_stream_of_unknown_length_that_ends_within_a_picture_is_incomplete() {
 #[test]
 fn a_file_that_is_no_clip_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let failure = |name: &str| ClipReader::open(&folder.path().join(name)).err().unwrap();
+    let failure = |name: &str| ClipReader::open(&folder.path().join(name), None).err().unwrap();
     assert!(failure("nothing.avi").to_string().contains(" cannot be read: "));
     std::fs::create_dir(folder.path().join("folder")).unwrap();
     assert!(failure("folder").to_string().contains(" cannot be read: "));
@@ -296,7 +296,7 @@ fn a_file_that_is_no_clip_is_named() {
         said.ends_with("its index (moov atom) is missing, as in a recording that was never finished"),
         "{said}"
     );
-    let run = ClipRun::open(&folder.path().join("text.mp4"));
+    let run = ClipRun::open(&folder.path().join("text.mp4"), None);
     assert!(run.err().is_some_and(|fault| fault.what.contains("is no clip that")));
 }
 
@@ -310,12 +310,24 @@ fn a_name_is_a_file_and_not_an_address() {
 }
 
 #[test]
+fn a_given_rate_replaces_the_times_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let clip = ffmpeg(folder.path(), "-f lavfi -i testsrc=s=160x120:r=50:d=1 -c:v libx264 -bf 0", "raw.h264");
+    let mut reader = ClipReader::open(&clip, Some(10.0)).unwrap();
+    let (mut count, mut time_us) = (0, 0);
+    while let Some(frame) = reader.next(Vec::new()).unwrap() {
+        (count, time_us) = (count + 1, frame.time_us);
+    }
+    assert_eq!((count, time_us, reader.incomplete_reason()), (50, 4_900_000, None));
+}
+
+#[test]
 fn a_dropped_reader_leaves_no_process_behind() {
     let folder = tempfile::tempdir().unwrap();
     let clip = ffmpeg(folder.path(), "-f lavfi -i testsrc=s=640x480:r=25:d=20 -c:v mpeg4", "long.mp4");
     // Dropped while the decoder waits for room: it must end, and ffmpeg with it.
-    drop(ClipRun::open(&clip).unwrap());
-    let mut reader = ClipReader::open(&clip).unwrap();
+    drop(ClipRun::open(&clip, None).unwrap());
+    let mut reader = ClipReader::open(&clip, None).unwrap();
     reader.next(Vec::new()).unwrap();
     drop(reader);
     let children = std::fs::read_to_string("/proc/thread-self/children").unwrap_or_default();

@@ -396,7 +396,7 @@ fn recorded(path: &Path, size: (u32, u32)) -> BTreeMap<u64, Vec<Detection>> {
 fn recorded_boxes_of_clips_lose_nobody() {
     let Some(folder) = testdata() else { return };
     for (clip, lines) in [VTEST, ONE_BY_ONE] {
-        let mut reader = ClipReader::open(&folder.join("video").join(clip)).unwrap();
+        let mut reader = ClipReader::open(&folder.join("video").join(clip), None).unwrap();
         let (stem, _) = clip.rsplit_once('.').unwrap();
         let mut all: Vec<(String, BTreeMap<u64, Vec<Detection>>, Compared)> = Vec::new();
         let (mut image, mut planes) = (SmallImage::empty(), Vec::new());
@@ -480,7 +480,7 @@ fn with_the_network_clips_lose_nobody() {
             let mut counts = Vec::new();
             let detectors: [Box<dyn Detector>; 2] = [Box::new(shipped()), Box::new(Always(shipped()))];
             for mut detector in detectors {
-                let run = ClipRun::open(&folder.join("video").join(clip)).unwrap();
+                let run = ClipRun::open(&folder.join("video").join(clip), None).unwrap();
                 let (size, names) = (run.size(), detector.labels().clone());
                 let mut counter = Counter::new(detector.options(), names, Aspect::new(size.0, size.1));
                 counter.set_lines(lines_on(&[*line], size)).unwrap();

@@ -95,12 +95,12 @@ pub struct ClipRun {
 }
 
 impl ClipRun {
-    /// Starts to decode `file` and waits for its first frame.
+    /// Starts to decode `file` and waits for its first frame. `fps` replaces the file's own times.
     ///
     /// # Errors
     /// The clip cannot be read.
-    pub fn open(file: &Path) -> Result<ClipRun, Fault> {
-        let mut reader = ClipReader::open(file)?;
+    pub fn open(file: &Path, fps: Option<f64>) -> Result<ClipRun, Fault> {
+        let mut reader = ClipReader::open(file, fps)?;
         let duration_us = reader.duration_us();
         let (send, decoded) = sync_channel(WAITING);
         // One place more than frames can be in use, so that returning a buffer never blocks.

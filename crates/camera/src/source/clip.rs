@@ -106,11 +106,12 @@ impl ClipReader {
         self.promised_s.map(|seconds| (seconds * 1e6) as u64).filter(|us| *us > 0)
     }
 
-    /// Opens `file`.
+    /// Opens `file`. Its frames are `fps` a second apart if that is given, whatever the file says: raw streams have no
+    /// times, and their headers often lie.
     ///
     /// # Errors
     /// The file is no clip, or `ffmpeg` is missing.
-    pub fn open(file: &Path) -> Result<ClipReader, Fault> {
+    pub fn open(file: &Path, fps: Option<f64>) -> Result<ClipReader, Fault> {
         // For a missing file ffmpeg's message says less, and it takes a folder for an image.
         let opened = std::fs::File::open(file).and_then(|opened| opened.metadata());
         let reason = match opened {
@@ -122,9 +123,13 @@ impl ClipReader {
             let what = format!("{} cannot be read: {reason}", file.display());
             return Err(Fault::new(FaultKind::File, what));
         }
-        let Probed { promised_s, tells_length } = probe_clip(file)?;
+        let Probed { mut promised_s, mut tells_length } = probe_clip(file)?;
+        if fps.is_some() {
+            (promised_s, tells_length) = (None, false);
+        }
         let child = child::command("ffmpeg")
             .args(["-nostdin", "-hide_banner", "-nostats", "-loglevel", "repeat+level+info"])
+            .args(fps.iter().flat_map(|fps| [String::from("-r"), fps.to_string()]))
             .arg("-i")
             .arg(as_file(file))
             .args(["-map", "0:V:0", "-autoscale", "0", "-vf", FILTERS, "-fps_mode", "passthrough"])

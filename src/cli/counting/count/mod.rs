@@ -52,6 +52,9 @@ pub struct CountArgs {
     /// Recorded detections instead of a model: rows of frame, class, score, x1, y1, x2, y2 in pixels
     #[arg(long, value_name = "DETECTIONS.csv")]
     replay: Option<PathBuf>,
+    /// Frames per second, in place of the clip's own times: a raw .h264 file has none, and its header often lies
+    #[arg(long, value_name = "N", value_parser = parse_fps)]
+    fps: Option<f64>,
     /// Use every Nth frame only: 1, 1 + N, 1 + 2N.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     every: u64,
@@ -71,6 +74,11 @@ pub struct CountArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+fn parse_fps(text: &str) -> Result<f64, String> {
+    let fps = text.parse().ok().filter(|fps| (0.01..=1000.0).contains(fps));
+    fps.ok_or_else(|| String::from("it is a number from 0.01 to 1000"))
 }
 
 /// A line of the command line, before the size of the frames is known.
@@ -155,7 +163,7 @@ impl CountArgs {
         let resolved = given.load()?;
         let pinned = configured_model(self.model.as_deref(), &resolved);
         let config = resolved.config;
-        let run = ClipRun::open(&self.clip)?;
+        let run = ClipRun::open(&self.clip, self.fps)?;
         let size = run.size();
         let lines = self.lines_on(size)?;
         self.warn_doubtful_lines();
