@@ -54,7 +54,7 @@ use settings::apply::{Parts, server_settings};
 pub use settings::file as settings_file;
 use settings::{Settings, Started};
 use tallycam_base::{ClockTime, Fault, FaultKind, Recent, Stop, Worker, wait_job};
-use tallycam_config::{Config, OperatorConfig};
+use tallycam_config::{Config, Listen, OperatorConfig};
 use threads::Threads;
 use waits::{SignalName, Signals, new_interval, next_tick};
 
@@ -128,7 +128,7 @@ fn run_daemon(
     // The sockets are bound first and served last: a second daemon ends here and leaves counts.db alone. If the
     // page's addresses fail, the operator's are tried, so that settings of the page cannot lock the page away.
     let alone = settings.operator.resolve(None)?.config;
-    let mut listeners = if handed.is_empty() {
+    let (mut listeners, absent) = if handed.is_empty() {
         sockets::bind(&config.http.listen).or_else(|error| {
             if alone.http.listen == config.http.listen {
                 return Err(error);
@@ -138,7 +138,7 @@ fn run_daemon(
         })?
     } else {
         info!("serving on {} socket(s) from systemd; [http] listen is not used", handed.len());
-        handed
+        (handed, Vec::new())
     };
     let opener = source::make_opener(&config.source, fallback_to_sim).or_else(|trouble| {
         if alone.source == config.source {
@@ -147,8 +147,9 @@ fn run_daemon(
         error!("[source], as it was set on the page, cannot be used: {}", trouble.line());
         source::make_opener(&alone.source, fallback_to_sim)
     })?;
-    let certificate = listeners.iter().any(http::Listener::is_https);
-    let certificate = certificate
+    let is_secure = listeners.iter().any(http::Listener::is_https)
+        || absent.iter().any(|address| matches!(address, Listen::Https(_)));
+    let certificate = is_secure
         .then(|| https::CertificateWatcher::start(&config, &counting::state_directory(&config)))
         .transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -212,6 +213,7 @@ fn run_daemon(
     let server_parts = ServerParts {
         access: access::open(&counting::state_directory(&config), config.access.is_claimed_by_network),
         certificate,
+        absent,
         recent,
     };
     let tasks = LocalSet::new();
@@ -303,6 +305,8 @@ enum Reason {
 struct ServerParts {
     access: Access,
     certificate: Option<https::CertificateWatcher>,
+    /// Addresses that are not there yet.
+    absent: Vec<Listen>,
     recent: Recent,
 }
 
@@ -357,6 +361,7 @@ fn start(
         .with_machine(Arc::new(diagnosis::MachineDiagnosis::new(sockets::addresses(&listeners))))
         .with_access(server_parts.access)
         .with_recent(server_parts.recent)
+        .with_absent(server_parts.absent)
         .with_power(Arc::new(power::MachinePower::default()))
         .with_maintenance(maintenance.clone());
     let renewal = Rc::new(Notify::new());
@@ -622,8 +627,12 @@ mod tests {
             counting::start(&config, &pipeline, Err(StoreError::Busy), model_store, false).unwrap();
         assert_eq!(counting.threads().count(), 2);
         let recorder = recording::start(&config, &pipeline, Err(MediaError::Busy), None).unwrap();
-        let server_parts =
-            ServerParts { access: Access::open(folder.path()), certificate: None, recent: Recent::default() };
+        let server_parts = ServerParts {
+            access: Access::open(folder.path()),
+            certificate: None,
+            absent: Vec::new(),
+            recent: Recent::default(),
+        };
         let ended = LocalSet::new()
             .run_until(async {
                 let lights = Lights::start(&pipeline, None, lights::settings(&config))?;

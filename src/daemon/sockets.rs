@@ -8,7 +8,7 @@ use std::io::{IsTerminal, Write};
 use std::net::TcpListener;
 use std::os::fd::{FromRawFd as _, OwnedFd};
 
-use log::info;
+use log::{info, warn};
 use socket2::{Domain, SockRef, Socket};
 
 use super::addresses::{Listening, MachineAddresses};
@@ -43,12 +43,29 @@ pub fn systemd_listeners() -> Result<Vec<http::Listener>, DaemonError> {
     listeners.collect()
 }
 
-/// Binds `listen`.
+/// Binds `listen`. Also returns the addresses that are not there yet, if others are.
 ///
 /// # Errors
-/// A socket cannot be bound.
-pub fn bind(listen: &[Listen]) -> Result<Vec<http::Listener>, DaemonError> {
-    Ok(listen.iter().map(http::listen::bind).collect::<Result<_, _>>()?)
+/// A socket cannot be bound, or no address is there.
+pub fn bind(listen: &[Listen]) -> Result<(Vec<http::Listener>, Vec<Listen>), DaemonError> {
+    let (mut bound, mut absent) = (Vec::new(), Vec::new());
+    for address in listen {
+        match http::listen::bind(address) {
+            Ok(listener) => bound.push(listener),
+            Err(cause) if http::listen::is_absent(&cause) => {
+                absent.push((address.clone(), http::listen::refused(address, &cause)));
+            }
+            Err(cause) => return Err(http::listen::refused(address, &cause).into()),
+        }
+    }
+    if bound.is_empty() && !absent.is_empty() {
+        return Err(absent.swap_remove(0).1.into());
+    }
+    let waits = |(address, fault)| {
+        warn!("{fault}; the other addresses are served, and this one as soon as it is there");
+        address
+    };
+    Ok((bound, absent.into_iter().map(waits).collect()))
 }
 
 fn take_listener(socket: Socket, name: &str) -> std::io::Result<http::Listener> {
@@ -111,6 +128,18 @@ mod tests {
     #![allow(clippy::expect_used)]
 
     use super::*;
+
+    #[test]
+    fn an_address_that_is_not_there_is_no_reason_to_serve_none() {
+        let [here, absent] =
+            ["127.0.0.1:0", "192.0.2.1:8080"].map(|at| Listen::Tcp(at.parse().expect("TCP")));
+        let (bound, later) = bind(&[absent.clone(), here]).expect("one is there");
+        assert_eq!((bound.len(), later), (1, vec![absent.clone()]));
+        let refused = bind(&[absent]).expect_err("none is there").to_string();
+        assert!(refused.starts_with("cannot listen on 192.0.2.1:8080: "), "{refused}");
+        let taken = Listen::Tcp(bound[0].address().parse().expect("an address"));
+        assert!(bind(&[Listen::Tcp("127.0.0.1:0".parse().expect("TCP")), taken]).is_err());
+    }
 
     #[test]
     fn only_a_listening_socket_is_taken() {

@@ -1,6 +1,6 @@
 //! Accepts connections and starts a task for each; [`Stop`] ends them.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
@@ -8,18 +8,20 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, UnixListener};
-use tokio::task::LocalSet;
+use tokio::task::{JoinHandle, LocalSet};
 
 use crate::http::connection;
 use crate::http::connection::OpenConnection;
 use crate::http::server::https::Https;
 use crate::http::server::link::Link;
+use crate::http::server::listen;
 use crate::http::server::listen::Listener;
 use crate::http::server::socket::Socket;
 use crate::http::server::tls::Tls;
 use crate::http::server::viewers;
 use crate::http::site::{Server, Site};
 use tallycam_base::Stop;
+use tallycam_config::Listen;
 
 /// Time for responses under way to end when the server stops.
 const FINISH: Duration = Duration::from_secs(1);
@@ -33,6 +35,9 @@ const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
 /// Shortest time between two log lines with the same fault of accepting.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 
+/// Interval between tries of an address that is not there yet.
+const ADDRESS_AGAIN: Duration = Duration::from_secs(2);
+
 /// This many surplus connections at a time get an answer; further ones are closed silently.
 const REFUSALS: usize = 64;
 
@@ -43,11 +48,15 @@ impl Server {
     /// # Errors
     /// A listener cannot be used. Later errors are logged and do not end the server.
     pub async fn run(mut self, listeners: Vec<Listener>, stop: Stop) -> io::Result<()> {
-        let is_reached = listeners.iter().any(Listener::is_reached);
-        let https = Https::of(self.https.take(), &listeners);
-        if https.is_none() && listeners.iter().any(Listener::is_https) {
+        let absent = std::mem::take(&mut self.absent);
+        let is_reached = listeners.iter().any(Listener::is_reached) || !absent.is_empty();
+        let is_secure = listeners.iter().any(Listener::is_https)
+            || absent.iter().any(|address| matches!(address, Listen::Https(_)));
+        let https = self.https.take().filter(|_| is_secure).map(Https::new);
+        if is_secure && https.is_none() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "HTTPS needs a certificate"));
         }
+        listeners.iter().for_each(|listener| https.iter().for_each(|https| https.take_port(listener)));
         let listeners = listeners.into_iter().map(AsyncListener::new).collect::<io::Result<Vec<_>>>()?;
         let site = Rc::new(Site::new(self, stop.clone(), is_reached, https));
         let tasks = LocalSet::new();
@@ -66,13 +75,16 @@ impl Server {
                 }
             }
         });
-        let doors: Vec<_> =
-            listeners.into_iter().map(|door| tasks.spawn_local(accept(site.clone(), door))).collect();
+        let doors: Doors = Rc::default();
+        let open = |door| tasks.spawn_local(accept(site.clone(), door));
+        doors.borrow_mut().extend(listeners.into_iter().map(open));
+        let late = tasks.spawn_local(listen_later(site.clone(), absent, doors.clone()));
         tasks
             .run_until(async {
                 stop.stopped().await;
                 // Aborting drops them: the listeners are closed before the streams end.
-                for door in doors {
+                late.abort();
+                for door in doors.take() {
                     door.abort();
                     let _ = door.await;
                 }
@@ -82,6 +94,28 @@ impl Server {
             })
             .await;
         Ok(())
+    }
+}
+
+/// The tasks that accept connections.
+type Doors = Rc<RefCell<Vec<JoinHandle<()>>>>;
+
+/// Listens at each address of `absent` once it is there.
+async fn listen_later(site: Rc<Site>, mut absent: Vec<Listen>, doors: Doors) {
+    while !absent.is_empty() {
+        tokio::time::sleep(ADDRESS_AGAIN).await;
+        absent.retain(|address| {
+            let Ok(listener) = listen::bind(address) else { return true };
+            site.https.iter().for_each(|https| https.take_port(&listener));
+            match AsyncListener::new(listener) {
+                Ok(door) => {
+                    log::info!("listening on {address}, which is there now");
+                    doors.borrow_mut().push(tokio::task::spawn_local(accept(site.clone(), door)));
+                }
+                Err(error) => log::error!("cannot listen on {address}: {error}"),
+            }
+            false
+        });
     }
 }
 

@@ -102,6 +102,7 @@ pub async fn serve(
     {
         headers.insert(STRICT_TRANSPORT_SECURITY, age);
     }
+    html::allow_frames(headers, &site.settings().allow_frames);
     cors::allow(ROUTES, headers, &site.settings().allow_origins, &method, &uri, origin.as_ref());
     log::debug!("{} {method} {path} {}", link.peer(), status.as_u16());
     site.count_request(status);

@@ -33,6 +33,12 @@ impl Daemon {
         Daemon::start_listening(address, &address.to_string(), program, arguments)
     }
 
+    /// As [`Daemon::start`], also on the addresses `more`.
+    pub fn start_beside(more: &str, program: Command, arguments: &[&str]) -> Daemon {
+        let address = free_address();
+        Daemon::start_listening(address, &format!("{address}\",\"{more}"), program, arguments)
+    }
+
     /// As [`Daemon::start`], with HTTPS only.
     pub fn start_https(program: Command, arguments: &[&str]) -> Daemon {
         let address = free_address();

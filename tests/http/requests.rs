@@ -227,6 +227,32 @@ fn unknown_addresses_and_methods_are_refused() {
 }
 
 #[test]
+fn pages_are_framed_by_this_camera_and_the_named_sites_only() {
+    let cam = TestCam::new();
+    let policy = |allow_frames: Vec<String>| {
+        let served = serve(&cam, ServerSettings { allow_frames, ..ServerSettings::default() });
+        served.get("/").header("content-security-policy").unwrap().to_owned()
+    };
+    assert!(policy(Vec::new()).ends_with("; frame-ancestors 'self'"));
+    let panels = ["http://panel.lan:8123", "https://panel.example"].map(String::from).to_vec();
+    assert!(policy(panels).ends_with("; frame-ancestors 'self' http://panel.lan:8123 https://panel.example"));
+}
+
+#[test]
+fn an_address_that_comes_later_is_listened_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let absent = folder.path().join("mounted later/http.sock");
+    let run = TestCam::new().pipeline(tallycam::pipeline::CaptureOptions::default());
+    let served = serve_run(run, None, |pipeline| {
+        let server = Server::new(ServerSettings::default(), pipeline, None);
+        server.with_absent(vec![Listen::Unix(absent.clone())])
+    });
+    assert_eq!(served.get("/health").status, 200);
+    std::fs::create_dir(absent.parent().unwrap()).unwrap();
+    wait_until("it listens there", || std::os::unix::net::UnixStream::connect(&absent).is_ok());
+}
+
+#[test]
 fn a_page_and_its_files() {
     let (_cam, served) = served();
     let page = served.get("/");

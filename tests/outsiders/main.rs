@@ -13,6 +13,7 @@ mod common;
 mod counting;
 #[path = "../common/fakecam.rs"]
 mod fakecam;
+mod files;
 mod jpegs;
 mod lights;
 mod models;

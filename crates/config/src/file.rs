@@ -74,7 +74,7 @@ pub(super) fn check_length(name: &str, len: usize) -> Result<(), Box<Diagnostic>
     Err(file_complaint(name, format!("is no configuration: it is longer than {} kB", LONGEST / 1024), None))
 }
 
-fn file_complaint(name: &str, message: String, hint: Option<String>) -> Box<Diagnostic> {
+pub(super) fn file_complaint(name: &str, message: String, hint: Option<String>) -> Box<Diagnostic> {
     Box::new(Diagnostic { place: FilePosition::whole_file(name), message, hint, about: None })
 }
 

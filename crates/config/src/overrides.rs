@@ -20,8 +20,11 @@ use tallycam_camera::media::number_json;
 const HEAD: &str = "\
 # What was set on tallycam's page, by its API or with `tallycam settings`. tallycam writes this file
 # again at each change, without your comments. The keys are those of config.toml, and a value there
-# wins over the one here.
+# wins over the one here. Without its last line the file counts as cut off.
 ";
+
+/// The last line of the file.
+const END: &str = "# end";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OverrideValue {
@@ -117,7 +120,22 @@ impl Saved {
     pub fn load(file: &Path) -> Result<(Saved, Option<Faulty>), Diagnostics> {
         super::file::check_kind(file).map_err(|complaint| Diagnostics(vec![*complaint]))?;
         let text = super::file::read(file).map_err(|complaint| Diagnostics(vec![*complaint]))?;
+        if Saved::is_cut(&text) {
+            let message = format!("is cut off: its last line, `{END}`, is missing");
+            return Err(Diagnostics(vec![*super::file::file_complaint(
+                &file.display().to_string(),
+                message,
+                None,
+            )]));
+        }
         Saved::read(file, &text)
+    }
+
+    /// True if `text` begins like [`Saved::to_toml`] and its end is missing. A file with another head has no such
+    /// end: somebody wrote it by hand, or an earlier version did.
+    pub fn is_cut(text: &str) -> bool {
+        let is_begun = !text.is_empty() && HEAD.starts_with(text);
+        is_begun || (text.starts_with(HEAD) && text.lines().all(|line| line.trim_end() != END))
     }
 
     /// True if the first line of `text` is that of [`Saved::to_toml`], in any version. A file with only this head
@@ -251,13 +269,17 @@ impl Saved {
 
     /// The file's text: one key per line, in the order of `config.toml`.
     pub fn to_toml(&self) -> String {
-        self.to_toml_commented(HEAD, |_| None)
+        self.to_toml_ended(|_| None)
+    }
+
+    fn to_toml_ended(&self, remark: impl Fn(&str) -> Option<&'static str>) -> String {
+        format!("{}\n{END}\n", self.to_toml_commented(HEAD, remark))
     }
 
     /// Like [`Saved::to_toml`], with the one-line `remark` on a path after its value. Omits the remarks if the file
     /// would become too long to be read.
     pub fn to_toml_with(&self, remark: impl Fn(&str) -> Option<&'static str>) -> String {
-        let text = self.to_toml_commented(HEAD, remark);
+        let text = self.to_toml_ended(remark);
         if super::file::check_length("", text.len()).is_ok() { text } else { self.to_toml() }
     }
 
@@ -480,10 +502,11 @@ mod tests {
             body,
             "\nname = \"Front \\\"door\\\"\"\n\n[source]\nurl = \"http://me:pw@cam/\"\npassword = \"s3cret\"\n\n\
              [source.controls]\ngain = 1\n\n[controls.\"sim\"]\n\"odd name\" = 3\n\n[controls.\"usb.x\"]\n\
-             brightness = 128\n\n[stream]\nquality = 70\nidle_stop = \"5m\"\n\n[lights]\ncolor = \"FF8800\"\n"
+             brightness = 128\n\n[stream]\nquality = 70\nidle_stop = \"5m\"\n\n[lights]\ncolor = \"FF8800\"\n\n\
+             # end\n"
         );
         assert_eq!(again(&saved).to_toml(), text);
-        assert_eq!(nothing().to_toml(), HEAD);
+        assert_eq!(nothing().to_toml(), format!("{HEAD}\n{END}\n"));
         assert!(
             Saved::is_our_format(HEAD)
                 && Saved::is_our_format(&text)

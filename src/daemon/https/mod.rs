@@ -86,7 +86,7 @@ impl Pair {
             let files = match error {
                 IdentityError::NoCertificate => self.certificate.display().to_string(),
                 IdentityError::NoKey => self.key.display().to_string(),
-                IdentityError::Unfit(_) => {
+                IdentityError::Mismatch | IdentityError::Unfit(_) => {
                     format!("{} and {}", self.certificate.display(), self.key.display())
                 }
             };
@@ -303,6 +303,32 @@ mod tests {
         // Without the two keys of the configuration the self-signed certificate is served.
         keeper.reload(None, &[], false);
         assert_ne!(shown(), third);
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_another_order_are_served() {
+        let folder = tempfile::tempdir().unwrap();
+        let pair = Pair::from_config(&config(folder.path())).unwrap();
+        let made = || certificate::generate("door", &[], &[], 0).unwrap();
+        let (own, authority, root) = (made(), made(), made());
+        fs::write(&pair.key, format!("\u{feff}{}", own.key)).unwrap();
+        let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+        let [own, authority, root] = [own, authority, root].map(|made| made.certificate);
+        let mut shown = Vec::new();
+        for text in [
+            own.clone().into_bytes(),
+            format!("\u{feff}{own}{authority}").into_bytes(),
+            utf16(&format!("\u{feff}{own}{authority}")),
+            format!("{root}{authority}{own}").into_bytes(),
+            format!("{authority}{own}{root}").into_bytes(),
+        ] {
+            fs::write(&pair.certificate, text).unwrap();
+            shown.push(pair.read().unwrap().fingerprint().to_owned());
+        }
+        assert!(shown.iter().all(|fingerprint| *fingerprint == shown[0]), "{shown:?}");
+        fs::write(&pair.certificate, format!("{root}{authority}")).unwrap();
+        let refused = pair.read().err().unwrap();
+        assert!(refused.contains("belongs to none of the certificates"), "{refused}");
     }
 
     #[test]

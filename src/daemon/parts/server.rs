@@ -28,6 +28,7 @@ pub fn http_settings(config: &Config) -> http::ServerSettings {
         redirect: config.http.redirect,
         hsts: config.http.hsts,
         allow_origins: config.http.allow_origins.clone(),
+        allow_frames: config.http.allow_frames.clone(),
         names: config.http.names.clone(),
         stall: config.stream.stall,
         zone: store.zone,

@@ -35,27 +35,28 @@ pub struct LoadedSettings {
     pub is_faulty: bool,
 }
 
-/// Reads the settings in `directory` and changes nothing there. A missing file is no fault.
+/// Reads the settings in `directory` and changes nothing there. A missing file is no fault without a copy.
 pub fn read(directory: &Path) -> LoadedSettings {
-    let file = directory.join(NAME);
-    if matches!(fs::symlink_metadata(&file), Err(error) if error.kind() == ErrorKind::NotFound) {
-        return LoadedSettings { saved: Saved::empty(file), complaint: String::new(), is_faulty: false };
-    }
-    let copy = directory.join(LAST_GOOD);
+    let (file, copy) = (directory.join(NAME), directory.join(LAST_GOOD));
     let good = || Saved::load(&copy).ok().map(|(good, _)| good);
+    // Neither tallycam nor a power cut empties or removes the file and leaves the copy.
+    let lost = |what: &str| {
+        let Some(good) = good().filter(|good| good.paths().next().is_some()) else {
+            let saved = Saved::empty(file.clone());
+            return LoadedSettings { saved, complaint: String::new(), is_faulty: false };
+        };
+        let complaint = format!(
+            "{} {what}.\nWhat was last good is in force instead: {}. To begin with the defaults, remove both.",
+            file.display(),
+            copy.display()
+        );
+        LoadedSettings { saved: good, complaint, is_faulty: true }
+    };
+    if matches!(fs::symlink_metadata(&file), Err(error) if error.kind() == ErrorKind::NotFound) {
+        return lost("is missing");
+    }
     let complaints = match Saved::load(&file) {
-        Ok((saved, None)) if saved.paths().next().is_none() && is_blank(&file) => {
-            // Neither tallycam nor a power cut makes such a file.
-            let Some(good) = good().filter(|good| good.paths().next().is_some()) else {
-                return LoadedSettings { saved, complaint: String::new(), is_faulty: false };
-            };
-            let complaint = format!(
-                "{} is empty.\nWhat was last good is in force instead: {}. To begin with the defaults, remove both.",
-                file.display(),
-                copy.display()
-            );
-            return LoadedSettings { saved: good, complaint, is_faulty: true };
-        }
+        Ok((saved, None)) if saved.paths().next().is_none() && is_blank(&file) => return lost("is empty"),
         Ok((saved, None)) => return LoadedSettings { saved, complaint: String::new(), is_faulty: false },
         Ok((saved, Some(faulty))) => return repair_settings(saved, &faulty, good()),
         Err(complaints) => complaints,
@@ -65,6 +66,19 @@ pub fn read(directory: &Path) -> LoadedSettings {
         None => (Saved::empty(file), String::from("Nothing of it is in force, and no good copy is there")),
     };
     LoadedSettings { saved, complaint: format!("{complaints}\n{instead}."), is_faulty: true }
+}
+
+/// The databases in `directory` that have no content, in one sentence; empty if there are none. tallycam leaves no
+/// such file, so what it held is lost.
+pub fn emptied_databases(directory: &Path) -> String {
+    let is_empty = |name: &&str| fs::symlink_metadata(directory.join(name)).is_ok_and(|file| file.len() == 0);
+    let anew = match ["counts.db", "media.db"].into_iter().filter(is_empty).collect::<Vec<_>>()[..] {
+        [] => return String::new(),
+        ["counts.db"] => "counts.db was empty (0 bytes): counts and lines begin",
+        ["media.db"] => "media.db was empty (0 bytes): snapshots and recordings begin",
+        _ => "counts.db and media.db were empty (0 bytes): counts, lines, snapshots and recordings begin",
+    };
+    format!("{}: {anew} anew. `tallycam restore` brings a backup of them back.", directory.display())
 }
 
 /// Replaces wrong values of a file by the last good ones.
@@ -259,6 +273,63 @@ mod tests {
         assert_eq!((found.saved.paths().count(), found.complaint.as_str()), (0, ""));
         fs::write(directory.join(NAME), "").unwrap();
         assert_eq!(read(directory).complaint, "");
+    }
+
+    #[test]
+    fn a_file_that_is_cut_anywhere_is_told_from_a_whole_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path();
+        write(directory, &with(directory, "stream.quality", "55"), false).unwrap();
+        let whole = fs::read_to_string(directory.join(NAME)).unwrap();
+        for len in 1..whole.len() - 1 {
+            fs::write(directory.join(NAME), &whole[..len]).unwrap();
+            let found = read(directory);
+            assert_eq!(found.saved.get("stream.quality"), Some("55"), "{}", &whole[..len]);
+            assert!(found.is_faulty && found.complaint.contains("is cut off"), "{}", found.complaint);
+            assert!(found.complaint.contains("settings.toml.last-good"), "{}", found.complaint);
+        }
+        // Changed by hand, also behind the end, or written without the head.
+        for (text, quality) in [
+            (whole.replace("55", "60"), "60"),
+            (whole.replace("quality = 55", "") + "quality = 65\n", "65"),
+            (String::from("[stream]\nquality = 70\n"), "70"),
+        ] {
+            fs::write(directory.join(NAME), &text).unwrap();
+            let found = read(directory);
+            assert_eq!((found.saved.get("stream.quality"), found.complaint.as_str()), (Some(quality), ""));
+        }
+        // A copy that is cut is no good one.
+        fs::write(directory.join(NAME), &whole[..whole.len() / 2]).unwrap();
+        fs::write(directory.join(LAST_GOOD), &whole[..whole.len() - 3]).unwrap();
+        assert!(read(directory).complaint.contains("no good copy is there"), "{}", read(directory).complaint);
+    }
+
+    #[test]
+    fn after_the_file_has_vanished_the_last_good_one_is_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path();
+        write(directory, &with(directory, "stream.quality", "55"), false).unwrap();
+        fs::remove_file(directory.join(NAME)).unwrap();
+        let found = read(directory);
+        assert_eq!(found.saved.get("stream.quality"), Some("55"));
+        assert!(
+            found.is_faulty && found.complaint.contains("settings.toml is missing"),
+            "{}",
+            found.complaint
+        );
+        write(directory, &with(directory, "name", "door"), true).unwrap();
+        assert_eq!((read(directory).complaint.as_str(), names(directory).len()), ("", 2));
+    }
+
+    #[test]
+    fn an_emptied_database_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(emptied_databases(folder.path()), "");
+        fs::write(folder.path().join("counts.db"), "not empty").unwrap();
+        fs::write(folder.path().join("media.db"), "").unwrap();
+        assert!(emptied_databases(folder.path()).contains("media.db was empty"));
+        fs::write(folder.path().join("counts.db"), "").unwrap();
+        assert!(emptied_databases(folder.path()).contains("counts.db and media.db were empty"));
     }
 
     #[test]

@@ -66,6 +66,8 @@ struct SettingsTurn {
     /// The reason why the operator's present configuration is not in force; empty if it is.
     refused: String,
     saved: Saved,
+    /// The databases that were empty at the start, in a sentence; empty if there were none.
+    lost: String,
     /// The faults of the settings file; empty if there are none.
     complaint: String,
     /// True if the file must be set aside before it is written.
@@ -75,7 +77,7 @@ struct SettingsTurn {
 impl SettingsTurn {
     /// All faults of files, for people.
     fn complaints(&self) -> String {
-        let both = [self.refused.as_str(), self.complaint.as_str()];
+        let both = [self.lost.as_str(), self.refused.as_str(), self.complaint.as_str()];
         both.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
     }
 }
@@ -99,6 +101,8 @@ pub struct Started {
     pub found: LoadedSettings,
     /// Both together.
     pub resolved: Resolved,
+    /// The databases that were empty, in a sentence.
+    pub lost: String,
 }
 
 impl Started {
@@ -116,15 +120,19 @@ impl Started {
             found.complaint =
                 [found.complaint, said].into_iter().filter(|c| !c.is_empty()).collect::<Vec<_>>().join("\n");
         }
-        Ok(Started { operator, found, resolved })
+        let lost = file::emptied_databases(&directory);
+        Ok(Started { operator, found, resolved, lost })
     }
 }
 
 impl Settings {
     /// Settings that are already in force in `parts`.
     pub fn new(started: Started, parts: Parts) -> Settings {
-        let Started { operator, found, resolved } = started;
+        let Started { operator, found, resolved, lost } = started;
         let directory = super::parts::counting::state_directory(&resolved.config);
+        if !lost.is_empty() {
+            log::error!("{lost}");
+        }
         if !found.complaint.is_empty() {
             log::error!("{}", found.complaint);
         } else if !found.is_faulty {
@@ -134,19 +142,26 @@ impl Settings {
         let kept_elsewhere = elsewhere.read_current();
         let mut shared = resolved.clone();
         kept_elsewhere.overlay(&mut shared, |_| false);
-        let complaint = found.complaint;
+        let turn = SettingsTurn {
+            operator,
+            refused: String::new(),
+            saved: found.saved,
+            lost,
+            complaint: found.complaint,
+            is_faulty: found.is_faulty,
+        };
         let in_force = SettingsInForce {
             // Based on the clock, so that entity tags of an earlier run are never valid now.
             version: clock::wall_us() / 1000,
             resolved: Arc::new(shared),
-            complaint: complaint.clone(),
+            complaint: turn.complaints(),
             unsaved: String::new(),
             needs_restart: Vec::new(),
         };
         let shared = SharedSettings {
             in_force: Arc::new(in_force),
             base: Arc::new(resolved.clone()),
-            saved: Arc::new(found.saved.clone()),
+            saved: Arc::new(turn.saved.clone()),
             kept_elsewhere,
         };
         Settings(Arc::new(SettingsInner {
@@ -155,13 +170,7 @@ impl Settings {
             elsewhere,
             started: resolved,
             places: Arc::new(Semaphore::new(AT_ONCE)),
-            turn: tokio::sync::Mutex::new(SettingsTurn {
-                operator,
-                refused: String::new(),
-                saved: found.saved,
-                complaint,
-                is_faulty: found.is_faulty,
-            }),
+            turn: tokio::sync::Mutex::new(turn),
             shared: Mutex::new(shared),
         }))
     }

@@ -63,7 +63,7 @@ fn is_ours(name: &str, own: &str, names: &[String]) -> bool {
         || name.ends_with(".localhost")
         || name == own
         || names.iter().any(|other| other.eq_ignore_ascii_case(name))
-        || name.strip_prefix(short(own)).is_some_and(|rest| is_zone(rest))
+        || name.strip_prefix(short(own)).is_some_and(is_zone)
 }
 
 /// The first label of a host name.

@@ -47,7 +47,7 @@ fn is_plain_from_afar(caller: Caller<'_>) -> bool {
 }
 
 fn same_over_https(https: &Https, caller: Caller<'_>) -> Option<HeaderValue> {
-    location(caller.headers.get(HOST)?.to_str().ok()?, https.port(), caller.uri)
+    location(caller.headers.get(HOST)?.to_str().ok()?, https.port()?, caller.uri)
 }
 
 /// The same address over HTTPS; `None` if `host` is not a name.

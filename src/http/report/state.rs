@@ -58,7 +58,7 @@ pub struct StateReport {
     pub camera: Option<String>,
     /// The source is the simulation.
     pub simulated: bool,
-    /// Requests that the camera could not meet, and an unset clock, in sentences.
+    /// Requests that the camera could not meet, invalid or lost files, and an unset clock, in sentences.
     pub notes: Vec<String>,
     /// The camera's pixel format, a fourcc.
     pub format: Option<String>,
@@ -116,7 +116,7 @@ pub struct StateReport {
 impl Redact for StateReport {
     fn redact(&mut self) {
         (self.source, self.camera, self.viewer_list) = (None, None, None);
-        // Notes of the camera come from its driver; the note about the clock is for everybody.
+        // Notes of the camera come from its driver, and others from files; the note about the clock is for everybody.
         self.notes.retain(|note| note.starts_with(CLOCK));
         if let Some(said) = self.outside {
             (self.reason, self.hint) = (Some(said.to_owned()), None);
@@ -190,7 +190,12 @@ impl StateReport {
             source: Some(status.source.clone()),
             camera: delivers.as_ref().map(|d| d.name.clone()),
             simulated: delivers.as_ref().is_some_and(|d| d.is_simulated),
-            notes: notes(delivers.as_ref().map_or(&[], |d| &d.notes), now, &site.settings().zone),
+            notes: notes(
+                delivers.as_ref().map_or(&[], |d| &d.notes),
+                site.preferences.as_ref().map(|all| all.in_force().complaint.clone()),
+                now,
+                &site.settings().zone,
+            ),
             format: delivers.as_ref().map(|d| d.fourcc.to_string()),
             width: status.size.map(|(width, _)| width),
             height: status.size.map(|(_, height)| height),
@@ -260,10 +265,13 @@ impl StateReport {
 /// Start of the note about the clock.
 const CLOCK: &str = "The clock";
 
-/// Faults that end nothing: the camera's notes, and an unset clock.
-fn notes(of_camera: &[String], now: ClockTime, zone: &TimeZone) -> Vec<String> {
+/// Faults that end nothing: the camera's notes, the first line about files that are `invalid`, and an unset clock.
+fn notes(of_camera: &[String], invalid: Option<String>, now: ClockTime, zone: &TimeZone) -> Vec<String> {
     let clock = clock_is_wrong(now, zone).map(|wrong| format!("{CLOCK} {wrong}; {SET_CLOCK}."));
-    of_camera.iter().cloned().chain(clock).collect()
+    let invalid = invalid.and_then(|all| {
+        all.lines().next().map(|first| format!("{} (page Settings)", first.trim_end_matches('.')))
+    });
+    of_camera.iter().cloned().chain(invalid).chain(clock).collect()
 }
 
 fn tenths(value: f64) -> f64 {
@@ -278,7 +286,8 @@ mod tests {
     fn a_clock_that_is_not_set_is_a_note_until_it_is_set() {
         let of_camera = [String::from("It gives 15 pictures a second at most.")];
         let notes = |wall_us, wall_trusted| {
-            notes(&of_camera, ClockTime { monotonic_us: 1, wall_us, wall_trusted }, &TimeZone::UTC)
+            let now = ClockTime { monotonic_us: 1, wall_us, wall_trusted };
+            notes(&of_camera, Some(String::new()), now, &TimeZone::UTC)
         };
         let unset = notes(86_402_000_000, false);
         assert_eq!(unset[0], of_camera[0]);

@@ -53,9 +53,9 @@ pub fn for_spreadsheets(time_us: u64, zone: &TimeZone) -> String {
     time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// The zone's name; if it has none, its offset at `now_us`.
+/// The zone's name; if it has none or is unknown, its offset at `now_us`.
 pub fn name_of(zone: &TimeZone, now_us: u64) -> String {
-    zone.iana_name().map_or_else(
+    zone.iana_name().filter(|_| !zone.is_unknown()).map_or_else(
         || {
             let now = local(now_us, zone);
             now.get(now.len().saturating_sub(6)..).unwrap_or_default().to_owned()
@@ -217,6 +217,13 @@ mod tests {
             assert!(wrong.detail.ends_with("should be no earlier than 1970-01-01T00:00:00Z"), "{wrong:?}");
         }
         assert_eq!(at("1970-01-02", &clock), "1970-01-01T23:00:00Z");
+    }
+
+    #[test]
+    fn an_unknown_zone_has_no_name() {
+        let named = |zone: &TimeZone| name_of(zone, 1_767_225_600_000_000);
+        assert_eq!(named(&TimeZone::get("Asia/Kathmandu").unwrap()), "Asia/Kathmandu");
+        assert_eq!(named(&TimeZone::unknown()), "+00:00");
     }
 
     #[test]

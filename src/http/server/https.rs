@@ -1,5 +1,6 @@
 //! The server's own HTTPS: its certificate, and the answer to plain HTTP at its port.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -9,13 +10,13 @@ use tokio::sync::watch;
 use crate::http::server::listen::Listener;
 use crate::http::server::tls::TlsIdentity;
 
-/// HTTPS, present if there is a listener for it.
+/// HTTPS, present if there is a listener for it, or one is to come.
 #[derive(Debug)]
 pub struct Https {
     /// The certificate for new connections.
     identity: watch::Receiver<Arc<TlsIdentity>>,
-    /// Plain HTTP is redirected to this port.
-    port: u16,
+    /// Plain HTTP is redirected to this port, once a listener has it.
+    port: Cell<Option<u16>>,
 }
 
 /// `https` of `/api/v1/state`.
@@ -26,18 +27,21 @@ pub struct HttpsReport {
 }
 
 impl Https {
-    /// HTTPS at the first HTTPS listener; `None` without such a listener or without a certificate.
-    pub fn of(identity: Option<watch::Receiver<Arc<TlsIdentity>>>, listeners: &[Listener]) -> Option<Https> {
-        let first = listeners.iter().find_map(|listener| match listener {
-            Listener::Https(tcp) => tcp.local_addr().ok(),
-            _ => None,
-        })?;
-        Some(Https { identity: identity?, port: first.port() })
+    /// HTTPS with this certificate, without a listener.
+    pub fn new(identity: watch::Receiver<Arc<TlsIdentity>>) -> Https {
+        Https { identity, port: Cell::default() }
     }
 
-    /// The port that plain HTTP is redirected to.
-    pub fn port(&self) -> u16 {
-        self.port
+    /// Takes the port of `listener`, if it is the first for HTTPS.
+    pub fn take_port(&self, listener: &Listener) {
+        if let (Listener::Https(tcp), None) = (listener, self.port.get()) {
+            self.port.set(tcp.local_addr().ok().map(|first| first.port()));
+        }
+    }
+
+    /// The port that plain HTTP is redirected to; `None` until there is one.
+    pub fn port(&self) -> Option<u16> {
+        self.port.get()
     }
 
     /// The certificate for new connections.

@@ -72,8 +72,14 @@ impl AsFd for Listener {
     }
 }
 
-/// The fault of an `address` that cannot be listened on, with a remedy.
-fn refused(address: &str, cause: &io::Error) -> Fault {
+/// True if the address may come later: no interface has it yet, or the socket's directory does not exist yet.
+pub fn is_absent(cause: &io::Error) -> bool {
+    matches!(cause.kind(), ErrorKind::AddrNotAvailable | ErrorKind::NotFound)
+}
+
+/// The fault of an address that cannot be listened on, with a remedy.
+pub fn refused(listen: &Listen, cause: &io::Error) -> Fault {
+    let address = listen.to_string();
     let port = address.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
     let hint = match (cause.kind(), port) {
         (ErrorKind::AddrInUse, Some(port)) => Some(format!(
@@ -103,15 +109,12 @@ fn refused(address: &str, cause: &io::Error) -> Fault {
 /// answers. Never removes a file that is not a socket.
 ///
 /// # Errors
-/// The address cannot be listened on.
-pub fn bind(listen: &Listen) -> Result<Listener, Fault> {
-    let fail = |address: String| move |cause| refused(&address, &cause);
+/// The operating system's; [`refused`] explains it.
+pub fn bind(listen: &Listen) -> io::Result<Listener> {
     match listen {
-        Listen::Tcp(address) => bind_tcp(*address).map(Listener::Tcp).map_err(fail(address.to_string())),
-        Listen::Https(address) => bind_tcp(*address).map(Listener::Https).map_err(fail(listen.to_string())),
-        Listen::Unix(path) => {
-            bind_unix(path).map(Listener::Unix).map_err(fail(format!("unix:{}", path.display())))
-        }
+        Listen::Tcp(address) => bind_tcp(*address).map(Listener::Tcp),
+        Listen::Https(address) => bind_tcp(*address).map(Listener::Https),
+        Listen::Unix(path) => bind_unix(path).map(Listener::Unix),
     }
 }
 
@@ -167,11 +170,15 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    fn refusal(listen: &Listen) -> Fault {
+        refused(listen, &bind(listen).unwrap_err())
+    }
+
     #[test]
     fn a_port_in_use_is_named_with_a_hint() {
         let first = bind(&Listen::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
         let address: SocketAddr = first.address().parse().unwrap();
-        let error = bind(&Listen::Tcp(address)).unwrap_err();
+        let error = refusal(&Listen::Tcp(address));
         assert!(error.to_string().starts_with(&format!("cannot listen on {address}: ")), "{error}");
         assert!(error.hint.as_ref().unwrap().contains(&format!("sport = :{}", address.port())));
     }
@@ -184,9 +191,7 @@ mod tests {
         let first = bind(&listen).unwrap();
         assert_eq!(first.address(), format!("unix:{}", path.display()));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, UNIX_MODE);
-        assert!(
-            bind(&listen).unwrap_err().hint.unwrap().starts_with("another program answers on this socket")
-        );
+        assert!(refusal(&listen).hint.unwrap().starts_with("another program answers on this socket"));
         drop(first);
         // A child process that another test is starting holds a copy until it executes its program.
         let soon = (0..1000).any(|_| {
@@ -203,9 +208,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("notes.txt");
         std::fs::write(&path, "keep me").unwrap();
-        assert!(bind(&Listen::Unix(path.clone())).unwrap_err().hint.is_some());
+        assert!(refusal(&Listen::Unix(path.clone())).hint.is_some());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "keep me");
-        let nowhere = bind(&Listen::Unix(dir.path().join("none/http.sock"))).unwrap_err();
+        let nowhere = refusal(&Listen::Unix(dir.path().join("none/http.sock")));
         assert_eq!(nowhere.hint.as_deref(), Some("the directory does not exist"));
     }
 }

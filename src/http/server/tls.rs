@@ -15,7 +15,8 @@ use ring::digest::{SHA256, digest};
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::{self, ServerConfig, ServerConnection};
+use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::{self, InconsistentKeys, ServerConfig, ServerConnection};
 
 use crate::http::server::socket::Socket;
 
@@ -38,23 +39,34 @@ pub enum IdentityError {
     /// The second file contains none.
     #[error("there is no private key in it; it is to be PEM, and not encrypted")]
     NoKey,
-    /// They do not match, or are of an unknown kind.
+    /// The key belongs to another certificate.
+    #[error("the private key belongs to none of the certificates")]
+    Mismatch,
+    /// They are of an unknown kind.
     #[error("{0}")]
     Unfit(#[from] rustls::Error),
 }
 
 impl TlsIdentity {
-    /// Reads a certificate with its intermediate certificates, and its key.
+    /// Reads a certificate with its intermediate certificates, in any order, and its key.
     ///
     /// # Errors
     /// [`IdentityError`].
     pub fn from_pem(certificate: &[u8], key: &[u8]) -> Result<TlsIdentity, IdentityError> {
-        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate).collect();
+        // PEM is ASCII. Editors add a byte order mark, or write UTF-16.
+        let ascii = |text: &[u8]| -> Vec<u8> {
+            text.iter().copied().filter(|byte| byte.is_ascii() && *byte != 0).collect()
+        };
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&ascii(certificate)).collect();
         let chain = chain.map_err(|_| IdentityError::NoCertificate)?;
+        if chain.is_empty() {
+            return Err(IdentityError::NoCertificate);
+        }
+        let key = PrivateKeyDer::from_pem_slice(&ascii(key)).map_err(|_| IdentityError::NoKey)?;
+        let chain = led_by_own(chain, &key)?;
         let first = chain.first().ok_or(IdentityError::NoCertificate)?;
         let pairs: Vec<String> =
             digest(&SHA256, first).as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| IdentityError::NoKey)?;
         let mut provider = default_provider();
         if !has_aes() {
             provider
@@ -76,6 +88,25 @@ impl TlsIdentity {
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
+}
+
+/// `chain` with the certificate of `key` first (RFC 8446 §4.4.2). Some files begin with the authority's.
+fn led_by_own(
+    mut chain: Vec<CertificateDer<'static>>,
+    key: &PrivateKeyDer<'static>,
+) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
+    let key = default_provider().key_provider.load_private_key(key.clone_key())?;
+    let is_own = |certificate: &CertificateDer<'static>| {
+        let pair = CertifiedKey::new(vec![certificate.clone()], key.clone());
+        !matches!(pair.keys_match(), Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)))
+    };
+    match chain.iter().position(is_own) {
+        None => return Err(IdentityError::Mismatch),
+        Some(0) => {}
+        Some(last) if last + 1 == chain.len() => chain.reverse(),
+        Some(at) => chain[..=at].rotate_right(1),
+    }
+    Ok(chain)
 }
 
 /// True if the processor has AES instructions. A Raspberry Pi before the fifth has none, and ChaCha20 costs it less.

@@ -50,6 +50,17 @@ pub fn allow_base(page: &mut Response<Body>) {
     }
 }
 
+/// Lets pages of these `origins` show ours in a frame.
+pub fn allow_frames(headers: &mut HeaderMap, origins: &[String]) {
+    const OWN: &str = "frame-ancestors 'self'";
+    let policy = headers.get(CONTENT_SECURITY_POLICY).and_then(|policy| policy.to_str().ok());
+    let wider = policy.filter(|_| !origins.is_empty());
+    let wider = wider.map(|policy| policy.replace(OWN, &format!("{OWN} {}", origins.join(" "))));
+    if let Some(wider) = wider.and_then(|policy| HeaderValue::from_str(&policy).ok()) {
+        headers.insert(CONTENT_SECURITY_POLICY, wider);
+    }
+}
+
 /// Sets `Retry-After`, if the problem names a time.
 pub fn retry_after(response: &mut Response<Body>, problem: &Problem) {
     if let Some(seconds) = problem.retry_after {

@@ -52,6 +52,7 @@ use crate::pipeline::{CameraStatus, Lights, Pipeline, RecorderHandle, Views};
 use crate::ui::LocalClock;
 use tallycam_base::{Recent, Stop, clock};
 use tallycam_camera::media::View;
+use tallycam_config::Listen;
 use tallycam_store::Counts;
 use tallycam_store::media::{ClockWait, Media};
 
@@ -82,6 +83,8 @@ pub struct ServerSettings {
     pub hsts: Option<Duration>,
     /// Scripts of pages from these origins may read pictures and counts.
     pub allow_origins: Vec<String>,
+    /// Pages from these origins may show ours in a frame.
+    pub allow_frames: Vec<String>,
     /// A peer that takes no pending bytes for this time is disconnected.
     pub stall: Duration,
     /// Longest silence on an event stream; a comment is sent after it.
@@ -122,6 +125,7 @@ impl Default for ServerSettings {
             redirect: true,
             hsts: None,
             allow_origins: Vec::new(),
+            allow_frames: Vec::new(),
             stall: Duration::from_secs(5),
             heartbeat: Duration::from_secs(15),
             zone: TimeZone::system(),
@@ -165,7 +169,7 @@ pub(crate) struct Site {
     pub(super) listeners: Listeners,
     pub(super) auth: Auth,
     pub(super) https: Option<Https>,
-    /// The server listens beyond this machine.
+    /// The server listens, or will listen, beyond this machine.
     pub(super) is_reached: bool,
     /// Permit for one update package at a time.
     pub(super) updating: Arc<Semaphore>,
@@ -462,6 +466,8 @@ pub struct Server {
     pub(super) recorder: Option<RecorderHandle>,
     pub(super) access: Option<Access>,
     pub(super) https: Option<watch::Receiver<Arc<TlsIdentity>>>,
+    /// Addresses that are listened at once they are there.
+    pub(super) absent: Vec<Listen>,
     /// The latest log lines.
     pub(super) recent: Recent,
     /// Switches the machine off.
@@ -488,6 +494,7 @@ impl Server {
             recorder: None,
             access: None,
             https: None,
+            absent: Vec::new(),
             recent: Recent::default(),
             power: None,
             maintenance: None,
@@ -526,6 +533,12 @@ impl Server {
     #[must_use]
     pub fn with_https(self, identity: watch::Receiver<Arc<TlsIdentity>>) -> Server {
         Server { https: Some(identity), ..self }
+    }
+
+    /// The same, also at these addresses once they are there.
+    #[must_use]
+    pub fn with_absent(self, absent: Vec<Listen>) -> Server {
+        Server { absent, ..self }
     }
 
     /// The same, with the latest log lines to show.

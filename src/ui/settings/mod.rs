@@ -168,8 +168,8 @@ fn banners(page: &SettingsPage) -> String {
     if !page.complaint.is_empty() {
         let _ = write!(
             html,
-            "<div class=\"banner trouble\" id=\"complaint\"><p><b>A part of the configuration is not in force; former \
-             values stay.</b></p><pre tabindex=\"0\">{}</pre></div>",
+            "<div class=\"banner trouble\" id=\"complaint\"><p><b>A file is invalid or was lost; other values or none \
+             are in force.</b></p><pre tabindex=\"0\">{}</pre></div>",
             Text(&page.complaint)
         );
     }

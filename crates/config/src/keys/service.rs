@@ -300,6 +300,14 @@ section! {
             about: "Origins whose scripts may read pictures, state and counts (CORS), but change nothing. An img \
                    tag needs no entry.",
         }
+        allow_frames: Vec<String> = "[]", EachText(origin::parse, "origins such as [\"http://panel.lan:8123\"]"), {
+            page: Advanced("access"), label: "Allowed frames",
+            hint: "Sites that may show these pages in a frame, separated by commas",
+            synonyms: "iframe dashboard embed",
+            aliases: &["frames", "frame_ancestors", "x_frame_options", "iframe", "allow_iframe"],
+            about: "Origins, such as a dashboard, whose pages may show these pages in a frame. Empty: none. A frame \
+                   on another site is not signed in.",
+        }
         names: Vec<String> = "[]", EachText(host, "names such as [\"cam.example.org\"]"), {
             page: Advanced("access"), label: "Host names",
             hint: "Additional names of this camera, separated by commas",
