@@ -23,7 +23,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 
-pub use backup::{read_for_backup, verify};
+pub use backup::{RestoredAccess, prepare_restored, read_for_backup};
 pub use error::AccessError;
 pub use password::{LONGEST, SHORTEST, constant_time_eq, hashed, is_hash, random_password, verify_hash};
 pub use rate_limit::{Guessing, LimitedClient};

@@ -136,7 +136,7 @@ fn report_usage(error: &clap::Error) -> Result<(), Failure> {
     let text = error.render().to_string();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion if takes_colour(&std::io::stdout()) => {
-            print_stdout(&coloured(&text))
+            write_stdout(coloured(&text).as_bytes())
         }
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => print_stdout(&text),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Err(Failure::Help(text)),

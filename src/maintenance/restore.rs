@@ -18,6 +18,7 @@ use super::{
     system_error, unfit,
 };
 use crate::access;
+use crate::access::RestoredAccess;
 use tallycam_base::Fault;
 use tallycam_base::private;
 use tallycam_base::unicode::hex;
@@ -48,6 +49,14 @@ pub(super) struct RestorePlan {
     pub by: Option<AuditEntry>,
 }
 
+/// A backup that the next start restores.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StagedRestore {
+    pub head: ArchiveHeader,
+    /// Who may sign in then.
+    pub access: RestoredAccess,
+}
+
 /// Conditions of a restore.
 #[derive(Debug, Default)]
 pub struct RestoreOptions {
@@ -68,16 +77,16 @@ pub fn stage_restore(
     state: &Path,
     archive: impl Read,
     terms: RestoreOptions,
-) -> Result<ArchiveHeader, Fault> {
+) -> Result<StagedRestore, Fault> {
     let _lock = lock(state)?;
     let new = state.join(names::NEW);
     remove(&new)?;
     create_folder(&new)?;
     let laid = unpack(&new, archive, terms.floor).and_then(|(head, sums)| {
-        check(&new, &head, &sums)?;
+        let access = check(&new, &head, &sums)?;
         let by = terms.by.map(|by| AuditEntry { what: head.restored(), ..by });
         commit(state, &new, RestorePlan { files: sums.into_keys().collect(), head: head.clone(), by })?;
-        Ok(head)
+        Ok(StagedRestore { head, access })
     });
     if laid.is_err() {
         // The caller reports the original fault, not this one.
@@ -257,24 +266,29 @@ fn read_sums(bytes: &[u8]) -> Result<Sums, Fault> {
     text.lines().map(pair).collect::<Option<Sums>>().ok_or_else(none)
 }
 
-/// Checks that each unpacked file is what its name says.
-fn check(new: &Path, head: &ArchiveHeader, sums: &Sums) -> Result<(), Fault> {
+/// Checks that each unpacked file is what its name says, and reads every row of it.
+fn check(new: &Path, head: &ArchiveHeader, sums: &Sums) -> Result<RestoredAccess, Fault> {
     let has = |name: &str| sums.contains_key(name).then(|| new.join(name));
     let of = |name: &'static str| move |error: Fault| unfit(format!("{name} in it: {error}"));
     if let Some(settings) = has(names::SETTINGS) {
         // Single invalid values are reported at the start, which then uses the defaults.
         Saved::load(&settings).map_err(|_| unfit("settings.toml in it cannot be read"))?;
     }
-    if let Some(users) = has(names::ACCESS) {
-        access::verify(&users).map_err(|_| unfit("access.json in it cannot be read"))?;
-    }
+    let access = match has(names::ACCESS) {
+        Some(users) => {
+            let folder = format!("{}/", new.display());
+            access::prepare_restored(&users)
+                .map_err(|why| unfit(format!("access.json in it cannot be used: {}", why.replace(&folder, ""))))?
+        }
+        None => RestoredAccess::default(),
+    };
     if let Some(counts) = has(names::COUNTS) {
         check_counts(&counts).map_err(of(names::COUNTS))?;
     }
     if let Some(media) = has(names::MEDIA).filter(|_| head.media) {
         check_media(&media).map_err(of(names::MEDIA))?;
     }
-    Ok(())
+    Ok(access)
 }
 
 /// Makes the checked folder the request for the next start.

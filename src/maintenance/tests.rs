@@ -59,7 +59,7 @@ fn state(mark: &str) -> tempfile::TempDir {
 }
 
 fn lay(state: &Path, archive: &[u8]) -> Result<backup::ArchiveHeader, Fault> {
-    restore::stage_restore(state, archive, RestoreOptions::default())
+    restore::stage_restore(state, archive, RestoreOptions::default()).map(|staged| staged.head)
 }
 
 fn archive(state: &Path) -> Vec<u8> {
@@ -140,7 +140,7 @@ fn the_restored_audit_list_names_the_user() {
         monotonic_us: 7,
     };
     let terms = RestoreOptions { floor: 0, by: Some(by.clone()) };
-    let head = restore::stage_restore(other.path(), &archive(one.path())[..], terms).unwrap();
+    let head = restore::stage_restore(other.path(), &archive(one.path())[..], terms).unwrap().head;
     let Finished::Restored { by: told, .. } = finish(other.path()).unwrap() else { panic!("not restored") };
     let what = format!("restored the backup of \"door\" of {}", head.made);
     assert_eq!(told.as_deref(), Some(&AuditEntry { what, ..by }));

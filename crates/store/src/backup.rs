@@ -3,10 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
 use super::StoreError;
+use super::counts::check::read_every_row as read_every_count;
 use super::counts::schema as counts;
+use super::media::rows::read_every_row as read_every_item;
 use super::media::schema as media;
 use super::sqlite::{SchemaShape, UnusableFile};
 use tallycam_base::Fault;
@@ -47,7 +50,7 @@ fn copy(file: &Path, to: &Path, pictures: bool) -> Result<(), StoreError> {
 /// # Errors
 /// The reason why it is refused.
 pub fn check_counts(file: &Path) -> Result<(), Fault> {
-    check(file, &counts::SHAPE)
+    check(file, &counts::SHAPE, read_every_count)
 }
 
 /// Checks that `file` is a sound `media.db`.
@@ -55,7 +58,7 @@ pub fn check_counts(file: &Path) -> Result<(), Fault> {
 /// # Errors
 /// The reason why it is refused.
 pub fn check_media(file: &Path) -> Result<(), Fault> {
-    check(file, &media::SHAPE)
+    check(file, &media::SHAPE, read_every_item)
 }
 
 /// Whether `counts.db` in `directory` needs a migration. Earlier programs cannot read it afterwards.
@@ -88,7 +91,75 @@ fn schema_objects(connection: &Connection) -> rusqlite::Result<Vec<[Option<Strin
     rows.collect()
 }
 
-fn check(file: &Path, shape: &SchemaShape) -> Result<(), Fault> {
+/// The latest time in a column, in microseconds: the end of the year 9999.
+const LATEST_US: u64 = 253_402_300_799_999_999;
+
+/// Reads every value, without the content of blobs. Returns the first one that does not have the type of its column:
+/// SQLite stores any value in any column.
+fn find_odd_value(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    let mut tables = connection
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")?;
+    let tables: Vec<String> = tables.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for table in tables {
+        let mut columns =
+            connection.prepare("SELECT name, type, \"notnull\" OR pk > 0 FROM pragma_table_info(?1)")?;
+        let columns: Vec<(String, String, bool)> = columns
+            .query_map([&table], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .collect::<Result<_, _>>()?;
+        let read = columns.iter().map(|(name, kind, _)| match kind.as_str() {
+            "BLOB" => format!("typeof(\"{name}\")"),
+            _ => format!("\"{name}\""),
+        });
+        let read = read.collect::<Vec<_>>().join(", ");
+        let mut query = connection.prepare(&format!("SELECT {read} FROM \"{table}\""))?;
+        let mut rows = query.query(())?;
+        while let Some(row) = rows.next()? {
+            for (at, (name, kind, is_needed)) in columns.iter().enumerate() {
+                let is_right = match (kind.as_str(), row.get_ref(at)?) {
+                    ("BLOB", ValueRef::Text(kind)) => kind == b"blob" || (kind == b"null" && !is_needed),
+                    (_, ValueRef::Null) => !is_needed,
+                    ("INTEGER", ValueRef::Integer(number)) => {
+                        !name.ends_with("_us") || number.unsigned_abs() <= LATEST_US
+                    }
+                    ("REAL", ValueRef::Real(number)) => number.is_finite(),
+                    ("TEXT", ValueRef::Text(text)) => std::str::from_utf8(text).is_ok(),
+                    _ => false,
+                };
+                if !is_right {
+                    return Ok(Some(format!("{name} of a row in {table} is no {}", kind.to_lowercase())));
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Reads every row with this program's own readers. For them an older file is brought up to date, and then left as it
+/// was.
+fn read_every_row(
+    file: &Path,
+    shape: &SchemaShape,
+    version: usize,
+    read: fn(&Connection) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let mut connection = open_immutable(file)?;
+    if version < shape.migrations.len() {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        connection = Connection::open_with_flags(file, flags | OpenFlags::SQLITE_OPEN_NOFOLLOW)?;
+        connection.pragma_update(None, "journal_mode", "memory")?;
+    }
+    let undone = connection.transaction()?;
+    for step in &shape.migrations[version..] {
+        undone.execute_batch(step)?;
+    }
+    read(&undone)
+}
+
+fn check(
+    file: &Path,
+    shape: &SchemaShape,
+    read: fn(&Connection) -> rusqlite::Result<()>,
+) -> Result<(), Fault> {
     let damaged = |reason: String| Fault::wrong(format!("it is damaged: {reason}"));
     let found = open_immutable(file).and_then(|connection| {
         let identity = shape.identify(&connection)?;
@@ -100,23 +171,26 @@ fn check(file: &Path, shape: &SchemaShape) -> Result<(), Fault> {
             }
             let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
             let bytes = number("page_count")?.saturating_mul(number("page_size")?);
-            let said: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+            let mut said: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+            if said == "ok" {
+                said = find_odd_value(&connection)?.unwrap_or(said);
+            }
             return Ok((identity, u64::try_from(bytes).unwrap_or_default(), said));
         }
         Ok((identity, 0, String::new()))
     });
     let (identity, bytes, said) = found.map_err(|error| damaged(error.to_string()))?;
-    match identity {
+    let version = match identity {
         Err(UnusableFile::Newer) => return Err(Fault::wrong("a newer tallycam wrote it")),
         // An empty file has version 0.
         Err(UnusableFile::NotOurs) | Ok(0) => return Err(Fault::wrong("it is no such file of tallycam")),
-        Ok(_) => {}
-    }
+        Ok(version) => version,
+    };
     let len = fs::metadata(file).map_err(|error| damaged(error.to_string()))?.len();
     match said {
         said if said != "ok" => Err(damaged(said)),
         _ if bytes == 0 || bytes > len => Err(damaged(format!("it has {len} of {bytes} bytes"))),
-        _ => Ok(()),
+        _ => read_every_row(file, shape, version, read).map_err(|error| damaged(error.to_string())),
     }
 }
 
@@ -196,6 +270,92 @@ mod tests {
         connection.pragma_update(None, "user_version", 1000).unwrap();
         drop(connection);
         assert_eq!(check_counts(&file), Err(Fault::wrong("a newer tallycam wrote it")));
+    }
+
+    #[test]
+    fn every_row_is_read_before_a_file_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        let with = |name: &str, change: &str, check: fn(&Path) -> Result<(), Fault>| {
+            let _ = fs::remove_file(place(name));
+            let connection = match name {
+                "counts.db" => counts::open_to_write(&place(name)).unwrap(),
+                _ => media::open_to_write(&place(name)).unwrap(),
+            };
+            connection.execute_batch(change).unwrap();
+            drop(connection);
+            check(&place(name)).map_err(|fault| fault.to_string())
+        };
+        let line = |classes: &str, scene: &str| {
+            format!(
+                "INSERT INTO lines VALUES (1, 1, {scene}, 'door', 0, 0, 1, 1, 'in', 'out', {classes}, 'bottom',
+                 'every', NULL, 0)"
+            )
+        };
+        let counts = |change: &str| with("counts.db", change, check_counts);
+        for (change, words) in [
+            ("INSERT INTO boots VALUES (1, 'b', 'zero', 1)", "offset_us of a row in boots is no integer"),
+            ("INSERT INTO boots VALUES (1, x'ff', 0, 1)", "boot of a row in boots is no text"),
+            ("INSERT INTO boots VALUES (1, CAST(x'ff' AS TEXT), 0, 1)", "boot of a row in boots is no text"),
+            (
+                "INSERT INTO boots VALUES (1, 'b', 9223372036854775807, 1)",
+                "offset_us of a row in boots is no integer",
+            ),
+            (&line("'no list'", "NULL"), "it is damaged: "),
+            (&line("'[]'", "'moon'"), "no scene"),
+            ("INSERT INTO hourly VALUES ('moon', 0, 1, 'car', 'in', 1)", "no scene"),
+            ("INSERT INTO hourly VALUES ('sim', 0, 1, 'car', 'up', 1)", "no direction"),
+        ] {
+            let said = counts(change).expect_err(change);
+            assert!(said.contains(words), "{change}: {said}");
+        }
+        assert_eq!(counts(&line("'[]'", "NULL")), Ok(()));
+        let item = |name: &str, kind: &str, width: &str| {
+            format!(
+                "INSERT INTO items VALUES (1, '{name}', '{kind}', '', 0, 0, 0, 0, 1, 0, 1, 0, {width}, 1, 1, '', '',
+                 'asked', '', NULL, NULL, NULL, 0, 0)"
+            )
+        };
+        let media = |change: &str| with("media.db", change, check_media);
+        for (change, words) in [
+            (item("../../x", "snapshot", "1"), "no name: \"../../x\""),
+            (item("\u{1b}[2J", "snapshot", "1"), "no name: \"\\u{1b}[2J\""),
+            (item("a.jpg", "film", "1"), "no kind"),
+            (item("a.jpg", "snapshot", "99999999999"), "it is damaged: "),
+            (
+                String::from(
+                    "INSERT INTO chunks VALUES (1, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 'x', x'', NULL)",
+                ),
+                "frames_index of a row in chunks is no blob",
+            ),
+            (
+                String::from(
+                    "INSERT INTO chunks VALUES (1, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1, x'07', x'', NULL)",
+                ),
+                "no index of pictures",
+            ),
+        ] {
+            let said = media(&change).expect_err(&change);
+            assert!(said.contains(words), "{change}: {said}");
+        }
+        assert_eq!(media(&item("a.jpg", "snapshot", "1")), Ok(()));
+    }
+
+    #[test]
+    fn an_older_file_is_read_as_this_version_would_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("counts.db");
+        for version in 1..counts::SHAPE.migrations.len() {
+            let _ = fs::remove_file(&file);
+            let mut connection = Connection::open(&file).unwrap();
+            let shape = SchemaShape { migrations: &counts::SHAPE.migrations[..version], ..counts::SHAPE };
+            shape.migrate(&mut connection, 0).unwrap();
+            drop(connection);
+            let bytes = fs::read(&file).unwrap();
+            assert_eq!(check_counts(&file), Ok(()), "version {version}");
+            assert!(fs::read(&file).unwrap() == bytes, "version {version}");
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::cli::common::daemon::{Daemon, RequestBody};
 use crate::cli::common::failure::FAILED;
+use crate::cli::common::terminal::shown;
 use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 use tallycam_camera::media::number_json;
 
@@ -126,7 +127,7 @@ fn report_outcome(report: &Value) -> Result<(), Failure> {
 
 fn notes(report: &Value) {
     for note in list(report, "notes").iter().filter_map(Value::as_str) {
-        eprintln!("tallycam: {note}");
+        eprintln!("tallycam: {}", shown(note));
     }
 }
 

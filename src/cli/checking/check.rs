@@ -13,9 +13,9 @@ use crate::cli::checking::report;
 use crate::cli::common::atomic_file::{already_exists, write_bytes_atomically};
 use crate::cli::common::daemon::{Daemon, RequestBody};
 use crate::cli::common::failure::{CONFIGURATION, DEVICE, FAILED, IO};
-use crate::cli::common::terminal::{coloured, takes_colour};
+use crate::cli::common::terminal::{coloured, shown, takes_colour};
 use crate::cli::service::config::summary;
-use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
+use crate::cli::{ConfigArgs, Failure, print_json, print_stdout, write_stdout};
 use crate::daemon::counting::{state_directory, store_settings};
 use crate::daemon::diagnosis;
 use crate::daemon::recording::retention;
@@ -95,8 +95,10 @@ impl CheckArgs {
             print_json(&as_json(findings))?;
         } else {
             let text = as_text(&findings);
-            let is_coloured = takes_colour(&std::io::stdout());
-            print_stdout(&if is_coloured { coloured(&text) } else { text })?;
+            match takes_colour(&std::io::stdout()) {
+                true => write_stdout(coloured(&shown(&text)).as_bytes())?,
+                false => print_stdout(&text)?,
+            }
         }
         if code == 0 { Ok(()) } else { Err(Failure::AlreadyReported(code)) }
     }

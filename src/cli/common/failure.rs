@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use crate::cli::common::terminal::{coloured, takes_colour};
+use crate::cli::common::terminal::{coloured, shown, takes_colour};
 use tallycam_base::{Fault, FaultKind};
 use tallycam_camera::media::SourceError;
 use tallycam_config::Diagnostics;
@@ -141,7 +141,8 @@ impl Failure {
     pub fn report(&self) -> ExitCode {
         use io::Write as _;
         let text = self.to_text();
-        let text = if takes_colour(&io::stderr()) { coloured(&text) } else { text };
+        let text = shown(&text);
+        let text = if takes_colour(&io::stderr()) { coloured(&text) } else { text.into_owned() };
         if !text.is_empty() {
             // If standard error is closed too, only the exit code is left.
             let _ = writeln!(io::stderr(), "{text}");

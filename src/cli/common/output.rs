@@ -2,11 +2,12 @@
 
 use std::io::{self, Write as _};
 
+use super::terminal::shown;
 use crate::cli::Failure;
 
-/// Writes `text` to standard output.
+/// Writes `text` to standard output, its control characters [`shown`].
 pub(in crate::cli) fn print_stdout(text: &str) -> Result<(), Failure> {
-    write_stdout(text.as_bytes())
+    write_stdout(shown(text).as_bytes())
 }
 
 /// Writes `bytes` to standard output.

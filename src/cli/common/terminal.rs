@@ -1,8 +1,9 @@
-//! Colours and progress bars on a terminal.
+//! Colours and progress bars on a terminal, and texts that may not steer it.
 //!
 //! Colours appear only on a terminal, and not with `NO_COLOR` (no-color.org) or `TERM=dumb`. Bars appear only on
 //! standard error, and only if it is a terminal: pipes and logs get neither.
 
+use std::borrow::Cow;
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -19,6 +20,24 @@ const CYAN: &str = "\x1b[36m";
 /// For headings.
 const BOLD: &str = "\x1b[1m";
 const PLAIN: &str = "\x1b[0m";
+
+/// `text` with its control characters written as in JSON: names come from files and cameras, and may not steer the
+/// terminal or turn the line around.
+pub(in crate::cli) fn shown(text: &str) -> Cow<'_, str> {
+    let is_odd = |at: usize, letter: char| match letter {
+        '\n' | '\t' => false,
+        '\r' => !text[at + 1..].starts_with('\n'),
+        letter => letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'),
+    };
+    if !text.char_indices().any(|(at, letter)| is_odd(at, letter)) {
+        return Cow::Borrowed(text);
+    }
+    let plain = text.char_indices().map(|(at, letter)| match is_odd(at, letter) {
+        true => format!("\\u{:04x}", u32::from(letter)),
+        false => String::from(letter),
+    });
+    Cow::Owned(plain.collect())
+}
 
 /// True if text for `stream` may have colours.
 pub(in crate::cli) fn takes_colour(stream: &impl IsTerminal) -> bool {
@@ -94,7 +113,7 @@ impl Progress {
         let style = ProgressStyle::with_template(&template);
         let bar =
             bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
-        bar.set_prefix(what.to_owned());
+        bar.set_prefix(shown(what).into_owned());
         if of == Of::Unknown && !bar.is_hidden() {
             bar.enable_steady_tick(Duration::from_millis(200));
         }
@@ -143,6 +162,15 @@ mod tests {
         );
         assert!(painted.contains("1 | a = b") && painted.contains("\n  --x  Options: here\n"), "{painted}");
         assert_eq!(painted.matches(PLAIN).count(), 10);
+    }
+
+    #[test]
+    fn a_name_does_not_steer_the_terminal() {
+        assert_eq!(shown("\u{1b}]0;x\u{7}door\u{9b}2J"), "\\u001b]0;x\\u0007door\\u009b2J");
+        assert_eq!(shown("a\rb \u{202e}gpj.exe"), "a\\u000db \\u202egpj.exe");
+        for kept in ["\u{feff}id,time\r\n7,\tx\r\n", "Tür 👩\u{200d}🔬", ""] {
+            assert!(matches!(shown(kept), Cow::Borrowed(same) if same == kept));
+        }
     }
 
     #[test]

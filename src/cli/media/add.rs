@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::{MediaItem, bytes, item_of_name, require_service};
 use crate::cli::common::daemon::{Daemon, RequestBody};
+use crate::cli::common::terminal::shown;
 use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 use tallycam_base::clock::rfc3339;
 use tallycam_base::unicode::percent_encoded;
@@ -74,7 +75,7 @@ impl MediaAddArgs {
                 // The other files are still added.
                 Err(NotAdded::Refused { message, hint }) if self.files.len() > 1 => {
                     let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-                    eprintln!("tallycam: {}: {message}{hint}", path.display());
+                    eprintln!("tallycam: {}", shown(&format!("{}: {message}{hint}", path.display())));
                     refused += 1;
                 }
                 Err(not) => return Err(not.failure(path)),

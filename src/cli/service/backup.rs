@@ -13,9 +13,9 @@ use crate::cli::common::daemon::{Daemon, RequestBody, WORKS_WITHIN};
 use crate::cli::media::{OwnCopy, bytes};
 use crate::cli::{ConfigArgs, Failure, print_stdout};
 use crate::daemon::counting::state_directory;
-use crate::maintenance::backup::{ArchiveHeader, Contents, write};
+use crate::maintenance::backup::{Contents, write};
 use crate::maintenance::request_reset;
-use crate::maintenance::restore::{RestoreOptions, stage_restore, verify_archive};
+use crate::maintenance::restore::{RestoreOptions, StagedRestore, stage_restore, verify_archive};
 use crate::maintenance::start::finish;
 use tallycam_config::{Config, Resolved};
 
@@ -109,11 +109,13 @@ pub struct RestoreArgs {
 struct Restored {
     name: String,
     made: String,
+    users: Vec<String>,
+    tokens: Vec<String>,
 }
 
-impl From<ArchiveHeader> for Restored {
-    fn from(ArchiveHeader { name, made, .. }: ArchiveHeader) -> Restored {
-        Restored { name, made }
+impl From<StagedRestore> for Restored {
+    fn from(StagedRestore { head, access }: StagedRestore) -> Restored {
+        Restored { name: head.name, made: head.made, users: access.users, tokens: access.tokens }
     }
 }
 
@@ -122,7 +124,7 @@ impl RestoreArgs {
         let config = given.load()?.config;
         let file = File::open(&self.from)
             .map_err(|error| Failure::io(format!("{} could not be read: {error}", self.from.display())))?;
-        let (Restored { name, made }, when) = match Daemon::find(&config) {
+        let (Restored { name, made, users, tokens }, when) = match Daemon::find(&config) {
             Some(daemon) => {
                 let sent = RequestBody::File(&file);
                 let daemon = daemon.with_timeout(WORKS_WITHIN);
@@ -134,11 +136,16 @@ impl RestoreArgs {
             None => {
                 let state = state_directory(&config);
                 let terms = RestoreOptions { floor: config.retention.min_free, by: None };
-                let head = stage_restore(&state, BufReader::with_capacity(256 << 10, file), terms)?;
-                (head.into(), apply_if_idle(&state, "it is in force"))
+                let staged = stage_restore(&state, BufReader::with_capacity(256 << 10, file), terms)?;
+                (staged.into(), apply_if_idle(&state, "it is in force"))
             }
         };
-        print_stdout(&format!("the backup of {name:?} of {made} is valid; {when}\n"))
+        let all = |who: &[String]| if who.is_empty() { String::from("none") } else { who.join(", ") };
+        print_stdout(&format!(
+            "the backup of {name:?} of {made} is valid; {when}\nusers: {}\ntokens: {}\n",
+            all(&users),
+            all(&tokens)
+        ))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::http::request::problem::Problem;
 use crate::http::server::body::Body;
 use crate::http::site::handler::Request;
 use crate::http::site::html::html;
-use crate::maintenance::backup::ArchiveHeader;
+use crate::maintenance::restore::StagedRestore;
 use crate::ui::{self, ActivityPage, ActivityRow, BackupPage, BackupStep, UpdatePage, UpdateState};
 use tallycam_store::AuditKind;
 
@@ -43,9 +43,13 @@ pub async fn activity(request: Request) -> Result<Response<Body>, Problem> {
 
 /// `GET /backup`.
 pub async fn backup(request: Request) -> Response<Body> {
-    let restored = request.told::<ArchiveHeader>().map(|ArchiveHeader { name, made, .. }| {
-        BackupStep::Restored { name: name.clone(), made: made.clone() }
-    });
+    let restored =
+        request.told::<StagedRestore>().map(|StagedRestore { head, access }| BackupStep::Restored {
+            name: head.name.clone(),
+            made: head.made.clone(),
+            users: access.users.clone(),
+            tokens: access.tokens.clone(),
+        });
     shown(&request, restored.unwrap_or(BackupStep::Begin))
 }
 

@@ -30,6 +30,10 @@ pub enum BackupStep {
         name: String,
         /// The time of the backup.
         made: String,
+        /// The users who may sign in then, with their roles.
+        users: Vec<String>,
+        /// The tokens that are valid then, with their scopes.
+        tokens: Vec<String>,
     },
     /// Everything is being deleted.
     Reset,
@@ -49,11 +53,13 @@ pub fn backup_page(page: &BackupPage) -> String {
             format!(include_str!("backup.html"), media = media)
         }
         BackupStep::Ask => format!(include_str!("factory_reset.html"), name = name),
-        BackupStep::Restored { name, made } => restarting_page(&format!(
+        BackupStep::Restored { name, made, users, tokens } => restarting_page(&format!(
             "The backup of {} of {} is whole. The camera starts again with it; sign in with the passwords that held \
-             then.",
+             then. {} {}",
             Text(name),
-            Text(made)
+            Text(made),
+            listed("Users who may sign in", users),
+            listed("Tokens that are valid", tokens)
         )),
         BackupStep::Reset => {
             let first = if page.is_claimed_by_network {
@@ -71,6 +77,12 @@ pub fn backup_page(page: &BackupPage) -> String {
          state of this camera, and move it to another card or machine.</p></div>\n{refused}{panels}</main>\n"
     );
     PageFrame::new(&page.head, Tab::Settings, "Backup", &["page.js", "head.js"]).render(&main)
+}
+
+/// A sentence with all of `who`.
+fn listed(what: &str, who: &[String]) -> String {
+    let all = if who.is_empty() { String::from("none") } else { who.join(", ") };
+    format!("{what}: {}.", Text(&all))
 }
 
 fn restarting_page(words: &str) -> String {
@@ -110,8 +122,17 @@ mod tests {
         assert!(
             backup_page(&BackupPage { is_claimed_by_network: true, ..reset }).contains("the first browser")
         );
-        let step = BackupStep::Restored { name: String::from("<i>"), made: String::from("2026") };
+        let step = BackupStep::Restored {
+            name: String::from("<i>"),
+            made: String::from("2026"),
+            users: vec![String::from("admin (admin)"), String::from("ann (viewer)")],
+            tokens: Vec::new(),
+        };
         let restored = backup_page(&BackupPage { step, ..page });
+        assert!(
+            restored.contains("sign in: admin (admin), ann (viewer). Tokens that are valid: none."),
+            "{restored}"
+        );
         assert!(
             restored.contains("starts again") && !restored.contains("<i>") && !restored.contains("<b>door")
         );

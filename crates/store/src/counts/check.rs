@@ -2,15 +2,50 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
-use super::BucketSize;
-use super::rows::{CountsRowError, direction_of, parse_scene, unsigned};
+use super::geometry::{lines, zones};
+use super::rows::{
+    CountsRowError, SELECT_CROSSINGS, crossing, direction_of, parse_anchor, parse_line_ids, parse_scene,
+    unsigned,
+};
 use super::sums::calendar::Calendar;
 use super::sums::rollups::{RollupTable, for_each_crossing};
+use super::{BucketSize, audit};
 
 /// Maximum number of faults of one kind in the report; further ones are only counted.
 const MOST_TOLD: usize = 10;
+
+/// Reads every row that this program reads.
+///
+/// # Errors
+/// A row that cannot be read.
+pub(crate) fn read_every_row(connection: &Connection) -> Result<(), CountsRowError> {
+    lines::load_all(connection)?;
+    zones::load_all(connection)?;
+    audit::rows(connection, None, i64::MAX as usize)?;
+    let each = |query: &str, read: &dyn Fn(&Row<'_>) -> Result<(), CountsRowError>| {
+        let mut statement = connection.prepare(query)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            read(row)?;
+        }
+        Ok::<_, CountsRowError>(())
+    };
+    let in_all = |column: &str, tables: &[&str]| {
+        let each =
+            tables.iter().map(|table| format!("SELECT {column} FROM {table} WHERE {column} IS NOT NULL"));
+        each.collect::<Vec<_>>().join(" UNION ")
+    };
+    each(SELECT_CROSSINGS, &|row| crossing(row).map(drop))?;
+    each("SELECT lines FROM recounts", &|row| parse_line_ids(row.get_ref(0)?.as_str()?).map(drop))?;
+    each("SELECT anchor FROM line_changes", &|row| parse_anchor(row.get_ref(0)?.as_str()?).map(drop))?;
+    let sums = ["crossings", "superseded", "hourly", "daily"];
+    each(&in_all("direction", &sums), &|row| direction_of(row.get_ref(0)?.as_str()?).map(drop))?;
+    let others = ["lines", "zones", "spans", "resets", "recounts", "recount_spans", "occupancy"];
+    let scenes = in_all("scene", &[&sums[..], &others].concat());
+    each(&scenes, &|row| parse_scene(row.get_ref(0)?.as_str()?).map(drop))
+}
 
 /// A sentence for every fault; empty for a sound file.
 pub(super) fn find_faults(

@@ -28,7 +28,7 @@
 //! - A damaged or foreign file, or one of a newer tallycam, is refused and left unchanged.
 
 mod audit;
-mod check;
+pub(crate) mod check;
 mod coverage;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;

@@ -29,7 +29,7 @@ mod maintenance;
 mod names;
 mod reader;
 mod retention;
-mod rows;
+pub(crate) mod rows;
 pub(crate) mod schema;
 mod storage;
 #[cfg(test)]

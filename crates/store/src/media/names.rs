@@ -29,6 +29,20 @@ pub(super) fn check_name(name: &str) -> Result<(), MediaError> {
     Err(MediaError::Wrong(String::from(wrong)))
 }
 
+/// A stored name, which is never a path or an escape of a terminal: a name that [`check_name`] refuses, in a file of
+/// another program, has underscores instead.
+pub(super) fn cleaned(name: String) -> String {
+    if check_name(&name).is_ok() {
+        return name;
+    }
+    let is_odd = |letter: char| letter == '/' || is_unseen_control(letter) || is_blank(letter);
+    let plain = name.chars().take(LONGEST_NAME).map(|letter| if is_odd(letter) { '_' } else { letter });
+    match plain.collect::<String>() {
+        plain if ["", ".", ".."].contains(&plain.as_str()) => String::from("_"),
+        plain => plain,
+    }
+}
+
 /// Checks the date of an item. Any words are valid, because the old program's index has such dates; see
 /// [`check_day`].
 pub(super) fn check_date(date: &str) -> Result<(), MediaError> {
@@ -275,6 +289,21 @@ mod tests {
             assert!(check_name(name).is_err(), "{name:?}");
         }
         assert!(check_name(&"😀".repeat(200)).is_ok());
+    }
+
+    #[test]
+    fn a_stored_name_is_never_a_path_or_an_escape() {
+        for (stored, shown) in [
+            ("../../etc/cron.d/x", ".._.._etc_cron.d_x"),
+            ("\u{1b}[2Jdoor.jpg", "_[2Jdoor.jpg"),
+            ("..", "_"),
+            ("", "_"),
+            ("door 1.jpg", "door 1.jpg"),
+        ] {
+            assert_eq!(cleaned(String::from(stored)), shown);
+            assert!(check_name(shown).is_ok(), "{shown:?}");
+        }
+        assert!(check_name(&cleaned("x/".repeat(300))).is_ok());
     }
 
     #[test]

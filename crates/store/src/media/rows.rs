@@ -4,7 +4,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::schema::{OPEN, chunk_id, chunk_number};
-use super::{ChunkRow, Ended, Item, MediaKind, MediaOrigin};
+use super::{ChunkRow, Ended, Item, MediaKind, MediaOrigin, frames, names};
 
 /// A row cannot be read: SQLite's error, or an unknown word.
 pub(super) type MediaRowError = rusqlite::Error;
@@ -29,7 +29,7 @@ pub(super) fn read_item(row: &Row<'_>) -> Result<Item, MediaRowError> {
     let origin = row.get_ref(15)?.as_str()?;
     Ok(Item {
         id: unsigned(row, 0)?,
-        name: row.get(1)?,
+        name: names::cleaned(row.get(1)?),
         kind: MediaKind::parse(kind).ok_or_else(|| unreadable_row("kind", kind))?,
         date: row.get(3)?,
         at_us: unsigned(row, 4)?,
@@ -49,6 +49,32 @@ pub(super) fn read_item(row: &Row<'_>) -> Result<Item, MediaRowError> {
         is_open: row.get::<_, i64>(18)? == OPEN,
         version: unsigned(row, 19)?,
     })
+}
+
+/// Reads every row that this program reads.
+///
+/// # Errors
+/// A row that cannot be read, or an item without a proper name.
+pub(crate) fn read_every_row(connection: &Connection) -> Result<(), MediaRowError> {
+    let mut items = connection.prepare(SELECT_ITEMS)?;
+    let mut rows = items.query(())?;
+    while let Some(row) = rows.next()? {
+        let name: String = row.get(1)?;
+        names::check_name(&name).map_err(|_| unreadable_row("name", &name))?;
+        read_item(row)?;
+    }
+    let mut chunks = connection.prepare(&format!("{SELECT_CHUNKS} ORDER BY id"))?;
+    let mut rows = chunks.query(())?;
+    while let Some(row) = rows.next()? {
+        chunk(row)?;
+    }
+    let mut indices = connection.prepare("SELECT from_us, frames_index FROM chunks ORDER BY id")?;
+    let mut rows = indices.query(())?;
+    while let Some(row) = rows.next()? {
+        let index = frames::decode(row.get_ref(1)?.as_blob()?, unsigned(row, 0)?);
+        index.ok_or_else(|| unreadable_row("index of pictures", ""))?;
+    }
+    Ok(())
 }
 
 /// The item with this number, with the sums of its chunks if it is being recorded.

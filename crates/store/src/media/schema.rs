@@ -102,7 +102,7 @@ const WRITER_PATIENCE: Duration = Duration::from_secs(2);
 const READER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Opens `file` for its only writer. Creates or migrates it if necessary.
-pub(super) fn open_to_write(file: &Path) -> Result<Connection, MediaError> {
+pub(crate) fn open_to_write(file: &Path) -> Result<Connection, MediaError> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = vfs::open(file, flags).map_err(|e| media_error(file, &e))?;

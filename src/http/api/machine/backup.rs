@@ -12,6 +12,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
+use crate::access::RestoredAccess;
 use crate::http::api::media::download;
 use crate::http::api::media::download::{PIECE, WAITING, put};
 use crate::http::auth::audit::{AuditNote, change, noted};
@@ -26,7 +27,7 @@ use crate::http::server::body::{Body, BrokenBody};
 use crate::http::site::Site;
 use crate::http::site::handler::{Request, Told, read_upload};
 use crate::maintenance::backup::{ArchiveHeader, MediaCopy, write};
-use crate::maintenance::restore::{RestoreOptions, stage_restore};
+use crate::maintenance::restore::{RestoreOptions, StagedRestore, stage_restore};
 use crate::maintenance::{Maintenance, cut, request_reset, unfit};
 use tallycam_base::{Fault, Stop};
 use tallycam_camera::media::zip::stem;
@@ -41,12 +42,17 @@ pub struct RestoredReport {
     made: String,
     version: String,
     media: bool,
+    /// The users who may sign in then, with their roles.
+    users: Vec<String>,
+    /// The tokens that are valid then, with their scopes.
+    tokens: Vec<String>,
 }
 
-impl From<ArchiveHeader> for RestoredReport {
-    fn from(head: ArchiveHeader) -> RestoredReport {
+impl From<StagedRestore> for RestoredReport {
+    fn from(StagedRestore { head, access }: StagedRestore) -> RestoredReport {
         let ArchiveHeader { name, made, version, media, .. } = head;
-        RestoredReport { name, made, version, media }
+        let RestoredAccess { users, tokens } = access;
+        RestoredReport { name, made, version, media, users, tokens }
     }
 }
 
@@ -124,16 +130,16 @@ impl Write for Out {
 
 /// `POST /api/v1/restore`: the archive is the body, or the file of a form.
 pub async fn restore(mut request: Request) -> Result<Response<Body>, Problem> {
-    let head = take(&mut request).await?;
-    let (note, told) = (AuditNote::Did(head.restored()), Told(Arc::new(head.clone())));
-    let mut response = no_store(reply::json(wire::json(&RestoredReport::from(head))));
+    let staged = take(&mut request).await?;
+    let (note, told) = (AuditNote::Did(staged.head.restored()), Told(Arc::new(staged.clone())));
+    let mut response = no_store(reply::json(wire::json(&RestoredReport::from(staged))));
     *response.status_mut() = StatusCode::ACCEPTED;
     response.extensions_mut().insert(told);
     Ok(noted(response, note))
 }
 
 /// Places the archive of a body beside the state, and restarts the service.
-async fn take(request: &mut Request) -> Result<ArchiveHeader, Problem> {
+async fn take(request: &mut Request) -> Result<StagedRestore, Problem> {
     let maintenance = maintenance(&request.site)?.clone();
     let boundary = request.form_boundary();
     let upload = request.take_upload()?;
@@ -149,14 +155,14 @@ async fn take(request: &mut Request) -> Result<ArchiveHeader, Problem> {
             stage_restore(&state, form.body(), terms)
         }
     });
-    let head = read.await?;
+    let staged = read.await?;
     log::warn!(
         "{} {}: the state is replaced by the next start, which comes now",
         request.link.peer(),
-        head.restored()
+        staged.head.restored()
     );
     maintenance.request_restart();
-    Ok(head)
+    Ok(staged)
 }
 
 /// Advances to the first file of a form.
