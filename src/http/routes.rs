@@ -755,7 +755,7 @@ pub static ROUTES: &[Route] = &[
             tokens; with `media` also snapshots and recordings.",
         [key("media", FLAG, "`1`: with snapshots and recordings.")], [(200,
         "The archive. It ends with `SHA256SUMS`; a truncated one has none.",
-        Content::OneOf(&["application/x-tar"])), WRONG_QUERY, API_WITHHELD, NO_STORE]),
+        Content::OneOf(&["application/x-tar"])), WRONG_QUERY, API_WITHHELD, NO_ROOM, NO_STORE]),
     route!(Admin POST "/api/v1/restore" backup::restore => "restored a backup", Api,
         "Restores a backup. The whole file is checked; then the server restarts with it.", [], Wanted::File,
         [(202, "The backup is valid, and the server restarts.", Content::Json("Restored")), BROKE_OFF,

@@ -101,11 +101,37 @@ struct Pack<W: Write> {
     seconds: u64,
 }
 
-/// Writes an archive to `out`.
+impl Contents {
+    /// A copy of `counts.db` for [`write`]; `None` without one. Its name is already removed, so the file goes when it
+    /// is closed.
+    ///
+    /// # Errors
+    /// There is no room for it, or `counts.db` cannot be read.
+    pub fn copy_counts(&self) -> Result<Option<File>, Fault> {
+        let name = format!("counts.{}-{}{}", std::process::id(), clock::monotonic_us(), names::COPY);
+        let copy = self.state.join(name);
+        let copied = copy_counts(&self.state, &copy, self.pictures)
+            .map_err(Fault::from)
+            .map_err(|fault| Fault { what: format!("the counts could not be copied: {fault}"), ..fault });
+        if !copied? {
+            return Ok(None);
+        }
+        let opened = File::open(&copy).map_err(file_error(&copy));
+        let _ = fs::remove_file(&copy);
+        opened.map(Some)
+    }
+}
+
+/// Writes an archive to `out`, with the copy of `counts.db` that [`Contents::copy_counts`] made.
 ///
 /// # Errors
 /// A file cannot be read, or `out` fails. The written part is not a valid backup then.
-pub fn write(contents: &Contents, media: Option<&mut MediaCopy>, out: impl Write) -> Result<(), Fault> {
+pub fn write(
+    contents: &Contents,
+    counts: Option<File>,
+    media: Option<&mut MediaCopy>,
+    out: impl Write,
+) -> Result<(), Fault> {
     let state = contents.state.as_path();
     let now_us = clock::wall_us();
     let mut pack = Pack { tar: tar::Builder::new(out), sums: String::new(), seconds: now_us / 1_000_000 };
@@ -128,7 +154,7 @@ pub fn write(contents: &Contents, media: Option<&mut MediaCopy>, out: impl Write
     if let Some(users) = users {
         pack.bytes(names::ACCESS, &users)?;
     }
-    if let Some(mut counts) = counts(state, contents.pictures)? {
+    if let Some(mut counts) = counts {
         let len = counts.metadata().map_err(file_error(state))?.len();
         pack.append_file(names::COUNTS, len, &mut counts)?;
     }
@@ -192,18 +218,6 @@ fn read(file: &Path) -> Result<Option<Vec<u8>>, Fault> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         read => read.map(Some).map_err(file_error(file)),
     }
-}
-
-/// A copy of `counts.db`. Its name is already removed, so the file goes when it is closed.
-fn counts(state: &Path, pictures: bool) -> Result<Option<File>, Fault> {
-    let copy = state.join(format!("counts.{}-{}{}", std::process::id(), clock::monotonic_us(), names::COPY));
-    let copied = copy_counts(state, &copy, pictures);
-    if !copied.map_err(|error| system_error("the counts could not be copied", &error))? {
-        return Ok(None);
-    }
-    let opened = File::open(&copy).map_err(file_error(&copy));
-    let _ = fs::remove_file(&copy);
-    opened.map(Some)
 }
 
 /// Names and paths of the added models, sorted by name.

@@ -45,6 +45,11 @@ mod names {
     /// The folder of added models.
     pub const MODELS: &str = "models";
 
+    /// The folder of an upload that root installs.
+    pub const UPDATE: &str = "update";
+    /// New settings until they are complete.
+    pub const NEW_SETTINGS: &str = "settings.toml.new";
+
     /// The folder into which a backup is unpacked.
     pub const NEW: &str = "restore.new";
     /// A checked backup that waits for the next start.

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::restore::{PLAN, plan};
+use super::update::is_pending;
 use super::{PROVISIONED, file_error, lock, names, power_cut_point, remove, rename, sync_folder};
 use tallycam_base::private::{self, Lock};
 use tallycam_base::{Fault, FaultKind};
@@ -76,10 +77,24 @@ fn acquire_lock(state: &Path, name: &str) -> Result<Lock, Fault> {
     })
 }
 
-/// Remnants of interrupted work.
+/// Remnants of interrupted work, here and in the folders of models and of uploads.
 fn leftovers(state: &Path) -> Vec<PathBuf> {
-    let of_no_use = |name: &str| [names::NEW, names::OLD].contains(&name) || name.ends_with(names::COPY);
-    entries(state).into_iter().filter(|(name, _)| of_no_use(name)).map(|(_, path)| path).collect()
+    let is_folder_or_copy = |name: &str| {
+        let is_copy =
+            BESIDE.iter().any(|ending| name.strip_suffix(ending).is_some_and(|it| it.ends_with(names::COPY)));
+        [names::NEW, names::OLD, names::NEW_SETTINGS].contains(&name) || is_copy
+    };
+    // `NAME.PROCESS.part`, of a process that has ended.
+    let is_part = |name: &str| {
+        let process =
+            name.strip_suffix(".part").and_then(|name| name.rsplit_once('.')).map(|(_, number)| number);
+        process
+            .is_some_and(|number| number.parse::<u32>().is_ok() && !Path::new("/proc").join(number).exists())
+    };
+    let upload = if is_pending(state) { Vec::new() } else { entries(&state.join(names::UPDATE)) };
+    let models = entries(&state.join(names::MODELS)).into_iter().filter(|(name, _)| is_part(name));
+    let own = entries(state).into_iter().filter(|(name, _)| is_folder_or_copy(name) || is_part(name));
+    own.chain(models).chain(upload).map(|(_, path)| path).collect()
 }
 
 fn remove_leftovers(state: &Path) {
@@ -152,7 +167,7 @@ fn move_into_place(ready: &Path, state: &Path, from: &str, to: &str) -> Result<(
 
 fn reset(state: &Path) -> Result<(), Fault> {
     let all =
-        [names::READY, names::MODELS, names::OTHER_CONFIG, "update", "import", "https.pem", "https.key"];
+        [names::READY, names::MODELS, names::OTHER_CONFIG, names::UPDATE, "import", "https.pem", "https.key"];
     for name in all.into_iter().chain([PROVISIONED]) {
         remove(&state.join(name))?;
     }

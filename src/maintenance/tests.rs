@@ -66,7 +66,7 @@ fn archive(state: &Path) -> Vec<u8> {
     let contents =
         Contents { state: state.to_owned(), name: String::from("door"), config: None, pictures: true };
     let mut out = Vec::new();
-    write(&contents, None, &mut out).unwrap();
+    write(&contents, contents.copy_counts().unwrap(), None, &mut out).unwrap();
     out
 }
 
@@ -239,6 +239,37 @@ fn a_reset_leaves_nothing_despite_power_cuts() {
     request_reset(one.path()).unwrap();
     lay(one.path(), &archive(state("two").path())[..]).unwrap();
     assert!(matches!(finish(one.path()).unwrap(), Finished::Restored { .. }));
+}
+
+#[test]
+fn what_a_kill_left_behind_goes_at_the_next_start() {
+    let one = state("one");
+    let ended = u32::MAX;
+    let here = std::process::id();
+    fs::create_dir(one.path().join("update")).unwrap();
+    let left = [
+        format!("access.json.{ended}.part"),
+        format!("models/street.onnx.{ended}.part"),
+        String::from("counts.7-7.backup.tmp"),
+        String::from("counts.7-7.backup.tmp-journal"),
+        String::from("settings.toml.new"),
+        String::from("update/tallycam.deb"),
+    ];
+    let kept = [format!("https.pem.{here}.part"), String::from("notes.part")];
+    for name in left.iter().chain(&kept) {
+        fs::write(one.path().join(name), name).unwrap();
+    }
+    let before = seen(one.path());
+    assert_eq!(finish(one.path()).unwrap(), Finished::Nothing);
+    assert_eq!(seen(one.path()), before);
+    let is_there = |name: &String| one.path().join(name).exists();
+    assert!(!left.iter().any(is_there) && kept.iter().all(is_there), "{left:?} {kept:?}");
+    // A package that waits for root stays.
+    for name in ["update/tallycam.deb", "update/pending"] {
+        fs::write(one.path().join(name), name).unwrap();
+    }
+    finish(one.path()).unwrap();
+    assert!(one.path().join("update/tallycam.deb").exists());
 }
 
 #[test]

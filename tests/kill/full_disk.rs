@@ -126,6 +126,8 @@ fn a_disk_that_fills_up_stops_no_stream_and_no_counting() {
     }
     let refused = send_json(daemon.address, "POST", "/api/v1/snapshots", &json!({}));
     assert_eq!(refused.status, 507, "{}", refused.text());
+    let backup = get(daemon.address, "/api/v1/backup");
+    assert_eq!(backup.status, 507, "{}", backup.text());
     let mut viewer = Client::new(TcpStream::connect(daemon.address).unwrap());
     viewer.watch("/stream");
     for _ in 0..30 {

@@ -948,6 +948,33 @@ fn only_the_operator_can_set_a_program_to_run() {
     assert!(!ran.exists());
 }
 
+/// Otherwise a user of the page could open any file, and learn from the answer which ones exist.
+#[test]
+fn only_devices_are_named_on_the_page() {
+    let place = Place::new();
+    let mut daemon = place.start();
+    let answer = |key: &str, path: &str| {
+        let answer = patch(&daemon, &json!({key: path}));
+        (answer.status, answer.json()["detail"].clone())
+    };
+    for key in ["source.path", "source.device", "lights.device", "lights.chip"] {
+        let there = answer(key, "/etc/passwd");
+        assert_eq!(there.0, 422, "{key}: {there:?}");
+        for other in ["/not/there", "/dev/../etc/passwd", "not/there"] {
+            assert_eq!(answer(key, other), there, "{key} {other}");
+        }
+    }
+    for (key, path) in [("source.device", "/dev/v4l/by-id/door"), ("lights.device", "/dev/spidev6.3")] {
+        assert_eq!(patch(&daemon, &json!({key: path})).status, 200, "{key}");
+    }
+    let toml = "[lights]\nchip = \"/etc/passwd\"\n";
+    assert_eq!(send(&daemon, "PUT", "/api/v1/settings.toml", "", toml).status, 422);
+    daemon.kill();
+    fs::write(place.file(), toml).unwrap();
+    let complaint = all(&place.start())["complaint"].clone();
+    assert!(complaint.as_str().unwrap().contains("`lights.chip` must be a device below /dev"), "{complaint}");
+}
+
 /// The key switches the machine off without the password, so a user who may change the camera must not be able to set
 /// it.
 #[test]
@@ -1064,16 +1091,14 @@ fn a_setting_that_needs_a_restart_says_so() {
 #[test]
 fn a_new_source_applies_without_a_restart_or_the_former_one_stays() {
     let place = Place::new();
+    let pictures = place.folder.path().join("pictures");
+    fs::create_dir(&pictures).unwrap();
+    fs::write(place.config(), format!("[source]\npath = {:?}\n", pictures.to_str().unwrap())).unwrap();
     let daemon = place.start();
     let snapshot = || client::get(daemon.address, "/snapshot.jpg");
     assert_eq!(snapshot().status, 200);
-    let pictures = place.folder.path().join("pictures");
-    fs::create_dir(&pictures).unwrap();
-    for n in 0..3 {
-        fs::write(pictures.join(format!("{n}.jpg")), snapshot().body).unwrap();
-    }
     // A source without frames is refused.
-    let refused = patch(&daemon, &json!({"source.kind": "files", "source.path": "/not/there"}));
+    let refused = patch(&daemon, &json!({"source.kind": "files"}));
     assert_eq!(refused.status, 409, "{}", refused.text());
     assert!(refused.json()["detail"].as_str().unwrap().contains("everything is as it was"));
     assert_eq!((value(&daemon, "source.kind"), snapshot().status), (json!("sim"), 200));
@@ -1084,7 +1109,10 @@ fn a_new_source_applies_without_a_restart_or_the_former_one_stays() {
     assert!(refused.text().contains("/*** is this tallycam itself"), "{}", refused.text());
     assert_eq!((value(&daemon, "source.kind"), snapshot().status), (json!("sim"), 200));
     // A source with frames is accepted.
-    let taken = patch(&daemon, &json!({"source.kind": "files", "source.path": pictures.to_str().unwrap()}));
+    for n in 0..3 {
+        fs::write(pictures.join(format!("{n}.jpg")), snapshot().body).unwrap();
+    }
+    let taken = patch(&daemon, &json!({"source.kind": "files"}));
     assert_eq!(taken.status, 200, "{}", taken.text());
     assert_eq!(snapshot().status, 200);
     assert!(daemon.state()["source"].to_string().contains("pictures"), "{}", daemon.state()["source"]);

@@ -12,7 +12,7 @@ use toml::de::{DeString, DeTable, DeValue};
 use super::Config;
 use super::diagnostic::Diagnostics;
 use super::keys::{self, BY_CAMERA, CONTROLS, Key, SECTIONS};
-use super::kind::{self, quoted};
+use super::kind::{self, Wrong, quoted};
 use super::redact::{may_be_secret, may_hold_secret};
 use tallycam_base::redact::{STARS, redact_url};
 use tallycam_camera::media::number_json;
@@ -232,7 +232,11 @@ impl Saved {
             (_, None) => None,
             (KeyTarget::Key(key), Some(text)) => {
                 let mut scratch = Config::default();
-                Some(key.kind.apply_text(text, &mut scratch).map(|shown| match kind::parse_given(text) {
+                let shown = key.kind.apply_text(text, &mut scratch);
+                let shown = shown.and_then(|shown| {
+                    key.check_page_path(shown).map_err(|complaint| Wrong::new(complaint, 0..text.len()))
+                });
+                Some(shown.map(|shown| match kind::parse_given(text) {
                     Ok(value) => value_to_save(key, value.get_ref(), shown),
                     Err(_) => value_to_save(key, &DeValue::String(text.into()), shown),
                 }))

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::StoreError;
 use super::counts::check::read_every_row as read_every_count;
@@ -12,7 +12,7 @@ use super::counts::schema as counts;
 use super::media::rows::read_every_row as read_every_item;
 use super::media::schema as media;
 use super::sqlite::{SchemaShape, UnusableFile};
-use tallycam_base::Fault;
+use tallycam_base::{Fault, FaultKind};
 
 /// Copies `counts.db` in `directory` to `to`, without unused pages. A daemon may write meanwhile. `false` without
 /// such a file.
@@ -35,7 +35,13 @@ pub fn copy_counts(directory: &Path, to: &Path, pictures: bool) -> Result<bool, 
 }
 
 fn copy(file: &Path, to: &Path, pictures: bool) -> Result<(), StoreError> {
-    let failed = |error: rusqlite::Error| counts::store_error(file, &error);
+    let failed = |error: rusqlite::Error| match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => StoreError::File(
+            Fault::new(FaultKind::Full, format!("{}: there is no room for a copy", file.display()))
+                .hint("delete recordings, or make room on the disk"),
+        ),
+        _ => counts::store_error(file, &error),
+    };
     let unfit = || StoreError::file(to, "the name of the directory is no UTF-8", None);
     let target = to.to_str().ok_or_else(unfit)?;
     counts::open_to_read(file)?.execute("VACUUM INTO ?1", [target]).map_err(failed)?;

@@ -82,7 +82,7 @@ impl BackupArgs {
         };
         let mut own = if self.media { OwnCopy::open(config)? } else { None };
         let mut out = io::BufWriter::with_capacity(256 << 10, part);
-        write(&contents, own.as_mut().map(|own| &mut own.copy), &mut out)?;
+        write(&contents, contents.copy_counts()?, own.as_mut().map(|own| &mut own.copy), &mut out)?;
         out.flush().map_err(|error| write_failure(&self.to, &error))
     }
 }

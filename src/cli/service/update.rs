@@ -10,7 +10,7 @@ use crate::cli::common::daemon::{Daemon, RequestBody};
 use crate::cli::{ConfigArgs, Failure, print_stdout};
 use crate::daemon::counting::state_directory;
 use crate::maintenance::update::{
-    Debian, PROGRAM, UpdateRequest, finish_interrupted, install, is_card_image, take_once,
+    Debian, PROGRAM, UpdateRequest, finish_interrupted, install, is_card_image, take_once, take_verified,
 };
 use tallycam_base::{Fault, child};
 use tallycam_config::Config;
@@ -19,7 +19,7 @@ use tallycam_config::Config;
 ///
 /// On a card the package is checked (signature FILE.minisig, architecture, version), unpacked beside the running
 /// version, and started. If it is not ready within a minute, the former version starts again. Elsewhere apt installs
-/// it.
+/// it, after a check of the signature if [update] key is set.
 #[derive(Debug, Args)]
 pub struct UpdateArgs {
     /// The package, tallycam_VERSION_ARCHITECTURE.deb
@@ -42,34 +42,44 @@ impl UpdateArgs {
             return Err(Failure::failed("installing another version needs root")
                 .hint("sudo tallycam update FILE, or the page Update"));
         }
+        // Settings of the page have no say in what may run here.
+        let config = given.read().resolve(None)?.config;
         if !is_card_image() {
             return match &self.package {
-                Some(package) => self.by_apt(package),
+                Some(package) => self.by_apt(package, config.update.key.as_deref()),
                 None => Ok(()),
             };
         }
-        // Settings of the page have no say in what may run here.
-        let config = given.read().resolve(None)?.config;
         let machine = Debian::new(|| running_version(&config));
         let program = Path::new(PROGRAM);
         if self.pending {
             return pending(&config, &machine, program);
         }
         let Some(package) = &self.package else { return Ok(()) };
-        let mut signature = package.clone().into_os_string();
-        signature.push(".minisig");
-        let options = UpdateRequest {
-            deb: package,
-            signature: Path::new(&signature),
-            key: config.update.key.as_deref(),
-            unsigned: self.unsigned,
-            older: self.older,
-        };
+        let signature = signature_beside(package);
+        let options = self.request(package, &signature, config.update.key.as_deref());
         let version = install(&machine, program, options).map_err(install_failure)?;
         print_stdout(&format!("version {version} is in force\n"))
     }
 
-    fn by_apt(&self, package: &Path) -> Result<(), Failure> {
+    fn request<'a>(&self, deb: &'a Path, signature: &'a Path, key: Option<&'a str>) -> UpdateRequest<'a> {
+        UpdateRequest { deb, signature, key, unsigned: self.unsigned, older: self.older }
+    }
+
+    fn by_apt(&self, package: &Path, key: Option<&str>) -> Result<(), Failure> {
+        if key.is_none() || self.unsigned {
+            return self.install_by_apt(package);
+        }
+        let signature = signature_beside(package);
+        let incoming = PathBuf::from(format!("/run/tallycam-update.{}", std::process::id()));
+        let taken = take_verified(&self.request(package, &signature, key), &incoming);
+        let done = taken.map_err(install_failure).and_then(|package| self.install_by_apt(&package));
+        // In memory; gone with the next boot at the latest.
+        let _ = std::fs::remove_dir_all(&incoming);
+        done
+    }
+
+    fn install_by_apt(&self, package: &Path) -> Result<(), Failure> {
         // apt takes a name without a slash for the name of a package.
         let package =
             package.canonicalize().map_err(|error| Failure::io(format!("{}: {error}", package.display())))?;
@@ -81,6 +91,13 @@ impl UpdateArgs {
         })?;
         if status.success() { Ok(()) } else { Err(Failure::AlreadyReported(1)) }
     }
+}
+
+/// `FILE.minisig`.
+fn signature_beside(package: &Path) -> PathBuf {
+    let mut signature = package.as_os_str().to_owned();
+    signature.push(".minisig");
+    PathBuf::from(signature)
 }
 
 fn install_failure(fault: Fault) -> Failure {

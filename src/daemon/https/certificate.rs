@@ -7,6 +7,9 @@ use std::net::IpAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use ring::error::Unspecified;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
@@ -32,11 +35,19 @@ const SET: u8 = 0x31;
 const DNS_NAME: u8 = 0x82;
 const IP_ADDRESS: u8 = 0x87;
 
-/// Years of validity.
-const YEARS: u64 = 10;
+const DAY_S: u64 = 86_400;
 
-/// The last year that `UTCTime` can express.
-const LAST_YEAR: u64 = 2049;
+/// Seconds of validity: browsers refuse certificates that are valid for longer than 398 days.
+const VALID_S: u64 = 397 * DAY_S;
+
+/// Another certificate is made this long before the end.
+const RENEWED_BEFORE_S: u64 = 30 * DAY_S;
+
+/// 1 January 2026, and a time in 2048: `UTCTime` ends with 2049. A clock that was never set says 1970.
+const TIMES_S: std::ops::RangeInclusive<u64> = 1_767_225_600..=2_461_449_600;
+
+/// The form of `UTCTime` (RFC 5280 §4.1.2.5.1).
+const UTC_FORM: &str = "%y%m%d%H%M%SZ";
 
 /// A certificate and its key, as PEM.
 pub struct SelfSigned {
@@ -46,9 +57,7 @@ pub struct SelfSigned {
 }
 
 /// Generates a certificate for the machine `host` with these names and addresses, at the time `now_s` in seconds
-/// since 1970.
-///
-/// Validity starts in 2020: a clock that is wrong now may be set later.
+/// since 1970. It is valid from the day before.
 ///
 /// # Errors
 /// The operating system provides no random numbers.
@@ -66,10 +75,8 @@ pub fn generate(
     random.fill(&mut serial)?;
     // DER wants a positive number without a leading zero byte.
     serial[0] = serial[0] & 0x7f | 0x40;
-    // A clock that was never set says 1970.
-    let until = ((1970 + now_s / 31_556_952).max(2026) + YEARS).min(LAST_YEAR) % 100;
-    let validity =
-        [value(UTC_TIME, b"200101000000Z"), value(UTC_TIME, format!("{until:02}0101000000Z").as_bytes())];
+    let from_s = now_s.clamp(*TIMES_S.start(), *TIMES_S.end()) - DAY_S;
+    let validity = [from_s, from_s + VALID_S].map(|time_s| value(UTC_TIME, utc_time(time_s).as_bytes()));
     let common_name: String = format!("tallycam {host}").chars().take(64).collect();
     let attribute = value(SEQUENCE, &[COMMON_NAME, &value(UTF8, common_name.as_bytes())].concat());
     let name = value(SEQUENCE, &value(SET, &attribute));
@@ -105,6 +112,27 @@ pub fn generate(
     let signature = pair.sign(&random, &body)?;
     let certificate = value(SEQUENCE, &[body, algorithm, bits(signature.as_ref())].concat());
     Ok(SelfSigned { certificate: pem("CERTIFICATE", &certificate), key: pem("PRIVATE KEY", pkcs8.as_ref()) })
+}
+
+/// A time in seconds since 1970 as `UTCTime`.
+fn utc_time(time_s: u64) -> String {
+    let time = Timestamp::from_second(i64::try_from(time_s).unwrap_or(0)).unwrap_or_default();
+    time.strftime(UTC_FORM).to_string()
+}
+
+/// True if the certificate `der`, which [`generate`] made, is to be replaced at `now_s`: it ends soon, has not begun,
+/// or is valid for too long.
+pub fn is_due(der: &[u8], now_s: u64) -> bool {
+    // Both times stand in a sequence of 30 bytes, each with its tag and its length of 13.
+    let is_validity =
+        |part: &[u8]| part.starts_with(&[SEQUENCE, 30, UTC_TIME, 13]) && part[17..19] == [UTC_TIME, 13];
+    let Some(validity) = der.windows(32).find(|part| is_validity(part)) else { return true };
+    let [from, until] = [&validity[4..17], &validity[19..32]].map(|text| {
+        let time = DateTime::strptime(UTC_FORM, std::str::from_utf8(text).unwrap_or_default()).ok()?;
+        u64::try_from(time.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second()).ok()
+    });
+    let (Some(from_s), Some(until_s)) = (from, until) else { return true };
+    now_s < from_s || now_s + RENEWED_BEFORE_S > until_s || until_s - from_s > VALID_S
 }
 
 /// A value in DER (X.690): tag, length, content.
@@ -155,6 +183,25 @@ mod tests {
             let identity = TlsIdentity::from_pem(made.certificate.as_bytes(), made.key.as_bytes()).unwrap();
             assert_eq!(identity.fingerprint().len(), 95, "{}", identity.fingerprint());
         }
+    }
+
+    #[test]
+    fn it_is_valid_for_397_days_and_renewed_a_month_before() {
+        let now_s = 1_795_000_000;
+        let made = generate("door", &[], &[], now_s).unwrap();
+        let lines: String = made.certificate.lines().filter(|line| !line.starts_with('-')).collect();
+        let der = STANDARD.decode(lines).unwrap();
+        let is_due = |days: i64| is_due(&der, now_s.saturating_add_signed(days * 86_400));
+        assert!(!is_due(0) && !is_due(365) && is_due(367) && is_due(1000));
+        assert!(is_due(-2), "it has not begun");
+        let text = |time_s| utc_time(time_s).into_bytes();
+        let has = |what: &[u8]| der.windows(what.len()).any(|part| part == what);
+        assert!(has(&text(now_s - 86_400)) && has(&text(now_s + 396 * 86_400)));
+        let at = der.windows(13).position(|part| part == text(now_s + 396 * 86_400)).unwrap();
+        let mut longer = der.clone();
+        longer[at..at + 13].copy_from_slice(b"360101000000Z");
+        assert!(super::is_due(&longer, now_s), "ten years, as an earlier version made it");
+        assert!(super::is_due(b"no certificate", now_s));
     }
 
     #[test]

@@ -95,12 +95,15 @@ impl Pair {
     }
 }
 
-/// The self-signed certificate. A missing or unusable one is made again, also for the names that the operator gives
-/// the machine.
+/// The self-signed certificate. A missing or unusable one, or one that ends soon, is made again, also for the names
+/// that the operator gives the machine.
 fn own_identity(directory: &Path, more: &[String]) -> io::Result<TlsIdentity> {
     let pair = Pair::own_in(directory);
     match pair.read() {
-        Ok(identity) => return Ok(identity),
+        Ok(identity) if !is_due(&identity) => return Ok(identity),
+        Ok(_) => info!(
+            "the certificate of this camera for HTTPS ends soon, or is valid for too long; another is made"
+        ),
         Err(why) if pair.certificate.exists() || pair.key.exists() => {
             warn!("{why}; another certificate is made");
         }
@@ -130,6 +133,11 @@ fn own_identity(directory: &Path, more: &[String]) -> io::Result<TlsIdentity> {
         identity.fingerprint()
     );
     Ok(identity)
+}
+
+/// True if the self-signed `identity` is to be replaced. A clock that was never set decides nothing.
+fn is_due(identity: &TlsIdentity) -> bool {
+    clock::ClockTime::now().wall_trusted && certificate::is_due(identity.der(), clock::wall_s())
 }
 
 /// Keeps the served certificate up to date with the configuration.
@@ -195,7 +203,8 @@ impl CertificateWatcher {
     /// Serves the files if they have changed or `is_asked`.
     fn reload(&mut self, pair: Option<Pair>, names: &[String], is_asked: bool) {
         let seen = pair.map(|pair| (pair.clone(), pair.stamps()));
-        if seen == self.seen && !is_asked {
+        let is_due = seen.is_none() && is_due(&self.served.borrow());
+        if seen == self.seen && !is_asked && !is_due {
             return;
         }
         let read = match &seen {
@@ -268,6 +277,33 @@ mod tests {
         fs::rename(state.join(KEY), folder.path().join("elsewhere")).unwrap();
         std::os::unix::fs::symlink(folder.path().join("elsewhere"), state.join(KEY)).unwrap();
         assert_ne!(fingerprint(), second);
+    }
+
+    #[test]
+    fn the_self_signed_certificate_is_renewed_while_running() {
+        let folder = tempfile::tempdir().unwrap();
+        let make = |time_s| certificate::generate("door", &[], &[], time_s).unwrap();
+        let write = |made: &certificate::SelfSigned| {
+            fs::write(folder.path().join(CERTIFICATE), &made.certificate).unwrap();
+            fs::write(folder.path().join(KEY), &made.key).unwrap();
+        };
+        let identity = |made: &certificate::SelfSigned| {
+            TlsIdentity::from_pem(made.certificate.as_bytes(), made.key.as_bytes())
+        };
+        // Not valid yet, as after a clock that was ahead.
+        let (early, good) = (make(clock::wall_s() + 10 * 86_400), make(clock::wall_s()));
+        write(&good);
+        let mut keeper = CertificateWatcher::start(&Config::default(), folder.path()).unwrap();
+        let served = keeper.subscribe();
+        let shown = || served.borrow().fingerprint().to_owned();
+        let first = shown();
+        assert_eq!(first, identity(&good).unwrap().fingerprint());
+        keeper.reload(None, &[], false);
+        assert_eq!(shown(), first);
+        write(&early);
+        keeper.served.send_replace(Arc::new(identity(&early).unwrap()));
+        keeper.reload(None, &[], false);
+        assert!(shown() != first && shown() != identity(&early).unwrap().fingerprint());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! In the child, which has limits, it ends nothing else. Runs on the thread that makes detectors. The child is this
 //! program (`tallycam model prove`), limits itself, and dies with that thread.
 
+use std::fmt;
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::process::ExitStatusExt;
@@ -72,15 +73,6 @@ impl SandboxVerdict {
     }
 }
 
-/// The result of a trial in which nothing spoke against the model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proved {
-    /// The model was tried and works.
-    Good,
-    /// The model could not be tried.
-    Untried,
-}
-
 /// The program that tries models.
 #[derive(Debug, Clone)]
 pub struct Prover {
@@ -98,14 +90,8 @@ impl Prover {
     /// model's own size.
     ///
     /// # Errors
-    /// The model cannot be used, or not within the available memory and time. If no child can be started, the model
-    /// is not tried; the log says so.
-    pub fn prove_in_child(
-        &self,
-        onnx: &Path,
-        size: Option<(u32, u32)>,
-        threads: usize,
-    ) -> Result<Proved, Fault> {
+    /// The model cannot be used, or not within the available memory and time, or it could not be tried.
+    pub fn prove_in_child(&self, onnx: &Path, size: Option<(u32, u32)>, threads: usize) -> Result<(), Fault> {
         let memory = fs::read_to_string("/proc/meminfo").ok().and_then(|text| available(&text));
         let memory =
             child_memory(memory.unwrap_or(USUAL_MEMORY).min(available_memory().unwrap_or(u64::MAX)))?;
@@ -117,14 +103,11 @@ impl Prover {
         command.arg("--").arg(onnx);
         match command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn() {
             Ok(child) => self.wait(child, memory),
-            Err(error) => {
-                log::warn!("{} is not tested before it is loaded: {error}", onnx.display());
-                Ok(Proved::Untried)
-            }
+            Err(error) => Err(untried(&error)),
         }
     }
 
-    fn wait(&self, mut child: Child, memory: u64) -> Result<Proved, Fault> {
+    fn wait(&self, mut child: Child, memory: u64) -> Result<(), Fault> {
         let end = Instant::now() + self.within;
         // The verdict fits into a pipe, so the child never waits for us.
         let ended = loop {
@@ -143,7 +126,7 @@ impl Prover {
             let _ = output.take(LONGEST_VERDICT).read_to_string(&mut said);
         }
         match (serde_json::from_str::<SandboxVerdict>(&said), ended) {
-            (Ok(verdict), _) if verdict.reason.is_empty() => Ok(Proved::Good),
+            (Ok(verdict), _) if verdict.reason.is_empty() => Ok(()),
             (Ok(SandboxVerdict { reason, hint, may_pass }), _) => {
                 let kind = if may_pass { FaultKind::Passing } else { FaultKind::Wrong };
                 Err(Fault { hint, ..Fault::new(kind, reason) })
@@ -156,12 +139,17 @@ impl Prover {
             }
             // The child failed before the trial, by a fault of the program; only a panic is the model's.
             (Err(_), Some(status)) if status.code().is_some_and(|code| code != PANIC) => {
-                log::warn!("a model is not tested before it is loaded: {status}");
-                Ok(Proved::Untried)
+                Err(untried(&status))
             }
             (Err(_), ended) => Err(self.unfinished(ended, memory)),
         }
     }
+}
+
+/// The fault of a model that could not be tried. It is not loaded untried.
+fn untried(why: &dyn fmt::Display) -> Fault {
+    Fault::passing(format!("it could not be tried before it is loaded: {why}"))
+        .hint("it is tried again by itself; restart tallycam if this stays")
 }
 
 impl Prover {
@@ -257,7 +245,7 @@ mod tests {
         let prove = |script: &str| asked(Prover::of_script(folder.path(), script));
         let good = "shift 4 && test \"$*\" = '--threads 3 --size 64x32 -- a.onnx' && echo \
             '{\"reason\":\"\",\"hint\":null,\"may_pass\":false}'";
-        assert_eq!(prove(good).unwrap(), Proved::Good);
+        assert_eq!(prove(good), Ok(()));
         let refused = prove("echo '{\"reason\":\"no network\",\"hint\":\"another\",\"may_pass\":false}'");
         assert!(matches!(refused, Err(fault) if fault.to_string() == "no network" && fault.hint.is_some()));
         let why = |script: &str| prove(script).unwrap_err().to_string();
@@ -269,12 +257,15 @@ mod tests {
         assert!(asked(slow).unwrap_err().to_string().contains("more than 0 s to be loaded"));
         assert!(prove("kill -TERM $$").unwrap_err().to_string().ends_with("ended from outside"));
         for nothing in ["exit 64", "exit 127", "echo nonsense"] {
-            assert_eq!(prove(nothing).unwrap(), Proved::Untried, "{nothing}");
+            let untried = prove(nothing).unwrap_err();
+            assert!(untried.to_string().contains("could not be tried"), "{nothing}: {untried}");
+            assert_eq!(untried.kind, FaultKind::Passing);
         }
         let unread = prove("echo '{\"reason\":\"x\",\"hint\":null,\"may_pass\":true}'");
         assert_eq!(unread.unwrap_err().kind, FaultKind::Passing);
         let none = Prover { program: folder.path().join("not there"), within: WITHIN };
-        assert_eq!(none.prove_in_child(Path::new("a.onnx"), None, 1).unwrap(), Proved::Untried);
+        let untried = none.prove_in_child(Path::new("a.onnx"), None, 1).unwrap_err();
+        assert!(untried.to_string().contains("could not be tried"), "{untried}");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tallycam_vision::models::{
 };
 use tallycam_vision::onnx::{Card, OnnxDetector, require_engine};
 
-use super::model_sandbox::{Proved, Prover};
+use super::model_sandbox::Prover;
 
 /// The installed models, with a memory of the last trial and the last refusal.
 #[derive(Debug, Clone)]
@@ -168,9 +168,8 @@ impl ModelStore {
         if !is_loaded || is_proved || is_known() {
             return Ok(());
         }
-        if prover.prove_in_child(&files.onnx, files.size, files.threads)? == Proved::Good {
-            *self.lock_proved() = Some(files.clone());
-        }
+        prover.prove_in_child(&files.onnx, files.size, files.threads)?;
+        *self.lock_proved() = Some(files.clone());
         Ok(())
     }
 

@@ -27,6 +27,7 @@ const BATCH: usize = 64 * 1024;
 #[derive(Debug, Clone)]
 pub struct TlsIdentity {
     config: Arc<ServerConfig>,
+    der: CertificateDer<'static>,
     fingerprint: String,
 }
 
@@ -64,9 +65,9 @@ impl TlsIdentity {
         }
         let key = PrivateKeyDer::from_pem_slice(&ascii(key)).map_err(|_| IdentityError::NoKey)?;
         let chain = led_by_own(chain, &key)?;
-        let first = chain.first().ok_or(IdentityError::NoCertificate)?;
+        let first = chain.first().ok_or(IdentityError::NoCertificate)?.clone();
         let pairs: Vec<String> =
-            digest(&SHA256, first).as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
+            digest(&SHA256, &first).as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
         let mut provider = default_provider();
         if !has_aes() {
             provider
@@ -81,7 +82,12 @@ impl TlsIdentity {
         config.ignore_client_order = !has_aes();
         // HTTP/2 would need another connection layer: here streams, limits and counts are per connection.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(TlsIdentity { config: Arc::new(config), fingerprint: pairs.join(":") })
+        Ok(TlsIdentity { config: Arc::new(config), der: first, fingerprint: pairs.join(":") })
+    }
+
+    /// The certificate in DER.
+    pub fn der(&self) -> &[u8] {
+        &self.der
     }
 
     /// The SHA-256 of the certificate, as browsers show it: `AB:CD:…`.

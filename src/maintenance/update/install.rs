@@ -95,16 +95,7 @@ fn lock(program: &Path) -> Result<Lock, Fault> {
 fn try_install(machine: &impl Machine, program: &Path, request: UpdateRequest<'_>) -> Result<String, Fault> {
     UpdateStatus::new(UpdatePhase::Checking, "", "signature, package and version are being checked")
         .write_to(program);
-    // Works on a copy, because others may be able to write to the original between check and unpacking.
-    let incoming = program.join(INCOMING);
-    remove(&incoming)?;
-    fs::DirBuilder::new().mode(0o700).create(&incoming).map_err(file_error(&incoming))?;
-    let deb = copy(request.deb, &incoming.join("update.deb"))?;
-    if !request.unsigned {
-        let signature = copy(request.signature, &incoming.join("update.deb.minisig"));
-        let signature = signature.map_err(|error| Fault::wrong(format!("it is not signed: {error}")))?;
-        verify(&deb, &signature, request.key)?;
-    }
+    let deb = take_verified(&request, &program.join(INCOMING))?;
     let control =
         machine.control(&deb).map_err(|why| Fault::wrong(format!("it is not a complete package: {why}")))?;
     if control.package != "tallycam" {
@@ -140,6 +131,23 @@ fn try_install(machine: &impl Machine, program: &Path, request: UpdateRequest<'_
         log::error!("the service could not be restarted: {why}");
     }
     watch_trial(machine, program, &trial)
+}
+
+/// Copies the package into the new folder `incoming` and checks the signature of the copy: others may be able to write
+/// to the original between check and use.
+///
+/// # Errors
+/// The package or its signature is not accepted.
+pub fn take_verified(request: &UpdateRequest<'_>, incoming: &Path) -> Result<PathBuf, Fault> {
+    remove(incoming)?;
+    fs::DirBuilder::new().mode(0o700).create(incoming).map_err(file_error(incoming))?;
+    let deb = copy(request.deb, &incoming.join("update.deb"))?;
+    if !request.unsigned {
+        let signature = copy(request.signature, &incoming.join("update.deb.minisig"));
+        let signature = signature.map_err(|error| Fault::wrong(format!("it is not signed: {error}")))?;
+        verify(&deb, &signature, request.key)?;
+    }
+    Ok(deb)
 }
 
 /// Copies a plain file; follows no link.

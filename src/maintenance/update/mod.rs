@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use tallycam_base::{Fault, clock, private};
 
 pub use debian::Debian;
-pub use install::{UpdateRequest, finish_interrupted, install};
+pub use install::{UpdateRequest, finish_interrupted, install, take_verified};
 pub use pending::{Pending, is_pending, publish, take_once};
 pub use signature::verify;
 

@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, unlinkat};
 use super::super::{file_error, sync_folder, system_error};
 use tallycam_base::{Fault, private};
 
-const FOLDER: &str = "update";
+use super::super::names::UPDATE as FOLDER;
 const DEB: &str = "tallycam.deb";
 const SIGNATURE: &str = "tallycam.deb.minisig";
 /// The file that systemd waits for.

@@ -206,6 +206,26 @@ impl Bench {
     }
 }
 
+/// Where apt installs the package, too.
+#[test]
+fn only_a_signed_copy_is_taken() {
+    let bench = Bench::new();
+    let (deb, key, incoming) = (bench.good("0.2.0-1"), bench.key(), bench.folder.path().join("incoming"));
+    let signature = signature_of(&deb);
+    let take = |key: Option<&str>, unsigned| {
+        let older = false;
+        take_verified(&UpdateRequest { deb: &deb, signature: &signature, key, unsigned, older }, &incoming)
+    };
+    let taken = take(Some(&key), false).unwrap();
+    assert!(taken.starts_with(&incoming) && fs::read(&taken).unwrap() == fs::read(&deb).unwrap());
+    assert!(take(Some(&Bench::new().key()), false).is_err(), "another key");
+    fs::write(&signature, "no signature").unwrap();
+    assert!(take(Some(&key), false).unwrap_err().to_string().contains("no signature of minisign"));
+    fs::remove_file(&signature).unwrap();
+    assert!(take(Some(&key), false).unwrap_err().to_string().contains("it is not signed"));
+    assert!(take(None, true).is_ok());
+}
+
 fn signature_of(deb: &Path) -> PathBuf {
     PathBuf::from(format!("{}.minisig", deb.display()))
 }

@@ -86,8 +86,8 @@ section! {
                    -f mjpeg -\"",
         }
         path: Option<PathBuf> = r#""""#, FilePath, {
-            page: Shown("camera"), label: "File or folder", hint: "On the camera's machine",
-            only_for: &["files"], aliases: &["file", "folder", "directory", "dir"],
+            page: Elsewhere, operator_only: Some("it is a file of this machine"),
+            aliases: &["file", "folder", "directory", "dir"],
             about: "For \"files\": a folder of JPEGs, a text file that lists them, an MJPEG file, or an AVI \
                    with MJPEG.",
         }

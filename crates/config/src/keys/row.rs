@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::super::kind::{At, Boolean, ValueKind};
+use super::super::kind::{At, Boolean, Complaint, ValueKind};
 
 /// Prefix of tallycam's environment variables.
 pub(crate) const VARIABLE_PREFIX: &str = "TALLYCAM_";
@@ -107,6 +107,23 @@ impl Key {
     /// It can be set on the page, by the API and in the files that these write.
     pub fn is_settable_on_page(&self) -> bool {
         self.operator_only.is_none()
+    }
+
+    /// Refuses the value `shown` if it is a path that a user of the page may not choose: one that is no device.
+    pub(crate) fn check_page_path(&self, shown: String) -> Result<String, Complaint> {
+        let path = shown.trim_matches('"');
+        let is_path = match self.kind.shape().word {
+            "path" => !path.is_empty(),
+            "device" => path.contains('/'),
+            _ => false,
+        };
+        // Names of libcamera look like paths, and are none.
+        let is_device = path.starts_with("/dev/") || path.starts_with("/base/");
+        if is_path && (!is_device || path.split('/').any(|part| part == "..")) {
+            let message = String::from("must be a device below /dev if it is set on the page");
+            return Err((message, Some(String::from("set another path in the configuration file"))));
+        }
+        Ok(shown)
     }
 
     /// The environment variable that sets it: `TALLYCAM_SECTION_KEY`.

@@ -486,7 +486,12 @@ impl Resolving {
         }
         let origin = Origin::File { file: path.to_owned(), line: lines.line(value.span().start) };
         let given = GivenValue { place: &|span| lines.place_of_span(span), span: value.span(), origin };
-        let read = key.kind.apply_toml(value, &mut self.config);
+        let mut read = key.kind.apply_toml(value, &mut self.config);
+        if self.is_page_file() {
+            read = read.and_then(|shown| {
+                key.check_page_path(shown).map_err(|complaint| Wrong::new(complaint, value.span()))
+            });
+        }
         let typed = read.clone().map(|shown| overrides::value_to_save(key, value.get_ref(), shown));
         self.record_saved_value(&key.path(), &typed, &given);
         self.read(key.path(), read, &given);

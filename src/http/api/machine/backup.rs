@@ -10,7 +10,7 @@ use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use hyper::{Method, Response, StatusCode};
 use serde::Serialize;
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinError, spawn_blocking};
 
 use crate::access::RestoredAccess;
 use crate::http::api::media::download;
@@ -86,13 +86,18 @@ pub async fn download(request: Request) -> Result<Response<Body>, Problem> {
     download::take_place(&request)?;
     request.link.may_pause();
     log::info!("{} takes a backup", request.link.peer());
+    // Before the answer begins, so that a full disk is one.
+    let copy = contents.clone();
+    let counts = spawn_blocking(move || copy.copy_counts()).await;
+    let panicked = |error: JoinError| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
+    let counts = counts.map_err(panicked)??;
     let mut media = if wants_media { Some(MediaCopy::new(site.media()?.backup().await?)) } else { None };
     let (sender, pieces) = mpsc::channel(WAITING);
     *response.body_mut() = Body::pieces(pieces);
     let mut out = Out { to: sender, piece: BytesMut::new(), stop: site.stop.clone() };
     // It runs on by itself; a client that takes nothing for too long is disconnected, which ends it.
     drop(spawn_blocking(move || {
-        if let Err(fault) = write(&contents, media.as_mut(), &mut out) {
+        if let Err(fault) = write(&contents, counts, media.as_mut(), &mut out) {
             log::warn!("a backup was cut off: {fault}");
             let _ = out.to.blocking_send(Err(BrokenBody));
         }

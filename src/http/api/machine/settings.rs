@@ -454,6 +454,7 @@ mod tests {
             let operators = [
                 "store.directory",
                 "source.command",
+                "source.path",
                 "detect.replay",
                 "http.certificate",
                 "http.key",
