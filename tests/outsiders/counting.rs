@@ -27,7 +27,8 @@ fn counted(ends: [f32; 4], frames: u64, seen: impl Fn(u64) -> Vec<Sight>) -> Str
     let mut answers: Vec<String> = Vec::new();
     for seed in 1..=20 {
         let mut dice = Dice(0x9E37_79B9_7F4A_7C15 + seed);
-        let labels = Labels::new(["person", "bicycle", "car", "motorcycle", "bus", "truck"]);
+        let labels =
+            Labels::new(["person", "bicycle", "car", "motorcycle", "bus", "truck", "Car", "Truck", "van"]);
         let mut counter = Counter::new(CounterOptions::default(), labels.clone(), Aspect::new(640, 480));
         let point = |at: usize| Point::new(ends[at] / 640.0, ends[at + 1] / 480.0);
         counter.set_lines(vec![CountingLine::new(LineId(1), "line", point(0), point(2)).unwrap()]).unwrap();
@@ -56,6 +57,82 @@ fn counted(ends: [f32; 4], frames: u64, seen: impl Fn(u64) -> Vec<Sight>) -> Str
     }
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
     answers.swap_remove(0)
+}
+
+/// A vehicle of this width that drives from right to left, cut off at the right edge; `at` is the place of its left
+/// edge in a frame, and the parts of a box are shares of the vehicle's.
+fn part_of(frame: u64, wide: f32, [left, top, right, bottom]: [f32; 4]) -> [f32; 4] {
+    let front = 630.0 - 9.0 * frame as f32;
+    [
+        (front + left * wide).min(640.0),
+        200.0 + 160.0 * top,
+        (front + right * wide).min(640.0),
+        200.0 + 160.0 * bottom,
+    ]
+}
+
+/// Boxes with some width; a detector gives none for the rest.
+fn shown(boxes: Vec<Sight>) -> Vec<Sight> {
+    boxes.into_iter().filter(|(_, b)| b[2] - b[0] > 20.0).collect()
+}
+
+const WHOLE: [f32; 4] = [0.0, 0.0, 1.0, 1.0];
+
+#[test]
+fn one_vehicle_under_several_names_or_in_several_boxes() {
+    let line = [320.0, 480.0, 320.0, 0.0];
+    let by_turns = counted(line, 100, |frame| {
+        let class = if frame / 5 % 2 == 0 { "Truck" } else { "Car" };
+        shown(vec![(class, part_of(frame, 120.0, [0.0, 0.4, 1.0, 1.0]))])
+    });
+    let at_once = counted(line, 100, |frame| {
+        let at = part_of(frame, 120.0, [0.0, 0.4, 1.0, 1.0]);
+        shown(vec![("car", at), ("van", at)])
+    });
+    let cab = |frame| ("car", part_of(frame, 300.0, [0.02, 0.25, 0.35, 0.97]));
+    let lorry = |frame| ("truck", part_of(frame, 300.0, WHOLE));
+    let with_cab = counted(line, 120, |frame| shown(vec![lorry(frame), cab(frame)]));
+    let half_the_time = counted(line, 120, |frame| {
+        let is_whole = frame % 3 != 0;
+        shown(if is_whole { vec![lorry(frame), cab(frame)] } else { vec![cab(frame)] })
+    });
+    let bus = counted(line, 120, |frame| {
+        let rear = ("bus", part_of(frame, 350.0, [0.55, 0.02, 0.99, 0.98]));
+        let all = ("bus", part_of(frame, 350.0, WHOLE));
+        shown(if frame % 2 == 0 { vec![all, rear] } else { vec![all] })
+    });
+    for (sample, now) in [
+        ("a pick-up seen as Truck and Car by turns", by_turns),
+        ("a van seen as car and van at once", at_once),
+        ("a lorry, and a car in the place of its cab", with_cab),
+        ("the same, the lorry seen in two of three frames", half_the_time),
+        ("a bus, and its rear half in every other frame", bus),
+    ] {
+        assert_eq!(now, "1 in, 0 out", "{sample}");
+        row("Counting", sample, &now);
+    }
+}
+
+#[test]
+fn two_that_show_one_within_the_other() {
+    let line = [320.0, 480.0, 320.0, 0.0];
+    let family = counted(line, 120, |frame| {
+        let adult = ("person", part_of(frame, 70.0, WHOLE));
+        let child = ("person", part_of(frame, 70.0, [0.2, 0.45, 0.8, 0.98]));
+        shown(vec![adult, child])
+    });
+    let overtaking = counted(line, 120, |frame| {
+        let x = 700.0 - 14.0 * frame as f32;
+        let car = ("car", [x.min(640.0), 280.0, (x + 110.0).clamp(0.0, 640.0), 358.0]);
+        shown(vec![("truck", part_of(frame, 300.0, WHOLE)), car])
+    });
+    for (sample, now) in [
+        ("an adult, and a child before the adult", family),
+        ("a car that overtakes a lorry within the lorry's box", overtaking),
+    ] {
+        assert_eq!(now, "2 in, 0 out", "{sample}");
+        row("Counting", sample, &now);
+    }
 }
 
 /// A car that drives to 25 pixels before the line, waits until frame 340, and drives on across it.

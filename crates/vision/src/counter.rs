@@ -354,8 +354,10 @@ impl Counter {
             if tracker.lost_tracks().iter().any(|track| track.id() == id) {
                 return Fate::Resting;
             }
-            let is_continued = tracker.tracks().iter().any(|track| track.continues() == Some(id));
-            if is_continued { Fate::Continued } else { Fate::Ended }
+            let is_continued = |track: &Track| {
+                track.continues() == Some(id) || (track.id() == id && track.part_of().is_some())
+            };
+            if tracker.tracks().iter().any(is_continued) { Fate::Continued } else { Fate::Ended }
         };
         let missed = self.near_misses.update(shown, &crossings, lines, self.aspect, time_us, fate);
         Outcome { crossings, overlay, missed }
@@ -377,11 +379,14 @@ impl Counter {
 
     fn overlay(&self, time_us: u64) -> CounterOverlay {
         let ratio = self.aspect.ratio();
-        let tracks: Vec<TrackView> = self
-            .tracker
-            .tracks()
+        let tracks = self.tracker.tracks();
+        let is_shown = |track: &&Track| track.state() != TrackState::Tentative;
+        let is_part = |track: &Track| {
+            track.part_of().is_some_and(|whole| tracks.iter().filter(is_shown).any(|t| t.id() == whole))
+        };
+        let tracks: Vec<TrackView> = tracks
             .iter()
-            .filter(|track| track.state() != TrackState::Tentative)
+            .filter(|track| is_shown(track) && !is_part(track))
             .map(|track| TrackView {
                 id: track.id(),
                 class: track.class(),
@@ -412,10 +417,18 @@ impl LineProgress {
     }
 
     /// The track has crossed the line: adds a crossing if the line counts it.
-    fn count(&mut self, line: &CountingLine, labels: &Labels, track: &Track, passed: CrossingMoment) {
+    fn count(
+        &mut self,
+        line: &CountingLine,
+        labels: &Labels,
+        tracks: &[Track],
+        track: &Track,
+        passed: CrossingMoment,
+    ) {
         let again = self.times > 0 && line.recrossing == Recrossing::Once;
         // An object seen now as a rider, now as a vehicle, counts as both.
-        let own = track.class();
+        let whole = track.part_of().and_then(|whole| tracks.iter().find(|track| track.id() == whole));
+        let own = whole.unwrap_or(track).class();
         let other = track.other_likely_classes().filter(|&class| labels.can_ride(own, class));
         let class = std::iter::once(own).chain(other).find(|&class| line.counts(class));
         let Some(class) = class.filter(|_| !again) else { return };
@@ -438,7 +451,7 @@ impl Watched {
         for track in departed {
             let Some(mut progress) = self.progress.remove(&track.id()) else { continue };
             if let Some(passed) = progress.passage.as_mut().and_then(Passage::finish) {
-                progress.count(&self.line, labels, track, passed);
+                progress.count(&self.line, labels, departed, track, passed);
                 out.append(&mut progress.waiting);
             }
         }
@@ -492,7 +505,7 @@ impl Watched {
             let measured = self.line.anchor.points(&track.measured_in_heights());
             if let Some(passed) = passage.observe(&self.segment, points, measured, size, time_us, hysteresis)
             {
-                progress.count(&self.line, labels, track, passed);
+                progress.count(&self.line, labels, tracks, track, passed);
             }
             if track.state() == TrackState::Confirmed {
                 out.append(&mut progress.waiting);

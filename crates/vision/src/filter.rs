@@ -38,7 +38,7 @@ impl Filter {
 
     fn is_in_excluded_zone(&self, b: &Bounds) -> bool {
         // A box that reaches below the frame is judged by where it leaves the frame.
-        let foot = Point::new(b.center().x, b.bottom.min(0.999));
+        let foot = Point::new(b.center().x, b.bottom).within_picture();
         self.excluded.iter().any(|area| area.contains(foot))
     }
 }

@@ -26,6 +26,13 @@ impl Point {
     pub fn is_finite(self) -> bool {
         self.x.is_finite() && self.y.is_finite()
     }
+
+    /// The nearest point clearly inside the frame. Boxes tremble about the edge at which an object leaves the frame,
+    /// and areas end there.
+    pub(crate) fn within_picture(self) -> Point {
+        const EDGE: f32 = 0.01;
+        Point::new(self.x.clamp(EDGE, 1.0 - EDGE), self.y.clamp(EDGE, 1.0 - EDGE))
+    }
 }
 
 /// An upright box on the frame.

@@ -2,33 +2,112 @@
 
 use super::detection::Class;
 
-/// COCO names that small detectors mix up: a pick-up is a car and a truck in one frame and the other way round in the
-/// next. Within a group one box stands for one object.
-const ALIKE: &[&[&str]] = &[&["car", "truck", "bus"], &["bicycle", "motorcycle"]];
+/// What a group of names means for tracking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// People, who may ride.
+    Person,
+    /// A vehicle that is ridden.
+    Ridden,
+    /// Any other vehicle.
+    Vehicle,
+    /// A rider with the vehicle, as one box.
+    Rider,
+}
 
-/// Names of riders and of their vehicles. For one rider a detector gives both boxes, or alternates between them.
-const RIDING: &[&str] =
-    &["person", "pedestrian", "rider", "cyclist", "bicycle", "motorcycle", "bike", "motorbike", "scooter"];
-
-/// Names of vehicles. Relative to their size they are faster than pedestrians, and they grow quickly as they
-/// approach.
-const VEHICLES: &[&str] = &[
-    "bicycle",
-    "bike",
-    "car",
-    "truck",
-    "bus",
-    "train",
-    "motorcycle",
-    "motorbike",
-    "van",
-    "lorry",
-    "pickup",
-    "taxi",
-    "tram",
-    "trailer",
-    "vehicle",
+/// Names of one meaning, in lower case with spaces. Detectors mix them up: a pick-up is a car and a truck in one frame
+/// and the other way round in the next. Within a group one box stands for one object.
+const MEANINGS: &[(Kind, &[&str])] = &[
+    (
+        Kind::Person,
+        &[
+            "person",
+            "people",
+            "pedestrian",
+            "human",
+            "man",
+            "woman",
+            "men",
+            "women",
+            "boy",
+            "girl",
+            "adult",
+            "child",
+            "kid",
+            "passenger",
+            "worker",
+            "player",
+            "walker",
+            "rider",
+            "person sitting",
+            "person standing",
+        ],
+    ),
+    (
+        Kind::Vehicle,
+        &[
+            "car",
+            "truck",
+            "bus",
+            "van",
+            "lorry",
+            "pickup",
+            "pick up",
+            "taxi",
+            "cab",
+            "suv",
+            "sedan",
+            "hatchback",
+            "minivan",
+            "minibus",
+            "jeep",
+            "limousine",
+            "ambulance",
+            "automobile",
+            "vehicle",
+            "trailer",
+            "pkw",
+            "lkw",
+            "hgv",
+            "lgv",
+        ],
+    ),
+    (
+        Kind::Ridden,
+        &[
+            "bicycle",
+            "bike",
+            "cycle",
+            "motorcycle",
+            "motorbike",
+            "motor",
+            "moped",
+            "scooter",
+            "ebike",
+            "e bike",
+            "two wheeler",
+        ],
+    ),
+    (Kind::Rider, &["cyclist", "bicyclist", "motorcyclist", "biker"]),
+    (Kind::Vehicle, &["tricycle", "rickshaw", "auto rickshaw", "autorickshaw", "three wheeler", "tuk tuk"]),
+    (Kind::Vehicle, &["train", "tram", "streetcar"]),
 ];
+
+/// The place in [`MEANINGS`] of a name: without case, in singular or plural, or by its last word (police car).
+fn meaning(name: &str) -> Option<usize> {
+    let words: Vec<String> = name
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect();
+    let find = |name: &str| MEANINGS.iter().position(|(_, names)| names.contains(&name));
+    let whole = words.join(" ");
+    let mut ways = [Some(whole.as_str()), words.last().map(String::as_str)].into_iter().flatten();
+    ways.find_map(|name| {
+        let singular = ["es", "s"].into_iter().filter_map(|end| name.strip_suffix(end));
+        std::iter::once(name).chain(singular).find_map(find)
+    })
+}
 
 /// A model's list of labels: class 0 is the first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,25 +115,22 @@ pub struct Labels {
     names: Vec<String>,
     /// For each class, the lowest class of its group.
     groups: Vec<u16>,
-    /// For each class: it is a rider's, or that of a vehicle which is ridden.
-    riding: Vec<bool>,
-    /// For each class: it is a vehicle's.
-    vehicles: Vec<bool>,
+    /// For each class, its kind, if its name is known.
+    kinds: Vec<Option<Kind>>,
 }
 
 impl Labels {
-    /// Labels with these names. Similar vehicles (car, truck, bus; bicycle, motorcycle) form groups. Names beyond 65
-    /// 536 are left out.
+    /// Labels with these names. Names of one meaning (car, Van, trucks; person, pedestrian) form groups. Names beyond
+    /// 65 536 are left out.
     pub fn new<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Labels {
         let names: Vec<String> = names.into_iter().take(1 << 16).map(Into::into).collect();
-        let groups = (0..names.len()).map(|class| class as u16).collect();
-        let riding = names.iter().map(|name| RIDING.contains(&name.as_str())).collect();
-        let vehicles = names.iter().map(|name| VEHICLES.contains(&name.to_lowercase().as_str())).collect();
-        let mut labels = Labels { names, groups, riding, vehicles };
-        for group in ALIKE {
-            labels.merge_groups(group);
-        }
-        labels
+        let meanings: Vec<Option<usize>> = names.iter().map(|name| meaning(name)).collect();
+        let first_alike = |(class, own): (usize, &Option<usize>)| {
+            own.and_then(|_| meanings.iter().position(|other| other == own)).unwrap_or(class) as u16
+        };
+        let groups = meanings.iter().enumerate().map(first_alike).collect();
+        let kinds = meanings.iter().map(|own| own.map(|at| MEANINGS[at].0)).collect();
+        Labels { names, groups, kinds }
     }
 
     /// Merges the classes with these names, and their groups, into one group. Ignores names that the model does not
@@ -85,15 +161,39 @@ impl Labels {
         self.groups.get(usize::from(class.0)).copied().unwrap_or(class.0)
     }
 
+    fn kind(&self, class: Class) -> Option<Kind> {
+        self.kinds.get(usize::from(class.0)).copied().flatten()
+    }
+
     /// True if the classes are of different groups and can be a rider and a vehicle that is ridden.
     pub(crate) fn can_ride(&self, one: Class, other: Class) -> bool {
-        let rides = |class: Class| self.riding.get(usize::from(class.0)) == Some(&true);
+        let rides = |class| matches!(self.kind(class), Some(Kind::Person | Kind::Ridden | Kind::Rider));
         self.group_id(one) != self.group_id(other) && rides(one) && rides(other)
     }
 
-    /// True for a vehicle's class.
+    /// True for a class of people.
+    pub(crate) fn is_person(&self, class: Class) -> bool {
+        self.kind(class) == Some(Kind::Person)
+    }
+
+    /// True for a vehicle's class. Relative to their size vehicles are faster than pedestrians, and they grow quickly
+    /// as they approach.
     pub(crate) fn is_vehicle(&self, class: Class) -> bool {
-        self.vehicles.get(usize::from(class.0)) == Some(&true)
+        matches!(self.kind(class), Some(Kind::Vehicle | Kind::Ridden))
+    }
+
+    /// True for a vehicle that may show as several boxes, one within another: a lorry and its cab.
+    pub(crate) fn has_parts(&self, class: Class) -> bool {
+        self.kind(class) == Some(Kind::Vehicle)
+    }
+
+    /// The names of each group of several classes, in order.
+    pub fn groups(&self) -> Vec<Vec<&str>> {
+        let of = |group: usize| {
+            let names = self.groups.iter().zip(&self.names).filter(|(own, _)| usize::from(**own) == group);
+            names.map(|(_, name)| name.as_str()).collect::<Vec<_>>()
+        };
+        (0..self.names.len()).map(of).filter(|names| names.len() > 1).collect()
     }
 
     /// All names in order.
@@ -120,6 +220,31 @@ mod tests {
         assert_eq!(labels.name(Class(9)), None);
         assert_eq!(labels.group_id(Class(9)), 9, "a class without name is a group of its own");
         assert_eq!(labels.class("dog"), None);
+    }
+
+    #[test]
+    fn names_of_one_meaning_share_a_group() {
+        for (one, other) in [
+            ("car", "Van"),
+            ("Truck", "lorry"),
+            ("police_car", "BUSES"),
+            ("pick-up", "Pickup Truck"),
+            ("pedestrian", "people"),
+            ("Person_sitting", "Rider"),
+            ("motor", "bikes"),
+            ("awning-tricycle", "tricycle"),
+        ] {
+            let labels = Labels::new([one, other]);
+            assert_eq!(labels.groups(), [[one, other]]);
+        }
+        for (one, other) in
+            [("car", "person"), ("car", "carrot"), ("bus", "bicycle"), ("cat", "dog"), ("", "-")]
+        {
+            assert_eq!(Labels::new([one, other]).groups(), [[""; 2]; 0], "{one} {other}");
+        }
+        let labels = Labels::new(["Pedestrian", "Cyclist", "motor", "Car"]);
+        let can_ride = |one, other| labels.can_ride(Class(one), Class(other));
+        assert!(can_ride(0, 1) && can_ride(0, 2) && can_ride(1, 2) && !can_ride(0, 3));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Merges simultaneous crossings: a rider and the vehicle are two tracks in one place, and count once.
+//! Merges crossings of one passer: a rider and the vehicle are two tracks in one place, and count once. So do a vehicle
+//! and its parts.
 
 use super::crossing::Crossing;
 use super::detection::Class;
@@ -23,6 +24,8 @@ pub(super) struct Passers(Vec<Passer>);
 #[derive(Debug)]
 struct Passer {
     track: TrackId,
+    /// The vehicle that the track is a part of, or the track itself.
+    whole: TrackId,
     class: Class,
     direction: Direction,
     time_us: u64,
@@ -72,23 +75,34 @@ impl Passers {
                 |at| Some(&tracks[at]),
             )
         };
+        let whole = |track: &Track| track.part_of().unwrap_or(track.id());
         for passer in &mut self.0 {
-            passer.at = track(passer.track).map_or(passer.at, Place::from_track);
+            if let Some(now) = track(passer.track) {
+                (passer.at, passer.whole) = (Place::from_track(now), whole(now));
+            }
         }
         let counted: Vec<Crossing> = out.drain(from..).collect();
         for crossing in counted {
             // A box that cannot be compared with others counts by itself.
-            let Some(at) = track(crossing.track).map(Place::from_track) else {
+            let Some(own) = track(crossing.track) else {
                 out.push(crossing);
                 continue;
             };
-            self.0.retain(|passer| passer.time_us.abs_diff(crossing.time_us) <= APART_US);
+            let at = Place::from_track(own);
+            let is_recent = |passer: &Passer| passer.time_us.abs_diff(crossing.time_us) <= APART_US;
+            // A long lorry takes its time.
+            let is_there = |passer: &Passer| tracker.tracks().iter().any(|t| whole(t) == passer.whole);
+            self.0.retain(|passer| is_recent(passer) || is_there(passer));
             let with = self.0.iter_mut().find(|passer| {
                 let is_other = |class: &Class| labels.can_ride(*class, crossing.class);
-                passer.direction == crossing.direction
-                    && is_other(&passer.class)
-                    && passer.along.iter().all(is_other)
-                    && passer.at.is_on(&at)
+                let is_rider = || {
+                    is_recent(passer)
+                        && is_other(&passer.class)
+                        && passer.along.iter().all(is_other)
+                        && passer.at.is_on(&at)
+                };
+                let is_part = passer.track != crossing.track && passer.whole == whole(own);
+                passer.direction == crossing.direction && (is_part || is_rider())
             });
             if let Some(passer) = with {
                 passer.along.push(crossing.class);
@@ -96,6 +110,7 @@ impl Passers {
             }
             self.0.push(Passer {
                 track: crossing.track,
+                whole: whole(own),
                 class: crossing.class,
                 direction: crossing.direction,
                 time_us: crossing.time_us,

@@ -29,10 +29,11 @@ impl Zone {
         Zone { id, name: name.into(), area, classes: Vec::new(), anchor: Anchor::default() }
     }
 
-    /// True if an object of this class with its anchor at `points` (fractions) is in the zone.
+    /// True if an object of this class with its anchor at `points` (fractions) is in the zone. An anchor beyond the
+    /// edge of the frame counts as at the edge.
     pub fn contains(&self, class: Class, points: &[Point; 4]) -> bool {
         (self.classes.is_empty() || self.classes.contains(&class))
-            && points.iter().all(|&p| self.area.contains(p))
+            && points.iter().all(|p| self.area.contains(p.within_picture()))
     }
 }
 
@@ -90,6 +91,17 @@ mod tests {
         zone.anchor = Anchor::TopCenter;
         zone.classes = vec![Class(2)];
         assert!(!holds(&zone, 0) && holds(&zone, 2));
+    }
+
+    #[test]
+    fn an_anchor_at_the_edge_of_the_picture_is_inside() {
+        let p = Point::new;
+        let area = Polygon::new(vec![p(0.0, 0.6), p(0.3, 0.6), p(0.3, 1.0), p(0.0, 1.0)]).unwrap();
+        let zone = Zone::new(ZoneId(1), "corner", area);
+        for foot in [p(0.2, 1.0), p(0.2, 1.004), p(0.2, 0.996), p(-0.01, 0.8), p(-0.1, 1.2)] {
+            assert!(zone.contains(Class(0), &[foot; 4]), "{foot:?}");
+        }
+        assert!(!zone.contains(Class(0), &[p(0.31, 1.0); 4]));
     }
 
     #[test]

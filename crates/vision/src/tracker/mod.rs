@@ -24,6 +24,7 @@
 pub(crate) mod assignment;
 mod field;
 pub(super) mod kalman;
+mod part;
 mod track;
 mod whole;
 
@@ -280,7 +281,25 @@ impl Tracker {
 
         self.drop_expired(now_us);
         self.start_tracks(labels, now_us);
+        self.observe_parts(labels);
         &self.tracks
+    }
+
+    /// Notes which of the vehicles seen are parts of others.
+    fn observe_parts(&mut self, labels: &Labels) {
+        for at in 0..self.tracks.len() {
+            let own = &self.tracks[at];
+            if !own.is_matched() || !labels.has_parts(own.class()) {
+                continue;
+            }
+            let group = labels.group_id(own.class());
+            let others = self.tracks.iter().filter(|track| {
+                track.is_matched() && track.id() != own.id() && labels.group_id(track.class()) == group
+            });
+            let mut part = own.part;
+            part.observe(own, others, self.aspect);
+            self.tracks[at].part = part;
+        }
     }
 
     /// Matches the tracks chosen by `whom` and not yet seen at `now_us` with the free detections chosen by `what`.

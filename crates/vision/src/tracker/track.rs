@@ -5,6 +5,7 @@ use super::super::geometry::{Aspect, Bounds, Point};
 use super::TrackerOptions;
 use super::field::{CutEdges, DetectionField};
 use super::kalman::{Kalman, Motion};
+use super::part::Part;
 use super::whole::{STANDS, Whole};
 
 /// The object ID; never used twice in one run.
@@ -42,6 +43,7 @@ pub struct Track {
     measured: Bounds,
     /// The edges at which the newest detection's region cut the box off.
     cut: CutEdges,
+    pub(super) part: Part,
     /// Classes with their summed scores, the heaviest first.
     votes: Vec<(Class, f32)>,
     score: f32,
@@ -72,6 +74,7 @@ impl Track {
             whole: Whole::new(bounds),
             measured: *bounds,
             cut: CutEdges::default(),
+            part: Part::default(),
             votes: vec![(detection.class, detection.score)],
             score: detection.score,
             hits: 1,
@@ -120,6 +123,11 @@ impl Track {
     /// The track that it continues, if it was found again where that was lost. The old track has ended.
     pub(crate) fn continues(&self) -> Option<TrackId> {
         self.heir_of
+    }
+
+    /// The track of the vehicle that it is a part of, as a cab is of its lorry.
+    pub(crate) fn part_of(&self) -> Option<TrackId> {
+        self.part.of()
     }
 
     /// Other classes with a good share of the recent observations.
