@@ -207,10 +207,15 @@ fn the_description_gives_the_size_of_a_network_for_any_size() {
     let add = ["add", file.to_str().unwrap()];
     let (message, hint) = run.fails(1, &add);
     assert!(message.contains("leaves the size of the picture open"), "{message}");
-    assert!(
-        hint.contains("a .toml of its name") && hint.contains("width and height under [input]"),
-        "{hint}"
-    );
+    assert!(hint.contains("--size 640x640") && hint.contains("width and height under [input]"), "{hint}");
+    let sized = ["check", file.to_str().unwrap(), "--size", "32x32"];
+    assert_eq!(run.json(&sized)["input"], serde_json::json!([32, 32]));
+    fs::write(file.with_extension("toml"), "[input]\nwidth = 64\nheight = 32\n").unwrap();
+    assert_eq!(run.json(&["check", file.to_str().unwrap()])["input"], serde_json::json!([64, 32]));
+    let other = run.folder.path().join("person.weights");
+    fs::copy(&file, &other).unwrap();
+    let (message, hint) = run.fails(1, &["check", other.to_str().unwrap()]);
+    assert!(message.contains("Darknet") && hint.contains(".onnx"), "{message}: {hint}");
     let described =
         "family = \"yolov8\"\nlabels = [\"person\"]\n[input]\ncolours = \"rgb\"\nwidth = 32\nheight = 32\n";
     fs::write(file.with_extension("toml"), described).unwrap();

@@ -11,16 +11,32 @@ use crate::row;
 
 // ---- the messages of onnx.proto ----
 
-fn tensor(name: &str, dims: &[usize], values: &[f32]) -> Vec<u8> {
+const FLOAT: i64 = 1;
+const INT8: i64 = 3;
+const INT64: i64 = 7;
+
+fn typed_tensor(name: &str, dims: &[usize], element: i64, raw: &[u8]) -> Vec<u8> {
     let mut out: Vec<u8> = dims.iter().flat_map(|&dim| number(1, dim as i64)).collect();
-    let raw: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-    out.extend([number(2, 1), text(8, name), bytes(9, &raw)].concat());
+    out.extend([number(2, element), text(8, name), bytes(9, raw)].concat());
     out
 }
 
-fn value(name: &str, dims: &[usize]) -> Vec<u8> {
+fn tensor(name: &str, dims: &[usize], values: &[f32]) -> Vec<u8> {
+    let raw: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    typed_tensor(name, dims, FLOAT, &raw)
+}
+
+fn typed_value(name: &str, dims: &[usize], element: i64) -> Vec<u8> {
     let shape: Vec<u8> = dims.iter().flat_map(|&dim| bytes(1, &number(1, dim as i64))).collect();
-    [text(1, name), bytes(2, &bytes(1, &[number(1, 1), bytes(2, &shape)].concat()))].concat()
+    [text(1, name), bytes(2, &bytes(1, &[number(1, element), bytes(2, &shape)].concat()))].concat()
+}
+
+fn value(name: &str, dims: &[usize]) -> Vec<u8> {
+    typed_value(name, dims, FLOAT)
+}
+
+fn integer(name: &str, value: i64) -> Vec<u8> {
+    [text(1, name), number(3, value), number(20, 2)].concat()
 }
 
 fn node(operator: &str, inputs: &[&str], output: &str, attributes: &[Vec<u8>]) -> Vec<u8> {
@@ -41,6 +57,8 @@ struct Onnx {
     outputs: Vec<(&'static str, Vec<usize>, Vec<f32>)>,
     /// The picture is enlarged first, in this way.
     enlarged: Option<&'static str>,
+    /// A second input of two numbers. Boxes are multiplied by `orig_target_sizes`.
+    beside: Option<&'static str>,
 }
 
 impl Onnx {
@@ -79,7 +97,7 @@ impl Onnx {
             [text(1, name), values, number(20, 7)].concat()
         };
         let word = |name: &str, value: &str| [text(1, name), text(4, value), number(20, 3)].concat();
-        let keep = [text(1, "keepdims"), number(3, 0), number(20, 2)].concat();
+        let keep = integer("keepdims", 0);
         let mut graph = text(2, "outsider");
         let mut picture = "images";
         graph.extend(bytes(5, &tensor("zero", &[1], &[0.0])));
@@ -94,10 +112,25 @@ impl Onnx {
         for (name, dims, values) in &self.outputs {
             let constant = format!("{name} values");
             graph.extend(bytes(5, &tensor(&constant, dims, values)));
-            graph.extend(bytes(1, &node("Add", &["nothing", &constant], name, &[])));
+            let is_scaled = self.beside == Some("orig_target_sizes") && *name == "boxes";
+            let sum = if is_scaled { "shares" } else { name };
+            graph.extend(bytes(1, &node("Add", &["nothing", &constant], sum, &[])));
+            if is_scaled {
+                let sizes = ["sizes", "sizes"];
+                graph.extend(bytes(
+                    1,
+                    &node("Cast", &["orig_target_sizes"], "sizes", &[integer("to", FLOAT)]),
+                ));
+                graph.extend(bytes(1, &node("Concat", &sizes, "corners", &[integer("axis", 1)])));
+                graph.extend(bytes(1, &node("Mul", &["shares", "corners"], name, &[])));
+            }
             graph.extend(bytes(12, &value(name, dims)));
         }
         graph.extend(bytes(11, &value("images", &[1, 3, SIDE, SIDE])));
+        if let Some(name) = self.beside {
+            let element = if name == "orig_target_sizes" { INT64 } else { FLOAT };
+            graph.extend(bytes(11, &typed_value(name, &[1, 2], element)));
+        }
         let mut model =
             [number(1, 8), text(2, self.producer), bytes(7, &graph), bytes(8, &number(2, 13))].concat();
         for (key, value) in &self.metadata {
@@ -529,11 +562,135 @@ fn files_of_other_kinds_are_named() {
             b"\n<!DOCTYPE html>\n<html>",
             "refused: this is no ONNX file but a web page",
         ),
+        (
+            "Hailo (.hef) under .onnx",
+            b"\x01HEF\0\0\0\x02\0\0",
+            "refused: this is no ONNX file but a Hailo file",
+        ),
+        (
+            "Sony IMX500 (.rpk) under .onnx",
+            b"PK\x03\x04network.rpk\0\0",
+            "refused: this is no ONNX file but a package for Sony's IMX500",
+        ),
+        (
+            "Caffe (.caffemodel) under .onnx",
+            b"\x0a\x0dMobileNet-SSD\xa2\x06\x10\x0a\x04data",
+            "refused: this is no ONNX file but a Caffe file",
+        ),
+        (
+            "Darknet (.weights) under .onnx",
+            b"\0\0\0\0\x02\0\0\0\x05\0\0\0\0\xd4\xe8\x01",
+            "refused: this is no ONNX file but a Darknet file",
+        ),
+        (
+            "The error of a storage server (S3) under .onnx",
+            b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>AccessDenied</Code></Error>",
+            "refused: this is no ONNX file but the error of a storage server",
+        ),
     ] {
         let now = outcome(file);
         assert!(now.starts_with(begins), "{sample}: {now}");
         row("Models", sample, &now);
     }
+}
+
+#[test]
+fn second_inputs_with_known_values_are_filled() {
+    let fine = Onnx { beside: Some("orig_target_sizes"), ..onnx() }
+        .gives("labels", &[1, 300], 0.0, &[])
+        .row("boxes", [300, 4], 0.0, 0, &CORNERS_SHARE)
+        .gives("scores", &[1, 300], 0.0, &[(0, 0.9)]);
+    check(
+        "D-FINE, with orig_target_sizes",
+        &fine,
+        "sees the person; the names of its 80 classes are guessed",
+    );
+    let places: Vec<(usize, f32)> = [0.0, 0.9].into_iter().chain(CORNERS).enumerate().collect();
+    let paddle = Onnx { beside: Some("scale_factor"), ..onnx() }
+        .gives("multiclass_nms3_0.tmp_0", &[20, 6], 0.0, &places)
+        .gives("multiclass_nms3_0.tmp_2", &[1], 1.0, &[]);
+    check("PaddleDetection, with scale_factor", &paddle, "sees the person; the names of its 80 classes");
+    let other = Onnx { beside: Some("attention"), ..onnx() }.row("boxes", [300, 4], 0.0, 0, &CORNERS);
+    check("A second input that is not known", &other, "refused: the network does not take one picture");
+}
+
+/// A convolution whose int8 weights have a scale for each channel of its output.
+fn per_channel() -> Vec<u8> {
+    let column = with(CENTRE, &[0.9]);
+    let scales: Vec<f32> = column.iter().map(|value| value / 127.0).collect();
+    let (classes, cells) = (column.len(), 336);
+    let mut one = vec![0.0; cells];
+    one[20] = 1.0;
+    let nodes = [
+        node("ReduceMean", &["images"], "mean", &[integer("keepdims", 0)]),
+        node("Mul", &["mean", "zero"], "nothing", &[]),
+        node("Add", &["one", "nothing"], "seen", &[]),
+        node("DequantizeLinear", &["weights", "scales", "zeros"], "floats", &[integer("axis", 0)]),
+        node("Conv", &["seen", "floats"], "rows", &[]),
+        node("Squeeze", &["rows", "axis"], "output0", &[]),
+    ];
+    let constants = [
+        tensor("zero", &[1], &[0.0]),
+        tensor("one", &[1, 1, 1, cells], &one),
+        typed_tensor("weights", &[classes, 1, 1, 1], INT8, &vec![127; classes]),
+        tensor("scales", &[classes], &scales),
+        typed_tensor("zeros", &[classes], INT8, &vec![0; classes]),
+        typed_tensor("axis", &[1], INT64, &2_i64.to_le_bytes()),
+    ];
+    let mut graph = text(2, "outsider");
+    graph.extend(nodes.iter().flat_map(|node| bytes(1, node)));
+    graph.extend(constants.iter().flat_map(|constant| bytes(5, constant)));
+    graph.extend(bytes(11, &value("images", &[1, 3, SIDE, SIDE])));
+    graph.extend(bytes(12, &value("output0", &[1, classes, cells])));
+    let names = [text(1, "names"), text(2, "{0: 'person'}")].concat();
+    [number(1, 8), bytes(7, &graph), bytes(8, &number(2, 13)), bytes(14, &names)].concat()
+}
+
+#[test]
+fn quantised_networks() {
+    let now = outcome(&per_channel());
+    assert_eq!(now, "sees the person");
+    row("Models", "Quantised (QDQ), a scale for each channel", &now);
+    let mut graph = text(2, "outsider");
+    graph.extend(bytes(1, &node("QLinearConv", &["images"], "conv", &[])));
+    graph.extend(bytes(1, &node("QLinearAdd", &["conv"], "output0", &[])));
+    graph.extend(bytes(11, &value("images", &[1, 3, SIDE, SIDE])));
+    graph.extend(bytes(12, &value("output0", &[1, 84, 336])));
+    let now = outcome(&[number(1, 8), bytes(7, &graph), bytes(8, &number(2, 13))].concat());
+    assert!(now.starts_with("refused: the network is quantised in the form QOperator"), "{now}");
+    row("Models", "Quantised (QOperator)", &now);
+}
+
+#[test]
+fn outputs_that_are_not_decoded_are_named() {
+    let maps = [(16, ["a", "b"]), (8, ["c", "d"]), (4, ["e", "f"])];
+    let heads = maps.into_iter().fold(onnx(), |onnx, (side, [boxes, scores])| {
+        onnx.gives(boxes, &[1, 64, side, side], 0.1, &[]).gives(scores, &[1, 80, side, side], 0.1, &[])
+    });
+    check("Raw heads, as for an NPU", &heads, "refused: its outputs [1, 64, 16, 16], ");
+    let rows = onnx().gives("out", &[80, 95], 0.0, &[(3, 40.0), (13, 0.9), (16, 0.9)]);
+    check("YOLO-FastestV2's rows", &rows, "refused: a row of its output holds 3 anchors of 4 numbers");
+}
+
+#[test]
+fn a_model_must_fit_the_test_picture() {
+    let scores = |class: usize| [&vec![0.0; class][..], &[0.9], &vec![0.0; 79 - class]].concat();
+    let banana = onnx().turned("output0", [84, 336], 0.0, &with(CENTRE, &scores(46)));
+    check(
+        "YOLOv8 that sees a banana for the person and the cat",
+        &banana,
+        "refused: it sees neither the person nor the cat on the test picture, but banana",
+    );
+    let mut everywhere = onnx().says("names", "['a']").gives("output0", &[1, 336, 5], 0.0, &[]);
+    for (at, row) in everywhere.outputs[0].2.chunks_mut(5).take(36).enumerate() {
+        let (x, y) = ((at % 6) as f32, (at / 6) as f32);
+        row.copy_from_slice(&[20.0 + 18.0 * x, 36.0 + 12.0 * y, 12.0, 10.0, 0.9]);
+    }
+    check(
+        "A model that sees dozens of things",
+        &everywhere,
+        "refused: it sees 36 things on the test picture",
+    );
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use super::detection::Class;
 
-/// What a group of names means for tracking.
+/// The meaning of a group of names for tracking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum LabelKind {
     /// People, who may ride.
     Person,
     /// A vehicle that is ridden.
@@ -17,9 +17,9 @@ enum Kind {
 
 /// Names of one meaning, in lower case with spaces. Detectors mix them up: a pick-up is a car and a truck in one frame
 /// and the other way round in the next. Within a group one box stands for one object.
-const MEANINGS: &[(Kind, &[&str])] = &[
+const MEANINGS: &[(LabelKind, &[&str])] = &[
     (
-        Kind::Person,
+        LabelKind::Person,
         &[
             "person",
             "people",
@@ -44,7 +44,7 @@ const MEANINGS: &[(Kind, &[&str])] = &[
         ],
     ),
     (
-        Kind::Vehicle,
+        LabelKind::Vehicle,
         &[
             "car",
             "truck",
@@ -73,7 +73,7 @@ const MEANINGS: &[(Kind, &[&str])] = &[
         ],
     ),
     (
-        Kind::Ridden,
+        LabelKind::Ridden,
         &[
             "bicycle",
             "bike",
@@ -88,9 +88,12 @@ const MEANINGS: &[(Kind, &[&str])] = &[
             "two wheeler",
         ],
     ),
-    (Kind::Rider, &["cyclist", "bicyclist", "motorcyclist", "biker"]),
-    (Kind::Vehicle, &["tricycle", "rickshaw", "auto rickshaw", "autorickshaw", "three wheeler", "tuk tuk"]),
-    (Kind::Vehicle, &["train", "tram", "streetcar"]),
+    (LabelKind::Rider, &["cyclist", "bicyclist", "motorcyclist", "biker"]),
+    (
+        LabelKind::Vehicle,
+        &["tricycle", "rickshaw", "auto rickshaw", "autorickshaw", "three wheeler", "tuk tuk"],
+    ),
+    (LabelKind::Vehicle, &["train", "tram", "streetcar"]),
 ];
 
 /// The place in [`MEANINGS`] of a name: without case, in singular or plural, or by its last word (police car).
@@ -116,7 +119,7 @@ pub struct Labels {
     /// For each class, the lowest class of its group.
     groups: Vec<u16>,
     /// For each class, its kind, if its name is known.
-    kinds: Vec<Option<Kind>>,
+    kinds: Vec<Option<LabelKind>>,
 }
 
 impl Labels {
@@ -161,30 +164,32 @@ impl Labels {
         self.groups.get(usize::from(class.0)).copied().unwrap_or(class.0)
     }
 
-    fn kind(&self, class: Class) -> Option<Kind> {
+    fn kind(&self, class: Class) -> Option<LabelKind> {
         self.kinds.get(usize::from(class.0)).copied().flatten()
     }
 
     /// True if the classes are of different groups and can be a rider and a vehicle that is ridden.
     pub(crate) fn can_ride(&self, one: Class, other: Class) -> bool {
-        let rides = |class| matches!(self.kind(class), Some(Kind::Person | Kind::Ridden | Kind::Rider));
+        let rides = |class| {
+            matches!(self.kind(class), Some(LabelKind::Person | LabelKind::Ridden | LabelKind::Rider))
+        };
         self.group_id(one) != self.group_id(other) && rides(one) && rides(other)
     }
 
     /// True for a class of people.
     pub(crate) fn is_person(&self, class: Class) -> bool {
-        self.kind(class) == Some(Kind::Person)
+        self.kind(class) == Some(LabelKind::Person)
     }
 
     /// True for a vehicle's class. Relative to their size vehicles are faster than pedestrians, and they grow quickly
     /// as they approach.
     pub(crate) fn is_vehicle(&self, class: Class) -> bool {
-        matches!(self.kind(class), Some(Kind::Vehicle | Kind::Ridden))
+        matches!(self.kind(class), Some(LabelKind::Vehicle | LabelKind::Ridden))
     }
 
     /// True for a vehicle that may show as several boxes, one within another: a lorry and its cab.
     pub(crate) fn has_parts(&self, class: Class) -> bool {
-        self.kind(class) == Some(Kind::Vehicle)
+        self.kind(class) == Some(LabelKind::Vehicle)
     }
 
     /// The names of each group of several classes, in order.

@@ -1,5 +1,5 @@
-//! Merges crossings of one passer: a rider and the vehicle are two tracks in one place, and count once. So do a vehicle
-//! and its parts.
+//! Merges crossings of one passer: a rider and the vehicle are two tracks in one place, and count once. A vehicle and
+//! its parts count once, too.
 
 use super::crossing::Crossing;
 use super::detection::Class;

@@ -91,6 +91,9 @@ struct ModelTrial {
     /// File with the names of its classes, one per line
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
+    /// Size of its input in pixels, for a model that leaves it open, for example 640x640
+    #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = parse_size)]
+    size: Option<(u32, u32)>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -152,7 +155,7 @@ impl ModelCheckArgs {
         } else if self.trial.labels.is_some() {
             return Err(Failure::usage("--labels is for a file; an installed model has its labels"));
         } else {
-            models.check(&self.model, self.trial.picture.as_deref())
+            models.check(&self.model, &self.trial.addition()?)
         }?;
         let name =
             path.file_stem().map_or_else(|| self.model.clone(), |stem| stem.to_string_lossy().into_owned());
@@ -253,7 +256,7 @@ impl ModelTrial {
                 Some(names.map(str::to_owned).collect())
             }
         };
-        Ok(Addition { labels, picture: self.picture.clone(), ..Addition::default() })
+        Ok(Addition { labels, size: self.size, picture: self.picture.clone(), ..Addition::default() })
     }
 }
 
@@ -310,7 +313,15 @@ const MOST_TOLD: usize = 30;
 
 fn proof_as_text(card: &Card, proof: &Proof) -> String {
     let Proof { picture, detection_ms, sure_score, .. } = proof;
-    let notes: String = card.guessed.iter().map(|note| format!("note: {note}\n")).collect();
+    let mut notes: String = card.guessed.iter().map(|note| format!("note: {note}\n")).collect();
+    if proof.is_quantised {
+        notes.push_str("note: it is quantised (int8); the same model in floats is faster here\n");
+    }
+    let groups = card.grouped_labels();
+    let groups: Vec<String> = groups.groups().iter().map(|names| names.join(", ")).collect();
+    if !groups.is_empty() {
+        notes.push_str(&format!("boxes of these are one thing where they overlap: {}\n", groups.join("; ")));
+    }
     if proof.seen.is_empty() {
         return format!(
             "it sees nothing on {picture}, with a score of {sure_score} or more ({detection_ms:.0} ms): give --picture \
@@ -348,6 +359,8 @@ fn proof_as_json(name: &str, card: &Card, proof: &Proof) -> Value {
         "sure_score": proof.sure_score,
         "seen": seen,
         "sees_nothing": proof.seen.is_empty(),
+        "quantised": proof.is_quantised,
+        "groups": card.grouped_labels().groups(),
         "notes": card.guessed,
     })
 }

@@ -279,6 +279,7 @@ mod tests {
                 detection_ms,
                 seen: Vec::new(),
                 sure_score: 0.5,
+                is_quantised: false,
             }))
         };
         assert_eq!(looking(900.0), SandboxVerdict::default());

@@ -135,6 +135,18 @@ fn parse_words(value: &DeValue<'_>) -> Option<Vec<String>> {
     value.as_array()?.iter().map(|item| parse_text(item.get_ref())).collect()
 }
 
+/// Width and height of a description that says nothing else.
+pub(super) fn read_size(text: &str) -> Option<(u32, u32)> {
+    let parsed = DeTable::parse(text).ok()?;
+    let top = DescriptionTable { path: "", table: Some(parsed.get_ref()) };
+    let inner = top.section("input").ok()?;
+    let place = if inner.table.is_some() { &inner } else { &top };
+    top.reject_unknown_keys(&["input", "width", "height"]).ok()?;
+    place.reject_unknown_keys(&["width", "height"]).ok()?;
+    let side = |key| place.read_integer(key, 4096).ok()?.filter(|side| *side > 0);
+    Some((side("width")?, side("height")?))
+}
+
 /// Parses the description `text`.
 ///
 /// # Errors
@@ -526,6 +538,15 @@ mod tests {
             };
             let text = write(&card);
             assert_eq!(read(&text), Ok(card), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_description_may_give_the_size_alone() {
+        assert_eq!(read_size("[input]\nwidth = 128\nheight = 96\n"), Some((128, 96)));
+        assert_eq!(read_size("width = 128\nheight = 96\n"), Some((128, 96)));
+        for other in [LEAST, "[input]\nwidth = 128\n", "width = 0\nheight = 96\n", "[input]\n", "labels ="] {
+            assert_eq!(read_size(other), None, "{other}");
         }
     }
 

@@ -27,7 +27,8 @@ use catalogue::{BUILT_IN_BYTES, BUILT_IN_SIZE, BUILT_IN_SUM};
 pub use found::FoundModel;
 pub use trial_run::{Proof, ProofRun};
 
-use crate::onnx::{Card, Network, require_engine};
+use crate::onnx::card::InputCard;
+use crate::onnx::{Card, Network, format_by_ending, require_engine};
 use tallycam_base::private;
 use tallycam_base::redact::redact_url;
 use tallycam_base::unicode::hex;
@@ -54,6 +55,8 @@ pub struct Addition {
     pub name: Option<String>,
     /// The labels, if neither the file nor the catalogue has them.
     pub labels: Option<Vec<String>>,
+    /// Width and height of the input; `None`: the file's own.
+    pub size: Option<(u32, u32)>,
     /// The JPEG for the trial run; `None`: the test picture.
     pub picture: Option<PathBuf>,
     /// Replace a model with the same name.
@@ -246,13 +249,14 @@ impl Models {
         self.save_model(name, &bytes, addition, card)
     }
 
-    /// Runs the model `name` on a picture.
+    /// Runs the model `name` on the picture and at the size of `addition`.
     ///
     /// # Errors
     /// It cannot be loaded or run.
-    pub fn check(&self, name: &str, picture: Option<&Path>) -> Result<(Card, Proof), Fault> {
+    pub fn check(&self, name: &str, addition: &Addition) -> Result<(Card, Proof), Fault> {
         let (card, bytes) = self.load(name)?;
-        let proof = trial_run::prove_model(name, &bytes, &card, (None, 1), picture)?;
+        let picture = addition.picture.as_deref();
+        let proof = trial_run::prove_new_model(name, &bytes, &card, addition.size, picture)?;
         Ok((card, proof))
     }
 
@@ -264,7 +268,8 @@ impl Models {
     pub fn check_file(&self, path: &Path, addition: &Addition) -> Result<(Card, Proof), Fault> {
         let (card, bytes) = load_as(path, addition)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        let proof = trial_run::prove_model(&name, &bytes, &card, (None, 1), addition.picture.as_deref())?;
+        let picture = addition.picture.as_deref();
+        let proof = trial_run::prove_new_model(&name, &bytes, &card, addition.size, picture)?;
         Ok((card, proof))
     }
 
@@ -276,7 +281,7 @@ impl Models {
         card: Card,
     ) -> Result<AddedModel, Fault> {
         self.check_name_free(&name, addition.replace)?;
-        let proof = trial_run::prove_model(&name, bytes, &card, (None, 1), addition.picture.as_deref())?;
+        let proof = trial_run::prove_new_model(&name, bytes, &card, None, addition.picture.as_deref())?;
         let own = self.own_directory();
         let path = file(own, &name, "onnx");
         let description = description::write(&card);
@@ -365,8 +370,8 @@ pub fn is_onnx(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("onnx"))
 }
 
-/// The description of the ONNX file at `path`: the one beside it, with the given labels if any; otherwise the
-/// catalogue's, or a guess from the file.
+/// The description of the ONNX file at `path`: the one beside it, with the given labels and size if any; otherwise the
+/// catalogue's, or a guess from the file. A file beside it with width and height alone says only these.
 fn resolve_card(path: &Path, bytes: &[u8], addition: &Addition) -> Result<Card, Fault> {
     let sum = sha256(bytes);
     let described = path.with_extension("toml");
@@ -374,7 +379,13 @@ fn resolve_card(path: &Path, bytes: &[u8], addition: &Addition) -> Result<Card, 
         return describe(bytes, addition, catalogue::find_by_sha256(&sum));
     }
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    let mut card = read_card(path.parent().unwrap_or(Path::new("")), &name)?;
+    let place = path.parent().unwrap_or(Path::new(""));
+    if let Some(size) = read_description(place, &name).ok().and_then(|text| description::read_size(&text)) {
+        let addition = Addition { size: addition.size.or(Some(size)), ..addition.clone() };
+        return describe(bytes, &addition, catalogue::find_by_sha256(&sum));
+    }
+    let mut card = read_card(place, &name)?;
+    card.input.size = addition.size.or(card.input.size);
     if let Some(wanted) = card.sha256.as_ref().filter(|wanted| **wanted != sum) {
         return Err(other_file(path, wanted, &sum));
     }
@@ -391,9 +402,11 @@ fn resolve_card(path: &Path, bytes: &[u8], addition: &Addition) -> Result<Card, 
 fn describe(bytes: &[u8], addition: &Addition, known: Option<&CatalogueEntry>) -> Result<Card, Fault> {
     if let (Some(entry), None) = (known, &addition.labels) {
         let path = Path::new(entry.name).with_extension("toml");
-        return description::read(entry.description).map_err(|error| wrong_description(&path, &error));
+        let card = description::read(entry.description).map_err(|error| wrong_description(&path, &error))?;
+        let size = addition.size.or(card.input.size);
+        return Ok(Card { input: InputCard { size, ..card.input }, ..card });
     }
-    let mut network = Network::load(bytes, None, 1)?;
+    let mut network = Network::load(bytes, addition.size, 1)?;
     let facts = metadata::read_facts(network.origin());
     let picture = trial_run::test_image()?;
     let mut card = guess::guess_description(&mut network, &facts, addition.labels.as_deref(), &picture)?;
@@ -485,26 +498,33 @@ fn describe_file(place: &Path, name: &str) -> FoundModel {
 }
 
 fn read_card(place: &Path, name: &str) -> Result<Card, Fault> {
+    let text = read_description(place, name)?;
+    description::read(&text).map_err(|error| wrong_description(&file(place, name, "toml"), &error))
+}
+
+fn read_description(place: &Path, name: &str) -> Result<String, Fault> {
     let path = file(place, name, "toml");
     let mut text = String::new();
     let read =
         fs::File::open(&path).and_then(|file| file.take(LONGEST_DESCRIPTION).read_to_string(&mut text));
-    if let Err(error) = read {
-        return Err(match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                let onnx = file(place, name, "onnx");
-                Fault::wrong(format!("{} has no description beside it", onnx.display()))
-                    .hint(format!("`tallycam model add {}` finds out what it is", onnx.display()))
-            }
-            _ => unread(&path, &error),
-        });
+    match read {
+        Ok(_) => Ok(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let onnx = file(place, name, "onnx");
+            Err(Fault::wrong(format!("{} has no description beside it", onnx.display()))
+                .hint(format!("`tallycam model add {}` finds out what it is", onnx.display())))
+        }
+        Err(error) => Err(unread(&path, &error)),
     }
-    description::read(&text).map_err(|error| wrong_description(&path, &error))
 }
 
 /// The bytes of the ONNX file at `path`, at most [`MOST_BYTES`].
 fn read_onnx(path: &Path) -> Result<Vec<u8>, Fault> {
     let failed = |error| unread(path, &error);
+    let ending = path.extension().unwrap_or_default().to_string_lossy();
+    if let Some((what, instead)) = format_by_ending(&ending) {
+        return Err(Fault::wrong(format!("this is no ONNX file but {what}")).hint(instead));
+    }
     let file = fs::File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     let (length, kind) = (metadata.len(), metadata.file_type());

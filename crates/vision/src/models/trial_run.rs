@@ -6,8 +6,9 @@ use std::path::Path;
 
 use super::guess::{NO_BOXES, NO_SCORES};
 use crate::detection::Defect;
+use crate::geometry::Bounds;
 use crate::onnx::{Card, OnnxDetector};
-use crate::{Detector as _, nms};
+use crate::{Class, Detection, Detector as _, nms};
 use tallycam_base::{ClockTime, Fault, clock};
 use tallycam_camera::encode::Reducer;
 use tallycam_camera::media::{Picture, PictureBuilder, SmallImage, jpeg};
@@ -36,6 +37,8 @@ pub struct Proof {
     pub seen: Vec<ProofRun>,
     /// The score (0–1) from which a detection counts as sure.
     pub sure_score: f32,
+    /// The network's file is quantised; the same network in floats is faster here.
+    pub is_quantised: bool,
 }
 
 /// A detection in the picture.
@@ -62,11 +65,81 @@ pub(super) fn prove_model(
     picture: Option<&Path>,
 ) -> Result<Proof, Fault> {
     let mut detector = OnnxDetector::new(name, onnx, card, size, threads)?;
+    run(&mut detector, card, picture, &mut Vec::new())
+}
+
+/// Like [`prove_model`], with one thread. A model that knows people and cats must also see one of those on the test
+/// picture, and none may see dozens of things there: otherwise its numbers mean something else.
+///
+/// # Errors
+/// As for [`prove_model`], or it does not fit the test picture.
+pub(super) fn prove_new_model(
+    name: &str,
+    onnx: &[u8],
+    card: &Card,
+    size: Option<(u32, u32)>,
+    picture: Option<&Path>,
+) -> Result<Proof, Fault> {
+    let mut detector = OnnxDetector::new(name, onnx, card, size, 1)?;
+    let own = picture.map(|_| run(&mut detector, card, picture, &mut Vec::new())).transpose()?;
+    let mut found = Vec::new();
+    let known = run(&mut detector, card, None, &mut found)?;
+    check_test_picture(&detector, &known, &found)?;
+    Ok(own.unwrap_or(known))
+}
+
+/// From this number of sure detections on the test picture, most are false.
+const MOST_SEEN: usize = 24;
+/// From this score (0–1) on, a person or cat on the test picture is seen.
+const SEEN_SCORE: f32 = 0.25;
+
+/// Compares the detections on the test picture with what it shows.
+fn check_test_picture(detector: &OnnxDetector, proof: &Proof, found: &[Detection]) -> Result<(), Fault> {
+    let labels = detector.labels();
+    let thing = |at: usize| Bounds::new(THINGS[at][0], THINGS[at][1], THINGS[at][2], THINGS[at][3]);
+    let is_cat = |name: &str| name.eq_ignore_ascii_case("cat");
+    let all = (0..labels.names().len()).map(|class| Class(class as u16));
+    let knows_both =
+        all.clone().any(|class| labels.is_person(class)) && labels.names().iter().any(|n| is_cat(n));
+    let is_at = |one: &Detection, thing: Bounds| {
+        let shared = one.bounds.intersection_area(&thing);
+        shared >= 0.5 * one.bounds.area() && shared >= 0.05 * thing.area()
+    };
+    let sees = |one: &Detection| {
+        one.score >= SEEN_SCORE
+            && (labels.is_person(one.class) && is_at(one, thing(0))
+                || labels.name(one.class).is_some_and(is_cat) && is_at(one, thing(1)))
+    };
+    let count = proof.seen.len();
+    let what = if count >= MOST_SEEN {
+        format!("it sees {count} things on {TEST}, which shows a person, a cat and a cup")
+    } else if knows_both && !found.iter().any(sees) {
+        let mut names: Vec<&str> = proof.seen.iter().map(|seen| seen.class.as_str()).collect();
+        names.dedup();
+        names.truncate(3);
+        let instead = if names.is_empty() { String::from("nothing") } else { names.join(", ") };
+        format!("it sees neither the person nor the cat on {TEST}, but {instead}")
+    } else {
+        return Ok(());
+    };
+    let family = detector.card().family.as_str();
+    Err(Fault::wrong(format!("{what}: its numbers are no rows of {family}, or the file is damaged")).hint(
+        "write a .toml of its name (models/README.md says how); or name its classes with --labels FILE if it was not \
+         trained for people and cats",
+    ))
+}
+
+/// Runs `detector` on the JPEG at `picture` or on the test picture. Leaves its valid detections in `found`.
+fn run(
+    detector: &mut OnnxDetector,
+    card: &Card,
+    picture: Option<&Path>,
+    found: &mut Vec<Detection>,
+) -> Result<Proof, Fault> {
     let what = picture.map_or_else(|| String::from(TEST), |path| path.display().to_string());
     let image = image(picture, |width, height| detector.least_size(width, height))?;
-    let mut found = Vec::new();
     let begun = clock::monotonic_us();
-    detector.detect(&image, &mut found)?;
+    detector.detect(&image, found)?;
     let detection_ms = (clock::monotonic_us() - begun) as f64 / 1000.0;
     let options = detector.options();
     // Too many sure detections: the values read as scores are something else.
@@ -94,13 +167,13 @@ pub(super) fn prove_model(
         ))
         .hint("name all of them with --labels FILE, a label a line"));
     }
-    found.retain(|detection| {
-        detection.find_defect().is_none()
-            && detection.score >= options.tracker.sure_score
-            && options.filter.accepts(detection)
-    });
-    nms::suppress_overlaps(&mut found, detector.labels(), options.most_iou);
-    let seen = found.iter().map(|detection| ProofRun {
+    found.retain(|detection| detection.find_defect().is_none());
+    let is_sure = |detection: &Detection| {
+        detection.score >= options.tracker.sure_score && options.filter.accepts(detection)
+    };
+    let mut seen: Vec<Detection> = found.iter().copied().filter(is_sure).collect();
+    nms::suppress_overlaps(&mut seen, detector.labels(), options.most_iou);
+    let seen = seen.iter().map(|detection| ProofRun {
         class: detector.labels().name(detection.class).unwrap_or_default().to_owned(),
         score: detection.score,
         bounds: {
@@ -115,6 +188,7 @@ pub(super) fn prove_model(
         detection_ms,
         seen: seen.collect(),
         sure_score: options.tracker.sure_score,
+        is_quantised: detector.is_quantised(),
     })
 }
 

@@ -2,7 +2,7 @@
 //! beside `NAME.onnx`; `models` reads and writes that file.
 
 use super::network::TensorLayout;
-use crate::RegionMode;
+use crate::{Labels, RegionMode};
 use tallycam_base::Fault;
 
 /// Everything that an ONNX file does not say about itself.
@@ -296,6 +296,16 @@ pub(super) fn wrong_labels(network: usize, described: usize) -> Fault {
 }
 
 impl Card {
+    /// Its labels with their groups, the built-in ones and its own.
+    pub fn grouped_labels(&self) -> Labels {
+        let mut labels = Labels::new(self.labels.iter().map(String::as_str));
+        for group in &self.groups {
+            let names: Vec<&str> = group.iter().map(String::as_str).collect();
+            labels.merge_groups(&names);
+        }
+        labels
+    }
+
     /// Checks the description's own numbers.
     ///
     /// # Errors

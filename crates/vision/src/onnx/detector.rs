@@ -96,11 +96,7 @@ impl OnnxDetector {
             )));
         }
         let decoder = families::decoder(&card.family, input, network.outputs(), card.labels.len())?;
-        let mut labels = Labels::new(card.labels.iter().map(String::as_str));
-        for group in &card.groups {
-            let names: Vec<&str> = group.iter().map(String::as_str).collect();
-            labels.merge_groups(&names);
-        }
+        let labels = card.grouped_labels();
         let letterbox = Letterbox::new(input, &card.input);
         let own = (input.width, input.height);
         Ok(OnnxDetector {
@@ -122,6 +118,16 @@ impl OnnxDetector {
     /// How many numbers the network outputs for a frame.
     pub fn numbers(&self) -> usize {
         self.network.outputs().iter().map(|output| output.shape.iter().product::<usize>()).sum()
+    }
+
+    /// Its description.
+    pub(crate) fn card(&self) -> &Card {
+        &self.card
+    }
+
+    /// True if the network's file is quantised, see [`Network::is_quantised`].
+    pub(crate) fn is_quantised(&self) -> bool {
+        self.network.is_quantised()
     }
 
     /// The network's input.

@@ -21,14 +21,14 @@ const MOSTLY: f32 = 0.8;
 
 /// The evidence that a track is a part of another.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Part {
+pub(super) struct PartEvidence {
     /// The track around it, and the observations of both: within it, and not.
     around: Option<TrackId>,
     within: u16,
     apart: u16,
 }
 
-impl Part {
+impl PartEvidence {
     /// The track that it is a part of.
     pub(super) fn of(&self) -> Option<TrackId> {
         let seen = f32::from(self.within) + f32::from(self.apart);

@@ -5,7 +5,7 @@ use super::super::geometry::{Aspect, Bounds, Point};
 use super::TrackerOptions;
 use super::field::{CutEdges, DetectionField};
 use super::kalman::{Kalman, Motion};
-use super::part::Part;
+use super::part::PartEvidence;
 use super::whole::{STANDS, Whole};
 
 /// The object ID; never used twice in one run.
@@ -43,7 +43,7 @@ pub struct Track {
     measured: Bounds,
     /// The edges at which the newest detection's region cut the box off.
     cut: CutEdges,
-    pub(super) part: Part,
+    pub(super) part: PartEvidence,
     /// Classes with their summed scores, the heaviest first.
     votes: Vec<(Class, f32)>,
     score: f32,
@@ -74,7 +74,7 @@ impl Track {
             whole: Whole::new(bounds),
             measured: *bounds,
             cut: CutEdges::default(),
-            part: Part::default(),
+            part: PartEvidence::default(),
             votes: vec![(detection.class, detection.score)],
             score: detection.score,
             hits: 1,

@@ -19,6 +19,26 @@ pub(crate) fn other_task(what: &str) -> Fault {
     )
 }
 
+/// The fault of outputs before they are decoded.
+pub fn raw_heads(outputs: &str) -> Fault {
+    Fault::wrong(format!(
+        "its outputs {outputs} are raw heads, as programs for an NPU take them: its boxes are not decoded yet"
+    ))
+    .hint(
+        "export it with the decoding inside (`yolo export format=onnx` of Ultralytics itself, not of an NPU's \
+         variant); an SSD needs a .toml with its anchors (models/README.md)",
+    )
+}
+
+/// The fault of YOLO-FastestV2's rows.
+pub fn fastest_rows(classes: usize) -> Fault {
+    Fault::wrong(format!(
+        "a row of its output holds 3 anchors of 4 numbers, 3 objectness scores and {classes} classes, as \
+         YOLO-FastestV2 has them: such rows are not read"
+    ))
+    .hint("take a model of another family: `tallycam model list` names one that can be downloaded")
+}
+
 /// The fault of missing labels, or of labels in the wrong number.
 pub(crate) fn wrong_labels(network: Option<usize>, labels: String) -> Fault {
     let network = match network {

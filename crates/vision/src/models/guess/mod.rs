@@ -8,7 +8,7 @@ mod error;
 mod readings;
 mod weigh;
 
-use error::{DESCRIBE, other_task, wrong_labels};
+use error::{DESCRIBE, fastest_rows, other_task, raw_heads, wrong_labels};
 pub(super) use error::{NO_BOXES, NO_SCORES};
 
 use super::known_labels;
@@ -85,6 +85,7 @@ pub(super) fn guess_description(
     if let Some(what) = facts.task.as_deref().and_then(unsupported_task) {
         return Err(other_task(what));
     }
+    let network_takes_size = network.takes_size_input();
     let range = if network.takes_bytes_input() { 1.0 } else { 255.0 };
     let mut looks = vec![run_inference(
         network,
@@ -95,6 +96,9 @@ pub(super) fn guess_description(
     let all: Vec<OutputShape> = held.iter().map(|held| held.shape.clone()).collect();
     let unknown = || {
         let (outputs, width, height) = (format_shapes(&all), input.width, input.height);
+        if all.len() > 1 && all.iter().all(|output| is_raw_head(&output.shape)) {
+            return raw_heads(&outputs);
+        }
         Fault::wrong(format!(
             "no known family of models has the outputs {outputs} for pictures of {width}×{height}"
         ))
@@ -104,6 +108,9 @@ pub(super) fn guess_description(
         || input.layout == TensorLayout::Nhwc
         || all.iter().any(|output| output.name.contains("detection_"));
     let written = labels.or(facts.names.as_deref()).map(ClassNames::new);
+    if let Some(classes) = all.iter().find_map(|output| fastest_classes(&output.shape)) {
+        return Err(fastest_rows(classes));
+    }
     let mut asked = GuessInput {
         input: &input,
         all: &all,
@@ -111,6 +118,7 @@ pub(super) fn guess_description(
         named: written.map_or(BackgroundColumn::None, |names| names.background),
         is_pose: facts.task.as_deref() == Some("pose"),
         is_tensorflow,
+        takes_size: network_takes_size,
         readings: Vec::new(),
     };
     asked.read(held)?;
@@ -149,6 +157,8 @@ pub(super) fn guess_description(
             names.for_classes(classes).ok_or_else(wrong)?.to_vec()
         }
         (None, network) => {
+            // These exporters' own models are trained on COCO.
+            let network = network.or(network_takes_size.then_some(known_labels::COCO.len()));
             let list = network.and_then(known_labels::labels_for_count);
             let unnamed = || String::from("their names are not known");
             let names = || named.map_or_else(unnamed, |named| format!("its file names {named}"));
@@ -182,6 +192,18 @@ pub(super) fn guess_description(
         groups: Vec::new(),
         counting: CountingCard::default(),
     })
+}
+
+/// True for a map of a grid's cells: [1, channels, rows, columns], or with the anchors apart.
+fn is_raw_head(shape: &[usize]) -> bool {
+    matches!(shape, [1, _, rows, columns] | [1, _, rows, columns, _] if *rows > 1 && *columns > 1)
+}
+
+/// The number of classes in the rows of YOLO-FastestV2, trained on COCO as it is published.
+fn fastest_classes(shape: &[usize]) -> Option<usize> {
+    let classes = known_labels::COCO.len();
+    let is_row = shape.len() != 3 && shape.last() == Some(&(3 * 4 + 3 + classes));
+    is_row.then_some(classes)
 }
 
 /// Ultralytics' tasks that are not upright-box detection, in words.

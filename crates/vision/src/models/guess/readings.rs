@@ -74,6 +74,8 @@ pub(super) struct GuessInput<'a> {
     pub named: BackgroundColumn,
     pub is_pose: bool,
     pub is_tensorflow: bool,
+    /// The network takes the size or scale of the picture, too.
+    pub takes_size: bool,
     pub readings: Vec<Interpretation>,
 }
 
@@ -281,11 +283,16 @@ impl GuessInput<'_> {
             }
             for unit in [BoxUnit::Pixels, BoxUnit::Fractions] {
                 let card = EndToEndCard { corners: Corners::Xyxy, unit, first_class: 0, places };
-                self.push_reading(
-                    Family::EndToEnd(card),
-                    None,
-                    self.input_card(Colours::Rgb, 255.0, LETTERBOX_CENTRE),
-                );
+                let feeds = if self.takes_size {
+                    // PaddleDetection distorts the picture.
+                    let stretched = |range| self.input_card(Colours::Rgb, range, ResizeMode::Stretch);
+                    vec![stretched(255.0), imagenet(stretched(1.0))]
+                } else {
+                    vec![self.input_card(Colours::Rgb, 255.0, LETTERBOX_CENTRE)]
+                };
+                for fed in feeds {
+                    self.push_reading(Family::EndToEnd(card), None, fed);
+                }
             }
         }
         Ok(())

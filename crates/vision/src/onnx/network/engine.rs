@@ -17,6 +17,8 @@ const LONGEST_SIDE: u32 = 4096;
 mod element {
     pub(super) const FLOAT: i32 = 1;
     pub(super) const UINT8: i32 = 2;
+    pub(super) const INT32: i32 = 6;
+    pub(super) const INT64: i32 = 7;
     pub(super) const FLOAT16: i32 = 10;
 }
 
@@ -101,6 +103,8 @@ pub(super) fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Re
         (Err(open), Some(trained)) if open.kind == FaultKind::Unknown => find_input(graph, Some(trained))?,
         (input, _) => input?,
     };
+    let takes_size = fill_known_inputs(graph, &input)?;
+    let is_quantised = graph.node.iter().any(|node| node.op_type.ends_with("QuantizeLinear"));
     clear_inner_shapes(graph);
     widen_halves(graph);
     let takes = match element_type(&graph.input[0]) {
@@ -131,7 +135,7 @@ pub(super) fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Re
     let options = RunOptions { executor: Some(executor(threads)), ..RunOptions::default() };
     let plan = TypedSimplePlan::new_with_options(model, &options).map_err(failed)?;
     let engine = Engine { plan, takes, given: Vec::new() };
-    Ok(Network { engine, input, outputs, origin, took: Duration::ZERO })
+    Ok(Network { engine, input, outputs, origin, is_quantised, takes_size, took: Duration::ZERO })
 }
 
 /// The threads that share the work of one image.
@@ -163,6 +167,20 @@ fn check_operators(onnx: &tract_onnx::Onnx, graph: &pb::GraphProto) -> Result<()
         "NonZero",
         "STFT",
     ];
+    let mut quantised: Vec<&str> = graph.node.iter().map(|node| &*node.op_type).collect();
+    quantised.retain(|name| name.starts_with("QLinear") || ["QGemm", "QAttention"].contains(name));
+    quantised.sort();
+    quantised.dedup();
+    if !quantised.is_empty() {
+        let names = quantised.join(", ");
+        return Err(Fault::wrong(format!(
+            "the network is quantised in the form QOperator ({names}), which is not supported"
+        ))
+        .hint(
+            "quantise it in the form QDQ (quant_format=QuantFormat.QDQ in onnxruntime), or take the model that it was \
+             made of",
+        ));
+    }
     let has_own =
         |node: &pb::NodeProto| node.attribute.iter().any(|own| own.g.is_some() || !own.graphs.is_empty());
     let is_refused = |node: &&pb::NodeProto| {
@@ -206,7 +224,8 @@ fn find_input(graph: &mut pb::GraphProto, size: Option<(u32, u32)>) -> Result<In
     let no_picture = |reason: String| {
         Fault::wrong(format!("the network does not take one picture of three colours: {reason}"))
     };
-    let [input] = &inputs[..] else {
+    let pictures: Vec<_> = inputs.iter().filter(|input| !is_known_input(&input.name)).collect();
+    let [input] = pictures[..] else {
         let names: Vec<&str> = inputs.iter().map(|input| &*input.name).collect();
         let (count, names) = (names.len(), names.join(", "));
         return Err(no_picture(format!(
@@ -245,8 +264,8 @@ fn find_input(graph: &mut pb::GraphProto, size: Option<(u32, u32)>) -> Result<In
         _ => {
             let open = "the file leaves the size of the picture open: say which width and height to use";
             return Err(Fault::new(FaultKind::Unknown, open).hint(
-                "write a .toml of its name (models/README.md says how) that has width and height under [input], put it \
-                 beside the file, and try again",
+                "with --size, for example --size 640x640; or put a .toml of its name beside the file that has width \
+                 and height under [input]",
             ));
         }
     };
@@ -255,6 +274,66 @@ fn find_input(graph: &mut pb::GraphProto, size: Option<(u32, u32)>) -> Result<In
         (Some(width), Some(height)) => Ok(InputShape { name: input.name.clone(), width, height, layout }),
         _ => Err(no_picture(format!("its sides are {width} and {height}: 1 to {LONGEST_SIDE} are allowed"))),
     }
+}
+
+/// Two numbers for the picture that the network takes.
+type InputValues = fn(&InputShape) -> [f32; 2];
+
+/// Inputs beside the picture, which become constants: names and values. Boxes come out in pixels of the network's
+/// input.
+const KNOWN_INPUTS: [(&str, InputValues); 5] = [
+    ("orig_target_sizes", |input| [input.width as f32, input.height as f32]),
+    ("orig_size", |input| [input.width as f32, input.height as f32]),
+    ("im_shape", |input| [input.height as f32, input.width as f32]),
+    ("image_shape", |input| [input.height as f32, input.width as f32]),
+    ("scale_factor", |_| [1.0, 1.0]),
+];
+
+/// True if the input of this name has a known value.
+fn is_known_input(name: &str) -> bool {
+    KNOWN_INPUTS.iter().any(|(own, _)| *own == name)
+}
+
+/// Replaces all inputs but the picture by constants. Returns true if there were any.
+///
+/// # Errors
+/// One has another form than two numbers.
+fn fill_known_inputs(graph: &mut pb::GraphProto, picture: &InputShape) -> Result<bool, Fault> {
+    let beside: Vec<pb::ValueInfoProto> =
+        graph.input.extract_if(.., |input| input.name != picture.name).collect();
+    for input in &beside {
+        let wrong = || Fault::wrong(format!("the network's input {} is no row of two numbers", input.name));
+        let (_, values) = KNOWN_INPUTS.iter().find(|(name, _)| *name == input.name).ok_or_else(wrong)?;
+        let values = values(picture);
+        let rank = tensor_shape(input).map_or(2, |shape| shape.dim.len());
+        let dims = match rank {
+            1 => vec![2],
+            2 => vec![1, 2],
+            _ => return Err(wrong()),
+        };
+        let (data_type, raw_data) = match element_type(input) {
+            Some(element::INT64) => {
+                (element::INT64, values.iter().flat_map(|value| (*value as i64).to_le_bytes()).collect())
+            }
+            Some(element::INT32) => {
+                (element::INT32, values.iter().flat_map(|value| (*value as i32).to_le_bytes()).collect())
+            }
+            // Halves are widened.
+            Some(element::FLOAT | element::FLOAT16) => {
+                (element::FLOAT, values.iter().flat_map(|value| value.to_le_bytes()).collect())
+            }
+            _ => return Err(wrong()),
+        };
+        let name = input.name.clone();
+        graph.initializer.push(pb::TensorProto {
+            name,
+            dims,
+            data_type,
+            raw_data,
+            ..pb::TensorProto::default()
+        });
+    }
+    Ok(!beside.is_empty())
 }
 
 fn tensor_type(value: &pb::ValueInfoProto) -> Option<&type_proto::Tensor> {

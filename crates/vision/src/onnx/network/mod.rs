@@ -141,6 +141,10 @@ pub struct Network {
     input: InputShape,
     outputs: Vec<OutputShape>,
     origin: OnnxHeader,
+    /// The file computes in bytes for the greater part.
+    is_quantised: bool,
+    /// The file takes the size or scale of the picture, too.
+    takes_size: bool,
     /// The duration of the last run.
     took: Duration,
 }
@@ -185,6 +189,17 @@ impl Network {
     /// The origin that its file states.
     pub fn origin(&self) -> &OnnxHeader {
         &self.origin
+    }
+
+    /// True if its file is quantised. The engine computes such a network in floats, and takes longer.
+    pub(crate) fn is_quantised(&self) -> bool {
+        self.is_quantised
+    }
+
+    /// True if its file takes the size or scale of the picture as a second input, as D-FINE, RT-DETR and
+    /// PaddleDetection do.
+    pub(crate) fn takes_size_input(&self) -> bool {
+        self.takes_size
     }
 
     /// True if it takes a colour as a byte, 0–255, rather than as a float.
