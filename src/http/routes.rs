@@ -116,8 +116,8 @@ const FROM_BUCKET: QueryKey = key(
 );
 const BUCKET: QueryKey = key(
     "bucket",
-    MayBe::Words(&["hour", "day", "week", "month", "total"]),
-    "`hour`, `day`, `week`, `month` or `total`.",
+    MayBe::Words(&["5min", "15min", "30min", "hour", "day", "week", "month", "total"]),
+    "`5min`, `15min`, `30min`, `hour`, `day`, `week`, `month` or `total`.",
 );
 const TO_BUCKET: QueryKey = key("to", MayBe::Moment, "End, in the same forms; extended to the whole bucket.");
 const OPEN: QueryKey = key("open", MayBe::Whole(0, 23), "Only from this hour of the clock on the wall.");

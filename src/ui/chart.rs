@@ -24,6 +24,11 @@ const FOOT: u32 = 24;
 /// A bucket with a smaller coverage has no figure.
 pub(super) const NOTHING: f64 = 0.000_1;
 
+/// True for a bucket of an hour or less.
+pub(super) fn is_fine(bucket: &str) -> bool {
+    bucket == "hour" || bucket.ends_with("min")
+}
+
 /// Crossings in and out.
 pub(super) type ChartSums = (u64, u64);
 
@@ -47,14 +52,17 @@ pub(super) fn is_unknown(bucket: &BucketRow) -> bool {
 /// Appends future buckets, so that a day has all of its hours.
 pub(super) fn with_future_buckets(mut buckets: Vec<BucketRow>, to_us: u64) -> Vec<BucketRow> {
     const HOUR: u64 = 3_600_000_000;
+    // A clock change may make one of them shorter.
+    let length_us = |bucket: &BucketRow| bucket.end_us.saturating_sub(bucket.start_us);
+    let step_us = buckets.iter().map(length_us).max().unwrap_or(0);
     while let Some(last) = buckets.last() {
-        let (start_us, is_hour) = (last.end_us, last.end_us.saturating_sub(last.start_us) <= HOUR);
-        if start_us >= to_us || !is_hour {
+        let start_us = last.end_us;
+        if start_us >= to_us || step_us == 0 || step_us > HOUR {
             break;
         }
         buckets.push(BucketRow {
             start_us,
-            end_us: (start_us + HOUR).min(to_us),
+            end_us: (start_us + step_us).min(to_us),
             covered: 0.0,
             counts: Vec::new(),
         });
@@ -66,7 +74,7 @@ pub(super) fn with_future_buckets(mut buckets: Vec<BucketRow>, to_us: u64) -> Ve
 pub(super) struct Bars<'a> {
     /// In order, without holes.
     pub buckets: &'a [BucketRow],
-    /// `hour`, `day`, `week` or `month`.
+    /// `5min`, `15min`, `30min`, `hour`, `day`, `week` or `month`.
     pub bucket: &'static str,
     /// The sums to compare each bucket with, if known.
     pub before: &'a [Option<ChartSums>],
@@ -149,7 +157,7 @@ impl Bars<'_> {
         let (Some(first), Some(last)) = (self.buckets.first(), self.buckets.last()) else {
             return svg + "</svg>";
         };
-        if (first.start_us..last.end_us).contains(&self.clock.now_us) && self.bucket == "hour" {
+        if (first.start_us..last.end_us).contains(&self.clock.now_us) && is_fine(self.bucket) {
             let x = self.position(self.clock.now_us);
             let _ = write!(svg, "<line class=\"now\" x1=\"{x:.2}%\" x2=\"{x:.2}%\" y2=\"{height}\"/>");
         }
@@ -260,7 +268,8 @@ impl Bars<'_> {
         for (k, n) in chosen.iter().step_by(step).enumerate() {
             let at = to_zoned(self.buckets[*n].start_us, &self.clock.zone);
             let format = match self.bucket {
-                "hour" => "%a %-d",
+                fine if is_fine(fine) && self.is_one_day() => "%H",
+                fine if is_fine(fine) => "%a %-d",
                 "day" if count <= 10 => "%a %-d",
                 "month" => "%b %Y",
                 _ => "%-d %b",
@@ -272,7 +281,7 @@ impl Bars<'_> {
                 (_, false) => "mid",
                 (_, true) => "mid minor",
             };
-            let middle = if self.bucket == "hour" || anchor.is_empty() { 0.0 } else { 50.0 / count as f64 };
+            let middle = if is_fine(self.bucket) || anchor.is_empty() { 0.0 } else { 50.0 / count as f64 };
             let place = share(*n) + middle;
             if place < 96.0 || anchor.is_empty() || count <= 10 {
                 text(place, anchor, &words);
@@ -280,12 +289,21 @@ impl Bars<'_> {
         }
     }
 
+    /// True if the chart shows no more than a day.
+    fn is_one_day(&self) -> bool {
+        let ends = self.buckets.first().zip(self.buckets.last());
+        ends.is_some_and(|(first, last)| last.end_us.saturating_sub(first.start_us) <= 25 * 3_600_000_000)
+    }
+
     /// True if the bucket `n` gets a label.
     fn has_label(&self, n: usize) -> bool {
         let Some(bucket) = self.buckets.get(n) else { return false };
         let at = to_zoned(bucket.start_us, &self.clock.zone);
         match self.bucket {
-            "hour" => at.hour() == i8::try_from(self.clock.day_starts).unwrap_or(0),
+            fine if is_fine(fine) && self.is_one_day() => at.minute() == 0 && at.hour() % 3 == 0,
+            fine if is_fine(fine) => {
+                at.minute() == 0 && at.hour() == i8::try_from(self.clock.day_starts).unwrap_or(0)
+            }
             "day" => self.buckets.len() <= 10 || at.weekday() == jiff::civil::Weekday::Monday,
             _ => true,
         }
@@ -386,8 +404,8 @@ impl WeekMap {
 pub(super) fn bucket_name(bucket: &BucketRow, kind: &str, is_one_day: bool, clock: &LocalClock) -> String {
     let at = to_zoned(bucket.start_us, &clock.zone);
     let format = match kind {
-        "hour" if is_one_day => "%H:%M",
-        "hour" => "%a %-d %b %H:%M",
+        fine if is_fine(fine) && is_one_day => "%H:%M",
+        fine if is_fine(fine) => "%a %-d %b %H:%M",
         "week" => "Week of %-d %b",
         "month" => "%B %Y",
         _ => "%a %-d %b",

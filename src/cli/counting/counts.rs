@@ -174,15 +174,23 @@ pub struct CountsResetArgs {
     /// The number of one line; without it all lines
     #[arg(long, value_name = "NUMBER")]
     line: Option<u64>,
+    /// Set only the number inside the line to this; its counters stay
+    #[arg(long, value_name = "NUMBER", requires = "line")]
+    inside: Option<u64>,
 }
 
 impl CountsResetArgs {
     fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let daemon = Daemon::require_own(&given.load()?.config, "this")?;
-        let body = self.line.map_or_else(|| json!({}), |line| json!({"line": line}));
+        let given = [("line", self.line), ("inside", self.inside)];
+        let given = given.into_iter().filter_map(|(key, number)| Some((key.to_owned(), json!(number?))));
+        let body = Value::Object(given.collect());
         let answer = daemon.request("POST", "/api/v1/counts/reset", RequestBody::Json(&body))?;
         answer.expect_success("nothing was reset")?;
-        print_stdout("today's counters are zero now; all counts stay stored\n")
+        match self.inside {
+            Some(inside) => print_stdout(&format!("{inside} inside now; all counts stay\n")),
+            None => print_stdout("today's counters are zero now; all counts stay stored\n"),
+        }
     }
 }
 

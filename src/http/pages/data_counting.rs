@@ -7,6 +7,7 @@ use hyper::Method;
 use crate::http::api::counting::zones::drawn;
 use crate::http::api::media::video;
 use crate::http::auth::caller::Who;
+use crate::http::report::counts::BUCKETS;
 use crate::http::report::state::StateReport;
 use crate::http::report::wire;
 use crate::http::report::wire::Redact;
@@ -363,12 +364,7 @@ struct CountsData {
 }
 
 fn bucket_size(bucket: &str) -> BucketSize {
-    match bucket {
-        "day" => BucketSize::Day,
-        "week" => BucketSize::Week,
-        "month" => BucketSize::Month,
-        _ => BucketSize::Hour,
-    }
+    BUCKETS.iter().find(|(word, _)| *word == bucket).map_or(BucketSize::Hour, |(_, size)| *size)
 }
 
 fn buckets(

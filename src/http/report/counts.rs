@@ -15,7 +15,10 @@ use tallycam_base::json::Rfc3339;
 use tallycam_store::{BucketRow, BucketSize, Count, Direction, Gap, LineRow, Scene};
 
 /// Bucket sizes by name.
-pub const BUCKETS: [(&str, BucketSize); 5] = [
+pub const BUCKETS: [(&str, BucketSize); 8] = [
+    ("5min", BucketSize::Minutes(5)),
+    ("15min", BucketSize::Minutes(15)),
+    ("30min", BucketSize::Minutes(30)),
     ("hour", BucketSize::Hour),
     ("day", BucketSize::Day),
     ("week", BucketSize::Week),

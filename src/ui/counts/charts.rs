@@ -112,6 +112,9 @@ impl ChartView<'_> {
         let marks: &[Option<ChartSums>] = compared.map_or(&[], |compared| compared.marks.as_slice());
         let has_marks = marks.iter().flatten().any(|mark| *mark != (0, 0));
         let heading = match ask.shown.bucket {
+            "5min" => "Every 5 minutes",
+            "15min" => "Every 15 minutes",
+            "30min" => "Every half hour",
             "hour" => "By the hour",
             "day" => "By the day",
             "week" => "By the week",
@@ -137,6 +140,9 @@ impl ChartView<'_> {
         } else {
             let links = link_list(buckets.iter().map(|bucket| {
                 let name = match *bucket {
+                    "5min" => "5 min",
+                    "15min" => "15 min",
+                    "30min" => "30 min",
                     "hour" => "Hours",
                     "day" => "Days",
                     "week" => "Weeks",

@@ -10,6 +10,7 @@ use crate::ui::chart::{ChartSums, sums};
 use crate::ui::format::{micros, to_zoned};
 use tallycam_store::BucketRow;
 
+const HOUR_US: u64 = 3_600_000_000;
 /// Coverage from which an hour counts as complete: a detection may start a little late.
 const IN_FULL: f64 = 0.99;
 
@@ -49,6 +50,7 @@ impl ChartView<'_> {
                 *mark = (mark.0 + count_in, mark.1 + out, mark.2 + bucket.covered, mark.3 + 1.0);
             }
         }
+        let mut compared_us = 0;
         let mut compared = Compared { now: (0, 0), before: (0, 0), hours: 0, marks: Vec::new() };
         for bucket in now.iter().filter(|b| b.covered >= IN_FULL && b.end_us <= self.clock().now_us) {
             let hour = to_zoned(bucket.start_us, zone).datetime();
@@ -56,8 +58,9 @@ impl ChartView<'_> {
             let (this, that) = (sums(bucket), sums(other));
             compared.now = (compared.now.0 + this.0, compared.now.1 + this.1);
             compared.before = (compared.before.0 + that.0, compared.before.1 + that.1);
-            compared.hours += 1;
+            compared_us += bucket.end_us.saturating_sub(bucket.start_us);
         }
+        compared.hours = compared_us.div_ceil(HOUR_US) as u32;
         compared.marks = marks
             .into_iter()
             .map(|(count_in, out, covered, hours)| {

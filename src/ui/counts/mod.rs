@@ -15,7 +15,7 @@ mod tables;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::ui::chart::{self, ChartSums};
+use crate::ui::chart::{self, ChartSums, is_fine};
 use crate::ui::counts::crossing_report::crossings_address;
 use crate::ui::counts::range::{CountsAsk, Heatmap, counting_day};
 use crate::ui::escape::{MarkedText, Text};
@@ -67,11 +67,16 @@ pub struct CountsPage {
     pub refused: Option<RefusalReason>,
 }
 
+/// What a reset has set its counters to: "zero", "12 inside".
+fn set_to(reset: &Reset) -> String {
+    reset.inside.map_or_else(|| "zero".to_owned(), |inside| format!("{} inside", format_thousands(inside)))
+}
+
 /// Buckets of the page and future ones, limited to the chosen hours.
 fn shown_buckets(page: &CountsPage, known: Vec<BucketRow>) -> Vec<BucketRow> {
     let ask = &page.ask;
     let mut buckets = chart::with_future_buckets(known, ask.shown.to_us);
-    if let Some(hours) = ask.hours.filter(|_| ask.shown.bucket == "hour") {
+    if let Some(hours) = ask.hours.filter(|_| is_fine(ask.shown.bucket)) {
         let hour = |us| u8::try_from(to_zoned(us, &page.clock.zone).hour()).unwrap_or(0);
         buckets.retain(|bucket| is_open(hours, hour(bucket.start_us)));
     }
@@ -290,7 +295,7 @@ impl ChartView<'_> {
             let line = self.page.lines.iter().find(|line| Some(line.id) == reset.line_id);
             let _ = write!(
                 html,
-                "{}{lock}<span>{} set to zero at {}.</span><button class=\"btn\">Undo</button>{unlock}</form>",
+                "{}{lock}<span>{} set to {} at {}.</span><button class=\"btn\">Undo</button>{unlock}</form>",
                 form_to(
                     "delete",
                     &format!("api/v1/counts/reset/{}", reset.id),
@@ -301,6 +306,7 @@ impl ChartView<'_> {
                     || "All lines were".into(),
                     |line| format!("{} was", Text(&line.draft.name))
                 ),
+                set_to(reset),
                 minute(&to_zoned(reset.time_us, &self.clock().zone)),
             );
         }
@@ -470,7 +476,7 @@ impl ChartView<'_> {
     fn covered_share(&self) -> (f64, u64) {
         let (mut counted, mut passed) = (0.0, 0.0);
         // A day, week or month counts only with its shown hours.
-        let hours = self.page.ask.hours.filter(|_| self.page.ask.shown.bucket != "hour");
+        let hours = self.page.ask.hours.filter(|_| !is_fine(self.page.ask.shown.bucket));
         let part =
             hours.map_or(1.0, |hours| (0..24).filter(|hour| is_open(hours, *hour)).count() as f64 / 24.0);
         let begun_us = self.begun_us().unwrap_or(0);

@@ -6,12 +6,15 @@
 use jiff::ToSpan;
 use jiff::civil::{Date, Weekday};
 
+use crate::ui::chart::is_fine;
 use crate::ui::facts::LocalClock;
 use crate::ui::format::{micros, to_zoned};
 use tallycam_base::json;
 
 /// Longest range in days that is compared with the time before it: hours are read for both.
 const MOST_COMPARED: i32 = 92;
+/// Buckets of minutes, and the longest range in days that is shown by them.
+const MINUTES: [(&str, i32); 3] = [("5min", 1), ("15min", 2), ("30min", 4)];
 /// Longest range in days that is shown by the hour.
 const MOST_HOURLY: i32 = 31;
 /// Longest range in days that is shown by the day.
@@ -26,7 +29,7 @@ pub struct DateSpan {
     pub from_us: u64,
     /// End, excluded.
     pub to_us: u64,
-    /// `hour`, `day`, `week` or `month`, as in `/api/v1/counts`.
+    /// `5min`, `15min`, `30min`, `hour`, `day`, `week` or `month`, as in `/api/v1/counts`.
     pub bucket: &'static str,
 }
 
@@ -56,7 +59,7 @@ pub struct CountsAsk {
     pub heat: Heatmap,
     /// The shown span.
     pub shown: DateSpan,
-    /// The shown span by the hour, and the earlier span to compare it with, also by the hour, which starts
+    /// The shown span by the hour or finer, and the earlier span to compare it with, in the same way, which starts
     /// [`CountsAsk::days_back`] days before. `None` if it is too long to compare.
     pub compared: Option<[DateSpan; 2]>,
     /// Days between the shown span and the compared one. Whole weeks, so that weekdays match, unless another
@@ -76,7 +79,7 @@ impl CountsAsk {
     /// Parses a query. `query` returns the value of a name:
     ///
     /// - `range`; `from` and `to`, dates for `range=own`, both included. Dates alone also mean `own`.
-    /// - `bucket`: `hour`, `day`, `week` or `month`; default: as suits the range.
+    /// - `bucket`: `5min`, `15min`, `30min`, `hour`, `day`, `week` or `month`; default: as suits the range.
     /// - `line` (a number), `class`, `heat` (`in`, `out`, `both`), `open` and `close` (hours).
     /// - `with`: `week`, `before`, `4w`, `year`, or the first day of another time.
     ///
@@ -139,7 +142,7 @@ impl CountsAsk {
         let allowed = buckets_for(days);
         let wanted = query("bucket").unwrap_or_default();
         let usual =
-            if days <= 2 { "hour" } else { *allowed.iter().find(|b| **b != "hour").unwrap_or(&"day") };
+            if days <= 2 { "hour" } else { allowed.iter().copied().find(|b| !is_fine(b)).unwrap_or("day") };
         let bucket = allowed.iter().copied().find(|bucket| *bucket == wanted).unwrap_or(usual);
         // Weeks and months are shown whole, so that figures and bars agree.
         let (first, last) = match bucket {
@@ -196,7 +199,8 @@ impl CountsAsk {
         };
         let compared = (days <= MOST_COMPARED).then(|| {
             let then = |day| days_before(day, days_back);
-            [span(first, last, "hour"), span(then(first), then(last), "hour")]
+            let by = if is_fine(bucket) { bucket } else { "hour" };
+            [span(first, last, by), span(then(first), then(last), by)]
         });
         CountsAsk {
             range,
@@ -251,13 +255,14 @@ pub fn export_name(camera: &str, from_us: u64, to_us: u64, clock: &LocalClock) -
 
 /// The buckets that suit a number of days.
 fn buckets_for(days: i32) -> Vec<&'static str> {
-    let all = [
+    let coarse = [
         ("hour", days <= MOST_HOURLY),
         ("day", (2..=MOST_DAILY).contains(&days)),
         ("week", days >= 14),
         ("month", days >= 60),
     ];
-    all.into_iter().filter(|(_, suits)| *suits).map(|(bucket, _)| bucket).collect()
+    let fine = MINUTES.into_iter().map(|(bucket, most)| (bucket, days <= most));
+    fine.chain(coarse).filter(|(_, suits)| *suits).map(|(bucket, _)| bucket).collect()
 }
 
 /// The day that a moment belongs to. Before the hour at which days begin it is still the day before.

@@ -6,8 +6,8 @@ use std::fmt::Write;
 use super::compare::Compared;
 use super::crossing_report::crossings_address;
 use super::range::export_name;
-use super::{ChartView, figure};
-use crate::ui::chart::{ChartSums, WeekMap, bucket_name, is_unknown, sums};
+use super::{ChartView, figure, set_to};
+use crate::ui::chart::{ChartSums, WeekMap, bucket_name, is_fine, is_unknown, sums};
 use crate::ui::escape::Text;
 use crate::ui::format::{
     WEEKDAYS, capital, format_duration, format_thousands, format_when, is_before_begin, minute,
@@ -60,6 +60,7 @@ impl ChartView<'_> {
         let (share, _) = self.covered_share();
         let kind = match ask.shown.bucket {
             "hour" => "Hour",
+            fine if is_fine(fine) => "From",
             "day" => "Day",
             "week" => "Week",
             _ => "Month",
@@ -102,7 +103,7 @@ impl ChartView<'_> {
     fn way_to_crossings(&self, bucket: &BucketRow, name: String) -> String {
         let ask = &self.page.ask;
         // A day may show only some of its hours, so it gets no link.
-        let is_whole = ask.shown.bucket == "hour" || ask.shown.bucket == "day" && ask.hours.is_none();
+        let is_whole = is_fine(ask.shown.bucket) || ask.shown.bucket == "day" && ask.hours.is_none();
         let is_short = is_whole && sums(bucket) != (0, 0);
         match self.only_line().filter(|_| is_short) {
             Some(line) => {
@@ -117,7 +118,7 @@ impl ChartView<'_> {
     fn bucket_in_words(&self, bucket: &BucketRow, before: Option<ChartSums>) -> String {
         let kind = self.page.ask.shown.bucket;
         let mut words = bucket_name(bucket, kind, self.is_one_day(), self.clock());
-        if kind == "hour" {
+        if is_fine(kind) {
             let _ = write!(words, "–{}", minute(&to_zoned(bucket.end_us, &self.clock().zone)));
         }
         if is_unknown(bucket) {
@@ -238,8 +239,8 @@ impl ChartView<'_> {
             marks.push((
                 reset.time_us,
                 name.map_or_else(
-                    || "All lines set to zero".into(),
-                    |line| format!("{} set to zero", line.draft.name),
+                    || format!("All lines set to {}", set_to(reset)),
+                    |line| format!("{} set to {}", line.draft.name, set_to(reset)),
                 ),
             ));
         }

@@ -301,7 +301,15 @@ impl Counts {
     /// # Errors
     /// There is no such line.
     pub async fn reset(&self, line: Option<u64>) -> Result<Reset, EditError> {
-        self.edit(move |tx| reset_tallies(tx, line)).await
+        self.edit(move |tx| reset_tallies(tx, line, None)).await
+    }
+
+    /// Sets the number inside a line, which later crossings change. The counters stay.
+    ///
+    /// # Errors
+    /// There is no such line.
+    pub async fn set_inside(&self, line: u64, inside: u64) -> Result<Reset, EditError> {
+        self.edit(move |tx| reset_tallies(tx, Some(line), Some(inside))).await
     }
 
     /// Takes back a reset of the scene that is shown.

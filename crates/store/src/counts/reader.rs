@@ -1,8 +1,8 @@
 //! Reads `counts.db`: pages of crossings, buckets of charts, gaps.
 //!
 //! A read-only connection of its own. Its methods block, and never delay the writer. Charts come from the sums by
-//! hour and day, never from the crossings. A page of crossings walks the crossing numbers from the cursor on, within
-//! the bounds of the daily sums.
+//! hour and day; buckets of minutes alone come from the crossings. A page of crossings walks the crossing numbers from
+//! the cursor on, within the bounds of the daily sums.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -24,7 +24,7 @@ use super::rows::{
 use super::schema::{FILE_NAME, open_to_read, store_error};
 use super::shared::CountsShared;
 use super::sums::calendar::Calendar;
-use super::sums::opening::{OpeningHours, open_buckets};
+use super::sums::opening::{OpeningHours, open_buckets, read_size};
 use super::sums::resets::load_resets;
 use super::{
     AuditRow, BucketRow, BucketSize, Count, CountsOptions, CountsQuery, Coverage, CrossingsQuery, Gap,
@@ -133,7 +133,7 @@ impl CountsReader {
         if from_us >= to_us {
             return Ok(Vec::new());
         }
-        let size = if query.hours.is_some() { BucketSize::Hour } else { query.bucket };
+        let size = read_size(query.bucket, query.hours);
         let bounds = self.buckets(size, from_us, to_us).ok_or(StoreError::TooManyBuckets)?;
         let read = self.map_error(self.read_counts(query, size, bounds))?;
         Ok(open_buckets(read, query.bucket, query.hours, &self.calendar, self.now_us()))
@@ -149,9 +149,9 @@ impl CountsReader {
         size: BucketSize,
         hours: Option<OpeningHours>,
     ) -> Result<BTreeMap<u64, Vec<OccupancyRow>>, StoreError> {
-        let read_by = if hours.is_some() { BucketSize::Hour } else { size };
-        let bounds =
-            self.buckets(read_by, number(from_us), number(to_us)).ok_or(StoreError::TooManyBuckets)?;
+        let bounds = self
+            .buckets(read_size(size, hours), number(from_us), number(to_us))
+            .ok_or(StoreError::TooManyBuckets)?;
         let read = self.map_error(occupancy::read(&self.connection, scene, &bounds))?;
         let opened = |buckets| open_buckets(buckets, size, hours, &self.calendar, self.now_us());
         Ok(read.into_iter().map(|(zone, buckets)| (zone, opened(buckets))).collect())
@@ -371,25 +371,26 @@ impl CountsReader {
             .map(|line| (line.id, Arc::from(line.draft.name.as_str())))
             .collect();
         let mut sums: Vec<Sums> = vec![Sums::new(); bounds.len()];
-        for (table, start, end) in self.tables(size, start, end) {
+        for (columns, time, start, end) in self.tables(size, start, end) {
             let mut conditions = SqlFilter::new("scene = ?", query.scene.as_str());
-            conditions.add("start_us >= ?", start);
-            conditions.add("start_us < ?", end);
+            conditions.add(&format!("{time} >= ?"), start);
+            conditions.add(&format!("{time} < ?"), end);
             conditions.add_any_of("line", query.lines.iter().map(|&id| Value::Integer(number(id))));
             conditions.add_any_of("class", query.classes.iter().map(|class| Value::Text(class.clone())));
-            let text = format!(
-                "SELECT start_us, line, class, direction, count FROM {table} WHERE {} ORDER BY start_us",
-                conditions.text
-            );
+            if matches!(size, BucketSize::Minutes(_)) {
+                let (scene, from_us, to_us) = (query.scene, Some(query.from_us), Some(query.to_us));
+                let asked = CrossingsQuery { scene, from_us, to_us, ..CrossingsQuery::default() };
+                let Some((first, last)) = self.bounds(&asked)? else { continue };
+                conditions.add("id >= ?", first);
+                conditions.add("id <= ?", last);
+            }
+            let text = format!("SELECT {columns} WHERE {}", conditions.text);
             let mut statement = self.connection.prepare(&text)?;
             let mut rows = statement.query(params_from_iter(conditions.values))?;
-            let mut at = 0;
             let mut class: Arc<str> = Arc::from("");
             while let Some(row) = rows.next()? {
                 let start: i64 = row.get(0)?;
-                while bounds[at].1 <= start && at + 1 < bounds.len() {
-                    at += 1;
-                }
+                let at = bounds.partition_point(|&(_, end)| end <= start).min(bounds.len() - 1);
                 let name = row.get_ref(2)?.as_str()?;
                 if *name != *class {
                     class = Arc::from(name);
@@ -435,18 +436,24 @@ impl CountsReader {
         Some(buckets)
     }
 
-    /// The tables of sums to read, each with its range. A total uses whole days and, at its ends, hours.
-    fn tables(&self, size: BucketSize, start: i64, end: i64) -> Vec<(&'static str, i64, i64)> {
+    /// The tables to read, each with its columns, the column of its time, and its range. A total uses whole days and,
+    /// at its ends, hours; buckets of minutes use the crossings themselves.
+    fn tables(&self, size: BucketSize, start: i64, end: i64) -> Vec<(&'static str, &'static str, i64, i64)> {
+        let hourly = |from, to| ("start_us, line, class, direction, count FROM hourly", "start_us", from, to);
+        let daily = |from, to| ("start_us, line, class, direction, count FROM daily", "start_us", from, to);
         match size {
-            BucketSize::Hour => vec![("hourly", start, end)],
-            BucketSize::Day | BucketSize::Week | BucketSize::Month => vec![("daily", start, end)],
+            BucketSize::Minutes(_) => {
+                vec![("wall_us, line, class, direction, 1 FROM crossings", "wall_us", start, end)]
+            }
+            BucketSize::Hour => vec![hourly(start, end)],
+            BucketSize::Day | BucketSize::Week | BucketSize::Month => vec![daily(start, end)],
             BucketSize::Total => {
                 let first = match self.calendar.bucket(BucketSize::Day, start) {
                     (day, _) if day == start => start,
                     (_, next) => next.min(end),
                 };
                 let last = self.calendar.bucket(BucketSize::Day, end).0.max(first);
-                vec![("hourly", start, first), ("daily", first, last), ("hourly", last, end)]
+                vec![hourly(start, first), daily(first, last), hourly(last, end)]
             }
         }
     }

@@ -118,6 +118,9 @@ CREATE TABLE occupancy (id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES 
   UNIQUE (run, zone, mono_us));
 CREATE INDEX occupancy_by_moment ON occupancy(zone, wall_us);
 INSERT OR IGNORE INTO settings SELECT 'first_start_done', '1' WHERE EXISTS (SELECT 1 FROM crossings);
+", "
+-- What is inside a line since then; without it the row sets all of its counters to zero.
+ALTER TABLE resets ADD COLUMN inside INTEGER;
 "];
 
 /// Opens `file` for its only writer. Creates or migrates it if necessary.

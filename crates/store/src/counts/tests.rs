@@ -691,6 +691,61 @@ fn verdicts_during_a_disk_fault_are_stored_afterwards() {
 }
 
 #[test]
+fn what_is_inside_is_followed_crossing_by_crossing_and_can_be_set() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let (door, gate) = (bench.draw("Door", Scene::Camera).id, bench.draw("Gate", Scene::Camera).id);
+    let inside = |bench: &Bench| -> Vec<u64> {
+        bench.counts.subscribe_tallies().borrow().lines.iter().map(|line| line.inside).collect()
+    };
+    // Two leave who were there in the morning; then three come.
+    for (way, count) in [(Direction::Out, 2), (Direction::In, 3), (Direction::Out, 1)] {
+        bench.record(door, way, count);
+        clock.pass(S);
+    }
+    assert_eq!(inside(&bench), [2, 0]);
+    let set = bench.edit(move |counts| async move { counts.set_inside(door, 12).await }).expect("it is set");
+    assert_eq!((set.line_id, set.inside, inside(&bench)), (Some(door), Some(12), vec![12, 0]));
+    clock.pass(S);
+    bench.record(door, Direction::Out, 1);
+    bench.record(gate, Direction::In, 1);
+    let tally = bench.counts.subscribe_tallies().borrow().lines[0].clone();
+    assert_eq!((tally.count_in, tally.count_out, tally.inside), (3, 4, 11), "the counters stay");
+    drop(bench);
+    let mut bench = Bench::open(folder.path(), &clock);
+    assert_eq!(inside(&bench), [11, 1], "it outlives the run");
+    bench.edit(move |counts| async move { counts.undo_reset(set.id).await }).expect("undone");
+    assert_eq!(inside(&bench), [1, 1]);
+    bench.edit(|counts| async move { counts.reset(None).await }).expect("reset");
+    assert_eq!(inside(&bench), [0, 0]);
+    bench.assert_sound();
+}
+
+#[test]
+fn buckets_of_minutes_add_up_to_those_of_hours() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let door = bench.draw("Door", Scene::Camera).id;
+    for minutes in [4, 3, 7, 1, 29, 20] {
+        clock.pass(minutes * 60 * S);
+        bench.record(door, Direction::In, minutes as usize);
+    }
+    let read = |size, hours| {
+        let query = CountsQuery { hours, ..chart(size, MONDAY, MONDAY + 2 * HOUR) };
+        let rows = bench.reader().counts(&query).expect("read");
+        rows.iter().map(|row| row.counts.iter().map(|count| count.count).sum()).collect::<Vec<u64>>()
+    };
+    assert_eq!(read(BucketSize::Minutes(15), None), [14, 1, 29, 0, 20, 0, 0, 0]);
+    assert_eq!(read(BucketSize::Minutes(5), None)[..4], [4, 3, 7, 1]);
+    assert_eq!(read(BucketSize::Minutes(30), None), [15, 29, 20, 0]);
+    assert_eq!(read(BucketSize::Hour, None), [44, 20]);
+    // It is noon in Berlin.
+    assert_eq!(read(BucketSize::Minutes(30), Some((13, 14))), [20, 0]);
+}
+
+#[test]
 fn tallies_follow_resets_scenes_and_days() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(MONDAY);
@@ -1099,6 +1154,7 @@ fn a_saved_file_of_every_version_is_opened() {
         (include_str!("../../../../tests/data/counts-v2.sql"), 4),
         (include_str!("../../../../tests/data/counts-v3.sql"), 4),
         (include_str!("../../../../tests/data/counts-v4.sql"), 4),
+        (include_str!("../../../../tests/data/counts-v5.sql"), 4),
     ];
     for (saved, next) in versions {
         let folder = tempfile::tempdir().expect("a folder");

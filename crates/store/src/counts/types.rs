@@ -351,6 +351,8 @@ impl CrossingsQuery {
 /// The size of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BucketSize {
+    /// This many minutes of the wall clock, a divisor of an hour.
+    Minutes(u8),
     /// An hour of the wall clock.
     Hour,
     /// A day, from the hour at which days start.
@@ -421,7 +423,7 @@ pub struct TallyRow {
     pub count_in: u64,
     /// Number of crossings out.
     pub count_out: u64,
-    /// `count_in − count_out`, not below 0.
+    /// Crossings in minus out since then or since it was set, one by one and never below 0.
     pub inside: u64,
     /// Start of the sums, wall time in microseconds.
     pub since_us: u64,
@@ -449,4 +451,6 @@ pub struct Reset {
     pub time_us: u64,
     /// The number of the line; `null` for all lines.
     pub line_id: Option<u64>,
+    /// The number that is inside since then, if only that was set; `null` if the counters were set to zero.
+    pub inside: Option<u64>,
 }

@@ -19,6 +19,6 @@ pub use card::Card;
 pub use detector::OnnxDetector;
 pub use input::letterbox::Letterbox;
 pub use input::light::GainOffset;
-pub(crate) use network::other::format_by_ending;
 pub use network::error::{SMALLER, require_engine};
+pub(crate) use network::other::format_by_ending;
 pub use network::{InputShape, Network, OnnxHeader, Output, OutputShape, Outputs, TensorLayout};

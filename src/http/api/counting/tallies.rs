@@ -41,19 +41,32 @@ pub async fn undo_reset(request: Request) -> Result<Response<Body>, Problem> {
     Ok(reply::no_content())
 }
 
-/// A reset of counters.
+/// A reset of counters, or the number inside a line.
 #[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct ResetDraft {
     line: Given<WholeIn<1, { u64::MAX }>>,
+    /// Sets only the number inside the line; its counters stay.
+    inside: Given<WholeIn<0, 1_000_000>>,
 }
 
-/// `POST /api/v1/counts/reset`: the counters of one line, or of all if none is named.
+/// `POST /api/v1/counts/reset`: the counters of one line, or of all if none is named; or the number inside a line.
 pub async fn reset(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
     let draft = body::read_or_nothing(&request.headers, &request.body);
-    let ResetDraft { line } = draft.map_err(Problem::unprocessable)?;
-    let reset = counts.reset(line.0.map(|line| line.0)).await.map_err(not_reset)?;
+    let ResetDraft { line, inside } = draft.map_err(Problem::unprocessable)?;
+    let reset = match (line.0, inside.0) {
+        (line, None) => counts.reset(line.map(|line| line.0)).await,
+        (Some(line), Some(inside)) => counts.set_inside(line.0, inside.0).await,
+        (None, Some(_)) => {
+            return Err(Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "the number inside belongs to one line",
+            )
+            .wrong("line", "the number of a line", ""));
+        }
+    };
+    let reset = reset.map_err(not_reset)?;
     let mut response = reply::json(wire::json(&reset));
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)

@@ -18,6 +18,7 @@ use jiff::{Span, Timestamp};
 use crate::counts::BucketSize;
 
 const HOUR_US: i64 = 3_600_000_000;
+const MINUTE_US: i64 = 60_000_000;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Calendar {
@@ -53,6 +54,7 @@ impl Calendar {
     /// The bucket that contains `at_us`: its start, and the start of the next one. A total is all of time.
     pub fn bucket(&self, size: BucketSize, at_us: i64) -> (i64, i64) {
         match size {
+            BucketSize::Minutes(minutes) => self.minutes(at_us, minutes),
             BucketSize::Hour => self.hour(at_us),
             BucketSize::Day => self.day(at_us),
             BucketSize::Week => {
@@ -72,6 +74,14 @@ impl Calendar {
     /// The hour of the wall clock, 0–23.
     pub(crate) fn hour_of_day(&self, at_us: i64) -> u8 {
         self.zone.to_datetime(instant(at_us)).hour().unsigned_abs()
+    }
+
+    fn minutes(&self, at_us: i64, minutes: u8) -> (i64, i64) {
+        let (hour, next) = self.hour(at_us);
+        let length_us = i64::from(minutes.max(1)) * MINUTE_US;
+        let offset_us = i64::from(self.zone.to_offset(instant(at_us)).seconds()) * 1_000_000;
+        let start = at_us - (at_us + offset_us).rem_euclid(length_us);
+        (start.max(hour), (start + length_us).min(next))
     }
 
     fn hour(&self, at_us: i64) -> (i64, i64) {
@@ -147,7 +157,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const SIZES: [BucketSize; 4] = [BucketSize::Hour, BucketSize::Day, BucketSize::Week, BucketSize::Month];
+    const SIZES: [BucketSize; 6] = [
+        BucketSize::Minutes(5),
+        BucketSize::Minutes(15),
+        BucketSize::Hour,
+        BucketSize::Day,
+        BucketSize::Week,
+        BucketSize::Month,
+    ];
     /// Zones with today's rules, so that the tests need no time zone database.
     const ZONES: [(&str, &str); 8] = [
         ("UTC", "UTC0"),
@@ -208,6 +225,16 @@ mod tests {
         // 2026-10-04: from 02:00 (UTC+10:30) to 02:30 (UTC+11).
         let spring = lengths(&island, BucketSize::Hour, "2026-10-03T14:30:00Z", "2026-10-03T17:00:00Z");
         assert_eq!(spring, [60, 30, 60]);
+    }
+
+    #[test]
+    fn quarters_follow_the_wall_clock() {
+        let kathmandu = calendar("Asia/Kathmandu", 0);
+        let quarter = kathmandu.bucket(BucketSize::Minutes(30), at("2026-05-01T12:00:00Z"));
+        assert_eq!(quarter, (at("2026-05-01T11:45:00Z"), at("2026-05-01T12:15:00Z")));
+        let berlin = calendar("Europe/Berlin", 0);
+        let night = lengths(&berlin, BucketSize::Minutes(15), "2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z");
+        assert_eq!(night, [15; 100], "the repeated hour has quarters of its own");
     }
 
     #[test]
@@ -283,7 +310,10 @@ mod tests {
                 prop_assert!(start <= at_us && at_us < end);
                 prop_assert_eq!(calendar.bucket(size, end).0, end);
                 prop_assert_eq!(calendar.bucket(size, start - 1).1, start);
-                prop_assert_eq!(calendar.bucket(BucketSize::Hour, start).0, start);
+                if !matches!(size, BucketSize::Minutes(_)) {
+                    prop_assert_eq!(calendar.bucket(BucketSize::Hour, start).0, start);
+                    prop_assert_eq!(calendar.bucket(BucketSize::Minutes(15), start).0, start);
+                }
             }
         }
     }

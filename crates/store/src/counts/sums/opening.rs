@@ -22,6 +22,11 @@ pub(crate) trait Bucket {
     fn finish(&mut self, hours: u32);
 }
 
+/// The size of the buckets to be read before those outside the opening hours are left out.
+pub(crate) fn read_size(size: BucketSize, hours: Option<OpeningHours>) -> BucketSize {
+    if hours.is_some() && !matches!(size, BucketSize::Minutes(_)) { BucketSize::Hour } else { size }
+}
+
 /// Merges the buckets of `hourly` (in order) that are within `hours` into buckets of this size. Buckets without an
 /// open hour are left out. Without `hours` the input is returned unchanged.
 pub(crate) fn open_buckets<T: Bucket>(
@@ -50,7 +55,7 @@ pub(crate) fn open_buckets<T: Bucket>(
                 }
             }
             None => {
-                if !matches!(size, BucketSize::Hour | BucketSize::Total) {
+                if !matches!(size, BucketSize::Minutes(_) | BucketSize::Hour | BucketSize::Total) {
                     let (start, end) = hour.bounds();
                     (*start, *end) = (whole.0.max(0) as u64, whole.1.max(0) as u64);
                 }

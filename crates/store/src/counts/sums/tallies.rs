@@ -1,4 +1,4 @@
-//! Today's sums: the daily sums minus the crossings before a reset.
+//! Today's sums: the daily sums minus the crossings before a reset; and the number inside, crossing by crossing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +24,27 @@ pub(crate) struct TodayTotals {
     resets: BTreeMap<u64, i64>,
     /// The sums of those lines before their reset.
     before: Sums,
+    /// The number inside each line, after the crossings up to number `followed`.
+    inside: BTreeMap<u64, u64>,
+    followed: i64,
+}
+
+/// The number of the last crossing before a reset, and its time.
+type Mark = (i64, i64);
+
+/// The number inside a line from a moment of today on.
+#[derive(Debug, Clone, Copy)]
+struct InsideSet {
+    since: Mark,
+    number: u64,
+}
+
+/// The number inside after a further crossing: nobody leaves who has not come in, or was not seen to.
+fn crossed(inside: u64, direction: Direction) -> u64 {
+    match direction {
+        Direction::In => inside + 1,
+        Direction::Out => inside.saturating_sub(1),
+    }
 }
 
 impl TodayTotals {
@@ -36,23 +57,28 @@ impl TodayTotals {
     ) -> Result<TodayTotals, CountsRowError> {
         let day = calendar.bucket(BucketSize::Day, now_us);
         // Only the newest reset of each line counts: the number of the last crossing before it, and its time.
-        let mut marks: BTreeMap<u64, (i64, i64)> = BTreeMap::new();
+        let mut marks: BTreeMap<u64, Mark> = BTreeMap::new();
+        let mut set: BTreeMap<u64, InsideSet> = BTreeMap::new();
         let mut resets = connection.prepare(
-            "SELECT line, after, wall_us FROM resets WHERE scene = ?1 AND wall_us >= ?2 ORDER BY id",
+            "SELECT line, after, wall_us, inside FROM resets WHERE scene = ?1 AND wall_us >= ?2 ORDER BY id",
         )?;
         let mut rows = resets.query(params![scene.as_str(), day.0])?;
         while let Some(row) = rows.next()? {
-            let mark = (row.get(1)?, row.get(2)?);
-            match row.get::<_, Option<i64>>(0)? {
-                Some(line) => {
-                    marks.insert(line as u64, mark);
+            let since: Mark = (row.get(1)?, row.get(2)?);
+            let number: Option<i64> = row.get(3)?;
+            let one = row.get::<_, Option<i64>>(0)?.map(|line| line as u64);
+            let those: Vec<u64> =
+                one.map_or_else(|| lines.iter().map(|line| line.id).collect(), |line| vec![line]);
+            for line in those {
+                set.insert(line, InsideSet { since, number: number.unwrap_or(0).max(0) as u64 });
+                if number.is_none() {
+                    marks.insert(line, since);
                 }
-                None => marks.extend(lines.iter().map(|line| (line.id, mark))),
             }
         }
         let mut before = Sums::new();
         // For recounted crossings, their time decides whether they are before the reset.
-        let mut afters: Vec<(i64, i64)> = marks.values().copied().collect();
+        let mut afters: Vec<Mark> = marks.values().copied().collect();
         afters.sort_unstable();
         afters.dedup();
         for (after, at_us) in afters {
@@ -73,7 +99,23 @@ impl TodayTotals {
             }
         }
         let resets = marks.into_iter().map(|(line, (_, at_us))| (line, at_us)).collect();
-        Ok(TodayTotals { scene, day, resets, before })
+        let (inside, followed) = follow_day(connection, scene, day, &set)?;
+        Ok(TodayTotals { scene, day, resets, before, inside, followed })
+    }
+
+    /// Follows the crossings that were stored since the last time.
+    fn follow(&mut self, connection: &Connection) -> Result<(), CountsRowError> {
+        let mut query = connection.prepare(
+            "SELECT id, line, direction FROM crossings
+             WHERE id > ?1 AND scene = ?2 AND wall_us >= ?3 AND wall_us < ?4 ORDER BY id",
+        )?;
+        let mut rows = query.query(params![self.followed, self.scene.as_str(), self.day.0, self.day.1])?;
+        while let Some(row) = rows.next()? {
+            self.followed = row.get(0)?;
+            let inside = self.inside.entry(unsigned(row, 1)?).or_insert(0);
+            *inside = crossed(*inside, direction_of(row.get_ref(2)?.as_str()?)?);
+        }
+        Ok(())
     }
 
     /// Whether it is for this scene and the day that contains `now_us`.
@@ -83,10 +125,11 @@ impl TodayTotals {
 
     /// Today's sums of `lines`.
     pub(crate) fn load_tallies(
-        &self,
+        &mut self,
         connection: &Connection,
         lines: &[LineRow],
     ) -> Result<Tallies, CountsRowError> {
+        self.follow(connection)?;
         let mut query = connection.prepare(
             "SELECT line, class, direction, count FROM daily WHERE scene = ?1 AND start_us = ?2
              ORDER BY line, class, direction",
@@ -119,11 +162,43 @@ impl TodayTotals {
                 line: Arc::from(line.draft.name.as_str()),
                 count_in,
                 count_out,
-                inside: u64::saturating_sub(count_in, count_out),
+                inside: self.inside.get(&line.id).copied().unwrap_or(0),
                 since_us: since.max(0) as u64,
                 by_class,
             }
         });
         Ok(Tallies { day_us: self.day.0.max(0) as u64, lines: rows.collect() })
     }
+}
+
+/// The number inside each line after the crossings of a day, in order of their times, and the number of the last
+/// crossing. `set` has the lines for which it was set.
+fn follow_day(
+    connection: &Connection,
+    scene: Scene,
+    day: (i64, i64),
+    set: &BTreeMap<u64, InsideSet>,
+) -> Result<(BTreeMap<u64, u64>, i64), CountsRowError> {
+    let mut inside: BTreeMap<u64, u64> = set.iter().map(|(line, set)| (*line, set.number)).collect();
+    let mut followed = 0;
+    // As for the sums before a reset, the time decides for recounted crossings.
+    let mut query = connection.prepare(
+        "SELECT id, line, direction, wall_us, run IN (SELECT run FROM recounts) FROM crossings
+         WHERE id >= (SELECT min(first) FROM daily WHERE scene = ?1 AND start_us = ?2)
+           AND scene = ?1 AND wall_us >= ?2 AND wall_us < ?3 ORDER BY wall_us, id",
+    )?;
+    let mut rows = query.query(params![scene.as_str(), day.0, day.1])?;
+    while let Some(row) = rows.next()? {
+        let (id, line, wall_us): (i64, u64, i64) = (row.get(0)?, unsigned(row, 1)?, row.get(3)?);
+        followed = followed.max(id);
+        let is_before = |InsideSet { since: (after, at_us), .. }: &InsideSet| {
+            Ok::<_, CountsRowError>(if row.get(4)? { wall_us < *at_us } else { id <= *after })
+        };
+        if set.get(&line).map(is_before).transpose()?.unwrap_or(false) {
+            continue;
+        }
+        let now = inside.entry(line).or_insert(0);
+        *now = crossed(*now, direction_of(row.get_ref(2)?.as_str()?)?);
+    }
+    Ok((inside, followed))
 }
