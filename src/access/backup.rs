@@ -113,7 +113,7 @@ mod tests {
         access.set("a long password").unwrap();
         access.set_user("ann", Some(Role::Operator), Some("another password")).unwrap();
         let ann = access.verify_password("ann", "another password").unwrap();
-        let session = access.create_session(&ann, "192.0.2.9", "curl", 1, 100).unwrap();
+        let session = access.create_session(&ann, "192.0.2.9", "curl", "", (1, 100)).unwrap();
         access.add_token("hass", &[Scope::Stream, Scope::Counts], 1, None).unwrap();
         let link = access.sign_link("/stream", 100);
         drop(access);

@@ -277,8 +277,9 @@ fn check(new: &Path, head: &ArchiveHeader, sums: &Sums) -> Result<RestoredAccess
     let access = match has(names::ACCESS) {
         Some(users) => {
             let folder = format!("{}/", new.display());
-            access::prepare_restored(&users)
-                .map_err(|why| unfit(format!("access.json in it cannot be used: {}", why.replace(&folder, ""))))?
+            access::prepare_restored(&users).map_err(|why| {
+                unfit(format!("access.json in it cannot be used: {}", why.replace(&folder, "")))
+            })?
         }
         None => RestoredAccess::default(),
     };
