@@ -24,7 +24,7 @@ pub fn read_for_backup(directory: &Path) -> Result<Option<Vec<u8>>, String> {
     serde_json::to_vec_pretty(&kept).map(Some).map_err(|error| error.to_string())
 }
 
-/// Who may sign in after a restore, for people.
+/// The users and tokens that a restore brings, in words.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RestoredAccess {
     /// Users with their roles: `ann (viewer)`.

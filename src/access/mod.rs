@@ -428,9 +428,9 @@ impl Access {
         })
     }
 
-    /// Starts a session of `person` from the first to the second of two times, in seconds since 1970. Returns its token,
-    /// 256 random bits for a cookie. A guest's is for the page whose link was followed. If the file cannot be written,
-    /// the session lasts until the daemon ends: a full disk locks nobody out. Writes.
+    /// Starts a session of `person` from the first to the second of two times, in seconds since 1970. Returns its
+    /// token, 256 random bits for a cookie. A guest's is for the page whose link was followed. If the file cannot be
+    /// written, the session lasts until the daemon ends: a full disk locks nobody out. Writes.
     ///
     /// # Errors
     /// [`AccessError::NoHash`]: no random numbers.

@@ -53,7 +53,7 @@ pub(super) struct RestorePlan {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StagedRestore {
     pub head: ArchiveHeader,
-    /// Who may sign in then.
+    /// The users and tokens that it brings.
     pub access: RestoredAccess,
 }
 

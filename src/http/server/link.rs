@@ -601,8 +601,9 @@ impl Links {
     }
 
     /// True if a connection from `address` may be opened when `most` are allowed; some are [`kept`]. If all are
-    /// taken, one without a whole request is closed for it: the longest such one of the address with the most connections. An
-    /// address that has its quarter loses one of its own, and one whose network has its half one of the network.
+    /// taken, one without a whole request is closed for it: the one that has waited longest, of the address with the
+    /// most connections. An address that has its quarter loses one of its own, and one whose network has its half
+    /// loses one of the network.
     pub fn has_room(&self, address: Option<IpAddr>, most: usize) -> bool {
         let client = LimitedClient::from_peer(address);
         let open = self.open.borrow();

@@ -206,7 +206,7 @@ impl Bench {
     }
 }
 
-/// Where apt installs the package, too.
+/// The same holds for a package that apt installs.
 #[test]
 fn only_a_signed_copy_is_taken() {
     let bench = Bench::new();

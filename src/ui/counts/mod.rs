@@ -67,7 +67,7 @@ pub struct CountsPage {
     pub refused: Option<RefusalReason>,
 }
 
-/// What a reset has set its counters to: "zero", "12 inside".
+/// The value that a reset gave the counters: "zero", "12 inside".
 fn set_to(reset: &Reset) -> String {
     reset.inside.map_or_else(|| "zero".to_owned(), |inside| format!("{} inside", format_thousands(inside)))
 }

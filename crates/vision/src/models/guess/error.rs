@@ -20,7 +20,7 @@ pub(crate) fn other_task(what: &str) -> Fault {
 }
 
 /// The fault of outputs before they are decoded.
-pub fn raw_heads(outputs: &str) -> Fault {
+pub(crate) fn raw_heads(outputs: &str) -> Fault {
     Fault::wrong(format!(
         "its outputs {outputs} are raw heads, as programs for an NPU take them: its boxes are not decoded yet"
     ))
@@ -31,7 +31,7 @@ pub fn raw_heads(outputs: &str) -> Fault {
 }
 
 /// The fault of YOLO-FastestV2's rows.
-pub fn fastest_rows(classes: usize) -> Fault {
+pub(crate) fn fastest_rows(classes: usize) -> Fault {
     Fault::wrong(format!(
         "a row of its output holds 3 anchors of 4 numbers, 3 objectness scores and {classes} classes, as \
          YOLO-FastestV2 has them: such rows are not read"

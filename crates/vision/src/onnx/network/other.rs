@@ -50,7 +50,7 @@ const ENDINGS: [(&str, &str); 4] =
     [("hef", HAILO), ("rpk", IMX500), ("caffemodel", CAFFE), ("weights", DARKNET)];
 
 /// The format that the extension `ending` of a file stands for, if it is another one, and a hint.
-pub fn format_by_ending(ending: &str) -> Option<(&'static str, &'static str)> {
+pub(crate) fn format_by_ending(ending: &str) -> Option<(&'static str, &'static str)> {
     let found = ENDINGS.iter().find(|(own, _)| ending.eq_ignore_ascii_case(own));
     found.map(|(_, what)| (*what, ITS_ONNX))
 }
