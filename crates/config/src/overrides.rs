@@ -133,7 +133,7 @@ impl Saved {
 
     /// True if `text` begins like [`Saved::to_toml`] and its end is missing. A file with another head has no such
     /// end: somebody wrote it by hand, or an earlier version did.
-    pub fn is_cut(text: &str) -> bool {
+    fn is_cut(text: &str) -> bool {
         let is_begun = !text.is_empty() && HEAD.starts_with(text);
         is_begun || (text.starts_with(HEAD) && text.lines().all(|line| line.trim_end() != END))
     }
