@@ -131,7 +131,7 @@ fn the_command_line_changes_the_password_of_a_running_daemon() {
     let (code, out, err) = run(&["set"], "short\n");
     assert_eq!((code, out.as_str()), (1, ""));
     assert!(
-        err.starts_with("tallycam: the password has not changed: a password has 8 to 200 characters"),
+        err.starts_with("tallycam: the password has not changed: a password needs 8 to 200 characters"),
         "{err}"
     );
     assert_eq!(change(&daemon, Some("correct horse")).status, 200);

@@ -398,7 +398,7 @@ fn the_password_is_changed_on_the_page() {
             "The current password is another one",
         ),
         ("current=correct+horse&password=another+horse&again=another+hors", 422, "are not the same"),
-        ("current=correct+horse&password=short&again=short", 422, "has 8 to 200 characters"),
+        ("current=correct+horse&password=short&again=short", 422, "needs 8 to 200 characters"),
     ] {
         let answer = change(body);
         assert_eq!(answer.status, status, "{body}");
