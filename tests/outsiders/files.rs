@@ -86,7 +86,7 @@ fn one_address_that_is_not_there_yet_does_not_stop_the_others() {
     fs::create_dir(late.parent().unwrap()).unwrap();
     wait_until("it listens there", || UnixStream::connect(&late).is_ok());
     let mut stream = UnixStream::connect(&late).unwrap();
-    stream.write_all(b"GET /health HTTP/1.1\r\nHost: cam\r\nConnection: close\r\n\r\n").unwrap();
+    stream.write_all(b"GET /health HTTP/1.1\r\nHost: 192.0.2.1\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
