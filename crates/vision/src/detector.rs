@@ -59,6 +59,11 @@ pub trait Detector: Send {
         shape == RegionShape::Picture
     }
 
+    /// A sentence for the user about what it sees, if a setting would help.
+    fn advice(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Forgets earlier frames, because the camera sees something else now.
     fn restart(&mut self) {}
 }

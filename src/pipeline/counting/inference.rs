@@ -277,9 +277,11 @@ impl Watch {
         LineStatuses { lines: lines_judged, notes }
     }
 
-    /// Messages about lines in bad places, judged by the tracks so far.
-    pub fn misplaced_lines(&self) -> impl Iterator<Item = String> {
-        self.counter.late_appearances().map(|(line, past)| lines::too_near_note(&line.name, past))
+    /// Messages about lines in bad places, judged by the tracks so far, and the detector's advice.
+    pub fn advice(&self) -> impl Iterator<Item = String> {
+        let misplaced = self.counter.late_appearances();
+        let misplaced = misplaced.map(|(line, past)| lines::too_near_note(&line.name, past));
+        misplaced.chain(self.detector.advice().map(str::to_owned))
     }
 
     /// True if the line with this number counts.

@@ -21,6 +21,12 @@ const NOISES: f32 = 4.0;
 
 /// A greater share of foreground means that the light or the view has changed.
 const MOST_FOREGROUND: f32 = 0.65;
+/// A knocked camera shows another view: changes stay for this time (milliseconds) in this share of the pixels of so
+/// many of the frame's 4 × 4 parts. An object that stops is in fewer parts.
+const STAYS_MS: u16 = 1200;
+const STAYS_SHARE: f32 = 0.04;
+const STAYS_PARTS: usize = 9;
+const PARTS: usize = 4;
 
 /// A colour: luma, blue, red.
 pub(crate) type Colour = [u8; 3];
@@ -59,10 +65,17 @@ impl Background {
         self.pixels.len() == len
     }
 
-    /// Takes in an image, seen `seconds` after the one before, and sets `foreground` to 1 where it is not ground.
-    /// Returns `false` if so much has changed at once that the image becomes the new ground; there is no foreground
-    /// then. `gain` (at least 1) is the contrast stretch of a dull image: it lowers the tolerance.
-    pub fn update(&mut self, colours: &[Colour], seconds: f32, gain: f32, foreground: &mut Vec<u8>) -> bool {
+    /// Takes in an image of `width` pixels a row, seen `seconds` after the one before, and sets `foreground` to 1 where
+    /// it is not ground. Returns `false` if so much has changed that the image becomes the new ground; there is no
+    /// foreground then. `gain` (at least 1) is the contrast stretch of a dull image: it lowers the tolerance.
+    pub fn update(
+        &mut self,
+        colours: &[Colour],
+        width: usize,
+        seconds: f32,
+        gain: f32,
+        foreground: &mut Vec<u8>,
+    ) -> bool {
         foreground.clear();
         foreground.resize(colours.len(), 0);
         let elapsed = (seconds * 1000.0).clamp(1.0, 1000.0) as u16;
@@ -75,7 +88,10 @@ impl Background {
         let most_off = [luma_off, chroma_off, chroma_off];
         let most = (LONGEST_S * 1000.0) as u16;
         let (mut off, mut still, mut moving) = (0u64, 0u32, 0u32);
-        for ((pixel, colour), foreground) in self.pixels.iter_mut().zip(colours).zip(foreground.iter_mut()) {
+        let height = (colours.len() / width.max(1)).max(1);
+        let mut stays = [0u32; PARTS * PARTS];
+        let pixels = self.pixels.iter_mut().zip(colours).zip(foreground.iter_mut());
+        for (at, ((pixel, colour), foreground)) in pixels.enumerate() {
             if is_similar(&pixel.ground, colour, &most_off) {
                 off += u64::from(pixel.ground[0].abs_diff(colour[0]));
                 still += 1;
@@ -99,8 +115,15 @@ impl Background {
             }
             *foreground = 1;
             moving += 1;
+            if pixel.other_ms >= STAYS_MS {
+                let (row, column) = (at / width, at % width);
+                stays[row * PARTS / height * PARTS + column * PARTS / width] += 1;
+            }
         }
-        if moving as f32 > MOST_FOREGROUND * colours.len() as f32 {
+        let part = (colours.len() / (PARTS * PARTS)) as f32;
+        let changed = stays.iter().filter(|stays| **stays as f32 > STAYS_SHARE * part).count();
+        let is_another_view = changed >= STAYS_PARTS;
+        if is_another_view || moving as f32 > MOST_FOREGROUND * colours.len() as f32 {
             self.initialise(colours, elapsed);
             foreground.fill(0);
             return false;
@@ -149,7 +172,7 @@ mod tests {
     fn moving(background: &mut Background, colour: Colour) -> usize {
         let mut foreground = Vec::new();
         let colours: Vec<Colour> = (0..100).map(|at| if at < 10 { colour } else { GREY }).collect();
-        background.update(&colours, 0.1, 1.0, &mut foreground);
+        background.update(&colours, 10, 0.1, 1.0, &mut foreground);
         foreground.iter().filter(|&&f| f == 1).count()
     }
 
@@ -180,11 +203,13 @@ mod tests {
         let mut background = Background::default();
         let mut foreground = Vec::new();
         for level in 60..200u8 {
-            assert!(background.update(&[[level, 128, 128]; 50], 0.1, 1.0, &mut foreground) || level == 60);
+            assert!(
+                background.update(&[[level, 128, 128]; 50], 10, 0.1, 1.0, &mut foreground) || level == 60
+            );
             assert!(foreground.iter().all(|&f| f == 0), "at {level}");
         }
-        assert!(!background.update(&[[90, 128, 128]; 50], 0.1, 1.0, &mut foreground));
-        assert!(background.update(&[[90, 128, 128]; 50], 0.1, 1.0, &mut foreground));
+        assert!(!background.update(&[[90, 128, 128]; 50], 10, 0.1, 1.0, &mut foreground));
+        assert!(background.update(&[[90, 128, 128]; 50], 10, 0.1, 1.0, &mut foreground));
         assert!(foreground.iter().all(|&f| f == 0));
     }
 }

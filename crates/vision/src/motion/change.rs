@@ -7,6 +7,9 @@ use tallycam_camera::media::SmallImage;
 /// A longer pause is a restart: everything has moved meanwhile. Seconds.
 pub(crate) const LONGEST_PAUSE_S: f32 = 5.0;
 
+/// Mean luma of a dark frame.
+const DARK: u64 = 50;
+
 /// Compares each frame with the background of earlier ones. Keeps its buffers from frame to frame.
 #[derive(Debug, Default)]
 pub(crate) struct ChangeFinder {
@@ -38,7 +41,8 @@ impl ChangeFinder {
         }
         let seconds = seconds.clamp(0.001, LONGEST_PAUSE_S);
         colours_of(image, &mut self.colours);
-        let is_known = self.background.update(&self.colours, seconds, gain, &mut self.foreground);
+        let is_known =
+            self.background.update(&self.colours, image.width, seconds, gain, &mut self.foreground);
         self.settled_s = if is_known { self.settled_s + seconds } else { 0.0 };
         seconds
     }
@@ -59,6 +63,12 @@ impl ChangeFinder {
     pub(crate) fn all_regions(&mut self) -> &[Region] {
         self.regions.find_all(&self.foreground, self.size.0);
         &self.regions.found
+    }
+
+    /// True if the newest frame is dark: lamps are all that is seen of vehicles, and insects are as bright.
+    pub(crate) fn is_dark(&self) -> bool {
+        let sum: u64 = self.colours.iter().map(|colour| u64::from(colour[0])).sum();
+        sum < DARK * self.colours.len() as u64
     }
 
     /// Forgets the background.

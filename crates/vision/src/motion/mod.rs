@@ -32,6 +32,9 @@ use movers::MotionTracks;
 
 /// Sufficient pixels a row: a person across a street is then about ten pixels wide.
 const ENOUGH: u32 = 320;
+/// The user is told of spots that were seen for so long within about this time. Seconds.
+const MANY_SPOTS_S: f32 = 15.0;
+const SPOTS_WITHIN_S: f32 = 60.0;
 /// Nothing is reported for this time after a start: moving objects are still in the background. Seconds.
 const SETTLING_S: f32 = 0.5;
 
@@ -41,13 +44,20 @@ pub struct MotionDetector {
     labels: Labels,
     change: ChangeFinder,
     movers: MotionTracks,
+    /// Seconds with spots in the dark, of the last minute or so.
+    spots_s: f32,
 }
 
 impl MotionDetector {
     /// A detector that has seen nothing yet.
     pub fn new() -> MotionDetector {
         let labels = Labels::new(["moving"]);
-        MotionDetector { labels, change: ChangeFinder::default(), movers: MotionTracks::default() }
+        MotionDetector {
+            labels,
+            change: ChangeFinder::default(),
+            movers: MotionTracks::default(),
+            spots_s: 0.0,
+        }
     }
 }
 
@@ -99,13 +109,24 @@ impl Detector for MotionDetector {
             return Ok(());
         }
         let (width, height) = (image.width as f32, image.height as f32);
-        self.movers.update(self.change.regions(), (width, height), seconds);
+        let is_dark = self.change.is_dark();
+        self.movers.update(self.change.regions(), (width, height), seconds, is_dark);
+        let has_spots = self.movers.has_insects();
+        self.spots_s += if has_spots { seconds } else { 0.0 };
+        self.spots_s -= self.spots_s * (seconds / SPOTS_WITHIN_S).min(1.0);
         found.extend(self.movers.visible_boxes().map(|b| Detection {
             class: Class(0),
             score: 0.9,
             bounds: Bounds::new(b.left / width, b.top / height, b.right / width, b.bottom / height),
         }));
         Ok(())
+    }
+
+    fn advice(&self) -> Option<&'static str> {
+        (self.spots_s >= MANY_SPOTS_S).then_some(
+            "Small bright spots move in the dark, perhaps insects before an infrared lamp: they are not counted. If \
+             larger ones are, set least_height under [detect], and put the lamp away from the camera.",
+        )
     }
 
     fn restart(&mut self) {

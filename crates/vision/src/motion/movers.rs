@@ -18,6 +18,18 @@ const PATIENCE_S: f32 = 1.0;
 const PROVED_S: f32 = 0.5;
 /// A mover lower than this share of its region is a piece of another mover there.
 const LEAST_SHARE: f32 = 0.25;
+/// In the dark, movers within this gap that have moved alike for this time are one: shares of the frame's width, of
+/// the faster pace, and of the frame's width a second; seconds.
+const COMPANION_GAP: f32 = 0.06;
+const SAME_PACE: f32 = 0.6;
+/// The same for two lamps.
+const LAMPS_ALIKE: f32 = 0.2;
+const LEAST_PACE: f32 = 0.05;
+/// Least share of the lower one's height that they have in common.
+const COMMON_HEIGHT: f32 = 0.3;
+/// Largest side of a spot, as a share of the frame's height.
+const SPOT: f32 = 0.2;
+const TOGETHER_S: f32 = 0.2;
 /// Time constant of the velocity: it follows the observations by 63 % in this time. Seconds.
 const FOLLOW_S: f32 = 0.25;
 
@@ -39,6 +51,9 @@ struct MotionTrack {
     /// Seconds in which it was seen alone, clear of the frame's edges.
     alone: f32,
     unseen: f32,
+    /// Seconds in which it was a small round spot in the dark, and in which it was more.
+    spot: f32,
+    more: f32,
     /// The region that should contain most of it.
     main: Option<usize>,
     /// The seen part of it in this detection.
@@ -46,28 +61,40 @@ struct MotionTrack {
 }
 
 impl MotionTracks {
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.movers.clear();
     }
 
     /// Boxes, in pixels, of the movers seen in the last detection.
     pub(crate) fn visible_boxes(&self) -> impl Iterator<Item = Bounds> {
-        self.movers.iter().filter(|mover| mover.unseen == 0.0).map(|mover| mover.bounds)
+        self.movers.iter().filter(|mover| mover.unseen == 0.0 && !mover.is_insect()).map(|mover| mover.bounds)
     }
 
-    /// Takes in the regions of a frame of `size`, `seconds` after the one before.
-    pub fn update(&mut self, regions: &[Region], size: (f32, f32), seconds: f32) {
+    /// True if a mover is seen that is left out.
+    pub(crate) fn has_insects(&self) -> bool {
+        self.movers.iter().any(MotionTrack::is_insect)
+    }
+
+    /// Takes in the regions of a frame of `size`, `seconds` after the one before. In a dark frame what moves together
+    /// is one: lamps, their beam, and what they light of the vehicle.
+    pub(crate) fn update(&mut self, regions: &[Region], size: (f32, f32), seconds: f32, is_dark: bool) {
         let reach = REACH * size.0;
         for mover in &mut self.movers {
             mover.predict(regions, reach, seconds);
         }
         self.merge_regions(regions);
-        self.assign_regions(regions, reach);
+        // A car by night shows only pieces, now these and now those.
+        self.assign_regions(regions, if is_dark { COMPANION_GAP * size.0 } else { reach });
         for number in 0..self.movers.len() {
             let mut mover = self.movers[number];
             let shared = mover.main.filter(|&main| self.owners[main] != Some(number));
             match (mover.seen, shared) {
-                (Some(seen), _) => mover.observe(&seen, size, seconds),
+                (Some(seen), _) => {
+                    mover.observe(&seen, size, seconds, is_dark);
+                    let shape =
+                        if is_dark && is_spot(&seen, size.1) { &mut mover.spot } else { &mut mover.more };
+                    *shape += seconds;
+                }
                 (None, Some(region)) if mover.is_still_in(&regions[region].bounds, reach) => {
                     mover.unseen = 0.0
                 }
@@ -77,7 +104,10 @@ impl MotionTracks {
             self.movers[number] = mover;
         }
         self.merge_movers(reach);
-        self.add_new(regions, size, reach);
+        if is_dark {
+            self.merge_companions(size.0);
+        }
+        self.add_new(regions, size, reach, is_dark);
         self.movers.retain(|mover| {
             let b = &mover.bounds;
             let inside = b.right > 0.0 && b.left < size.0 && b.bottom > 0.0 && b.top < size.1;
@@ -167,12 +197,39 @@ impl MotionTracks {
         }
     }
 
-    fn add_new(&mut self, regions: &[Region], size: (f32, f32), reach: f32) {
+    /// Merges movers that are near each other and have moved alike for a while.
+    fn merge_companions(&mut self, width: f32) {
+        let mut at = 0;
+        while at < self.movers.len() {
+            let other = self.movers[at];
+            let whole = self.movers[..at].iter().position(|one| one.is_companion(&other, width));
+            if let Some(whole) = whole {
+                let one = &mut self.movers[whole];
+                one.bounds = one.bounds.union(&other.bounds);
+                // Two lamps are no insects.
+                one.spot = 0.0;
+                self.movers.remove(at);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    fn add_new(&mut self, regions: &[Region], size: (f32, f32), reach: f32, is_dark: bool) {
         let known = self.movers.len();
         for (number, region) in regions.iter().enumerate() {
             let is_taken = self.owners[number].is_some()
                 || self.movers[..known].iter().any(|mover| mover.main == Some(number));
             if is_taken || region.area < LEAST_AREA * size.0 * size.1 {
+                continue;
+            }
+            // In the dark, a region beside a mover is a further piece of that.
+            let beside = |mover: &&mut MotionTrack| {
+                gap(&mover.bounds, &region.bounds) <= COMPANION_GAP * size.0
+                    && have_common_height(&mover.bounds, &region.bounds)
+            };
+            if let Some(mover) = self.movers[..known].iter_mut().filter(|_| is_dark).find(beside) {
+                mover.bounds = mover.bounds.union(&region.bounds);
                 continue;
             }
             // A region above or below another new one is a part of that.
@@ -195,6 +252,31 @@ impl MotionTracks {
 }
 
 impl MotionTrack {
+    /// True for a spot that looks like an insect before an infrared lamp, even where another covers it for a while.
+    fn is_insect(&self) -> bool {
+        self.spot > self.more
+    }
+
+    /// True if both have moved at one velocity since they were seen, close to each other and at one height.
+    fn is_companion(&self, other: &MotionTrack, width: f32) -> bool {
+        let (a, b) = (&self.bounds, &other.bounds);
+        let apart = square(self.velocity.x - other.velocity.x) + square(self.velocity.y - other.velocity.y);
+        let pace = |mover: &MotionTrack| square(mover.velocity.x) + square(mover.velocity.y);
+        let faster = pace(self).max(pace(other));
+        // The edges of a dark car are uncertain. Two lamps are level and keep their distance; insects are seldom so.
+        let is_level = (a.center().y - b.center().y).abs() <= 0.2 * a.height().min(b.height());
+        let alike = match self.is_insect() && other.is_insect() {
+            true if is_level => LAMPS_ALIKE,
+            true => 0.0,
+            false => SAME_PACE,
+        };
+        self.age.min(other.age) >= TOGETHER_S
+            && have_common_height(a, b)
+            && gap(a, b) <= COMPANION_GAP * width
+            && faster >= square(LEAST_PACE * width)
+            && apart <= square(alike) * faster
+    }
+
     fn new(bounds: Bounds) -> MotionTrack {
         MotionTrack {
             bounds,
@@ -202,6 +284,8 @@ impl MotionTrack {
             age: 0.0,
             alone: 0.0,
             unseen: 0.0,
+            spot: 0.0,
+            more: 0.0,
             main: None,
             seen: None,
         }
@@ -222,10 +306,18 @@ impl MotionTrack {
     }
 
     /// Takes in its seen bounds. An edge at the edge of the frame says nothing about its motion.
-    fn observe(&mut self, seen: &Bounds, size: (f32, f32), seconds: f32) {
+    /// In the dark pieces come and go, and the edge that is where it should be tells most.
+    fn observe(&mut self, seen: &Bounds, size: (f32, f32), seconds: f32, is_dark: bool) {
         let shift = |before: (f32, f32), now: (f32, f32), end: f32| {
             let (first, last) = (now.0 - before.0, now.1 - before.1);
             match (now.0 <= 1.0, now.1 >= end - 1.0) {
+                (false, false) if is_dark && self.age > seconds => {
+                    if first.abs() < last.abs() {
+                        first
+                    } else {
+                        last
+                    }
+                }
                 (false, false) => (first + last) / 2.0,
                 (true, false) => last,
                 (false, true) => first,
@@ -258,6 +350,26 @@ impl MotionTrack {
         self.bounds = translated(&b, x.clamp(-reach, reach), y.clamp(-reach, reach));
         x.abs() <= reach && y.abs() <= reach
     }
+}
+
+/// True for a small round spot in a frame of this height. People are taller than wide, and the lamps of a vehicle are
+/// one wide mover.
+fn is_spot(b: &Bounds, height: f32) -> bool {
+    let shape = b.width() / b.height();
+    b.height().max(b.width()) < SPOT * height && (0.55..1.8).contains(&shape)
+}
+
+fn square(v: f32) -> f32 {
+    v * v
+}
+
+/// Distance between two boxes along an axis; negative if they overlap.
+fn gap(a: &Bounds, b: &Bounds) -> f32 {
+    (a.left - b.right).max(b.left - a.right).max(a.top - b.bottom).max(b.top - a.bottom)
+}
+
+fn have_common_height(a: &Bounds, b: &Bounds) -> bool {
+    a.bottom.min(b.bottom) - a.top.max(b.top) >= COMMON_HEIGHT * a.height().min(b.height())
 }
 
 /// True if one may be a piece of the other: beside it within `reach`, or above or below it within half the other's

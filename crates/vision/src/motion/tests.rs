@@ -74,6 +74,58 @@ fn a_sudden_light_is_no_mover_and_the_next_mover_is_seen() {
     assert!(per_picture[40..55].iter().all(|detections| detections.len() == 1));
 }
 
+/// Windows and doors on the ground, `off` pixels to the right.
+fn street(off: i32) -> Vec<(i32, i32, i32, i32, u8)> {
+    (0..40).map(|n| (n % 8 * 44 + off, n / 8 * 36 + 6, 20, 20, if n % 3 == 0 { 40 } else { 170 })).collect()
+}
+
+#[test]
+fn a_knocked_camera_is_blind_for_no_more_than_3_s() {
+    let per_picture = found((0..120).map(|n| {
+        let mut boxes = street(if n < 40 { 0 } else { 9 });
+        boxes.extend((n >= 70).then_some((n as i32 * 6 - 420, 60, 20, 60, 250)));
+        picture(n, 100, &boxes)
+    }));
+    assert!(per_picture[..40].iter().all(Vec::is_empty));
+    assert!(per_picture[65..70].iter().all(Vec::is_empty), "nothing moves");
+    assert!(per_picture[80..110].iter().all(|detections| detections.len() == 1), "the walker alone");
+}
+
+/// A lamp, its beam, and a little of the car behind it, by night.
+fn car_at_night(front: i32) -> [(i32, i32, i32, i32, u8); 3] {
+    [(front, 98, 8, 8, 250), (front + 11, 96, 50, 14, 60), (front - 34, 86, 30, 16, 34)]
+}
+
+#[test]
+fn a_car_at_night_is_counted_once_with_its_lamps_and_beam() {
+    let pictures = (0..180).map(|n| picture(n, 10, &car_at_night((n as i32 % 90) * 6 - 70)));
+    assert_eq!(crossings(pictures), [Direction::Out, Direction::Out]);
+    let two_lamps = (0..90).map(|n| {
+        let x = n as i32 * 5 - 60;
+        picture(n, 10, &[(x, 98, 9, 9, 250), (x + 24, 98, 9, 9, 250)])
+    });
+    assert_eq!(crossings(two_lamps), [Direction::Out]);
+}
+
+#[test]
+fn insects_before_an_infrared_lamp_are_not_counted() {
+    let pictures = (0..200).map(|number| {
+        let n = number as i32;
+        let insects: Vec<_> = (0..5)
+            .map(|k| {
+                let x = (n * (3 + k) + 70 * k) % 400 - 30;
+                let swing = ((number as f32) * 0.3 + k as f32).sin() * 20.0;
+                (x, 30 + 24 * k + swing as i32, 10 + k, 10 + k, 220)
+            })
+            .collect();
+        picture(number, 30, &insects)
+    });
+    assert_eq!(crossings(pictures), []);
+    // A person is taller than wide.
+    let person = (0..90).map(|n| picture(n, 30, &[(n as i32 * 5 - 60, 70, 12, 36, 120)]));
+    assert_eq!(crossings(person), [Direction::Out]);
+}
+
 #[test]
 fn a_frame_of_another_size_restarts() {
     let mut detector = MotionDetector::new();

@@ -211,6 +211,9 @@ impl CountArgs {
         let count = run.count(detector.as_mut(), &mut counter, self.every, looked, see)?;
         drop(progress);
         self.print_warnings(&count);
+        if let Some(advice) = detector.advice() {
+            eprintln!("tallycam: {advice}");
+        }
         let mut report = self.report(detector.name(), &labels, &count);
         for (line, past) in counter.late_appearances() {
             let own = report.lines.iter_mut().filter(|own| own.name == line.name);

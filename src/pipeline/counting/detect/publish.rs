@@ -81,7 +81,7 @@ impl Detect<'_> {
         status.notes.extend(unpinned);
         if let Some((_, watch)) = &self.watch {
             status.notes.extend_from_slice(&watch.notes);
-            status.notes.extend(watch.misplaced_lines());
+            status.notes.extend(watch.advice());
         }
         if let Some(judged) = &self.judged {
             status.notes.extend_from_slice(&judged.notes);
