@@ -187,7 +187,7 @@ fn a_mistake_is_reported_with_line_and_key_and_the_rest_is_used() {
         ("tallycam.toml:9: ", "there is no key `pasword` in [wifi]"),
         ("tallycam.toml:14: access.password: ", "must be a password of 8"),
         ("tallycam.toml:16: ssh.user: ", "root is the system's"),
-        ("tallycam.toml:18: network.address: ", "must say how long"),
+        ("tallycam.toml:18: network.address: ", "must end in the length"),
     ] {
         assert!(
             lines.iter().any(|message| message.starts_with(at) && message.contains(line)),

@@ -335,7 +335,7 @@ fn a_bad_package_is_refused_in_words_and_changes_nothing() {
         ),
         (case("cut-off", &bytes[..bytes.len() - 9], false), "signature is wrong"),
         (case("cut-off-and-signed", &bytes[..bytes.len() - 99], true), "could not be unpacked"),
-        (case("no-package", b"text", true), "no whole package"),
+        (case("no-package", b"text", true), "not a complete package"),
         (legacy, "without -l"),
         (no_signature, "no signature of minisign"),
         (others, "signature is wrong"),
