@@ -20,7 +20,7 @@ pub fn read_for_backup(directory: &Path) -> Result<Option<Vec<u8>>, String> {
     if !file.exists() {
         return Ok(None);
     }
-    let kept = AccessFile { sessions: Sessions::default(), key: [0; 32], ..file::read(&file)? };
+    let kept = AccessFile { sessions: Sessions::default(), key: [0; 32], seen_s: 0, ..file::read(&file)? };
     serde_json::to_vec_pretty(&kept).map(Some).map_err(|error| error.to_string())
 }
 
@@ -39,7 +39,7 @@ pub struct RestoredAccess {
 /// # Errors
 /// It is not one, or breaks a rule; the reason in words.
 pub fn prepare_restored(file: &Path) -> Result<RestoredAccess, String> {
-    let kept = AccessFile { sessions: Sessions::default(), key: [0; 32], ..file::read(file)? };
+    let kept = AccessFile { sessions: Sessions::default(), key: [0; 32], seen_s: 0, ..file::read(file)? };
     let mut names = HashSet::from([ADMIN]);
     for user in &kept.users {
         validate_name(&user.name).map_err(|error| format!("user {:?}: {error}", user.name))?;
@@ -57,7 +57,7 @@ pub fn prepare_restored(file: &Path) -> Result<RestoredAccess, String> {
     if kept.users.len() > MOST_USERS || kept.tokens.len() > tokens::MOST {
         return Err(format!("it has more than {MOST_USERS} users or {} tokens", tokens::MOST));
     }
-    if kept.password.is_none() && !kept.users.is_empty() {
+    if kept.password.is_none() && !kept.was_removed && !kept.users.is_empty() {
         return Err(AccessError::NoAdmin.to_string());
     }
     file::write(file, &kept).map_err(|error| error.to_string())?;

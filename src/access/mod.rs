@@ -52,6 +52,16 @@ const MOST_SHOWN: usize = 64;
 /// The greatest time ever seen is saved when it has grown by this many seconds.
 const TIME_KEPT_EVERY_S: u64 = 600;
 
+/// A clock that is further ahead of the greatest time ever seen is believed only while it shows that.
+const MOST_AHEAD_S: u64 = 400 * 24 * 3600;
+
+/// The greatest time that a file may claim: the year 2100.
+const LATEST_S: u64 = 4_102_444_800;
+
+fn monotonic_s() -> u64 {
+    clock::monotonic_us() / 1_000_000
+}
+
 /// Users, sessions and tokens of one camera. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Access(Arc<AccessInner>);
@@ -68,8 +78,10 @@ struct AccessInner {
     claim: Option<private::Lock>,
     /// If no password was ever set, everybody is refused until somebody claims the camera.
     awaits_claim: AtomicBool,
-    /// The greatest time ever seen, in seconds since 1970, and the one last given to be saved.
-    seen_s: AtomicU64,
+    /// The greatest time ever seen, in seconds since 1970, less the monotonic time: it goes on where the clock is set
+    /// back.
+    ahead_s: AtomicU64,
+    /// The greatest time that was given to be saved.
     saved_s: AtomicU64,
 }
 
@@ -144,10 +156,11 @@ impl Access {
             Err(why) => (AccessFile::default(), Some(why)),
         };
         let key = random::<32>().unwrap_or_default();
+        let seen_s = kept.seen_s.min(LATEST_S);
         Access(Arc::new(AccessInner {
             file,
-            seen_s: AtomicU64::new(kept.seen_s),
-            saved_s: AtomicU64::new(kept.seen_s),
+            ahead_s: AtomicU64::new(seen_s.saturating_sub(monotonic_s())),
+            saved_s: AtomicU64::new(seen_s),
             state: Mutex::new(AccessState { kept, trouble, shown: Vec::new() }),
             writing: Mutex::new(()),
             key: hmac::Key::new(hmac::HMAC_SHA256, &key),
@@ -159,14 +172,23 @@ impl Access {
     /// The time that ends of sessions, tokens and links are measured against, in seconds since 1970: the greatest that
     /// any run has seen. A clock that is set back revives nothing.
     pub fn now_s(&self) -> u64 {
-        let now_s = clock::wall_s();
-        self.0.seen_s.fetch_max(now_s, Ordering::Relaxed).max(now_s)
+        let wall_s = clock::wall_s();
+        let seen_s = self.seen_s();
+        // A clock that is years ahead for a moment, as one without a battery may be, is not remembered.
+        if wall_s > seen_s && (seen_s < MOST_AHEAD_S || wall_s - seen_s < MOST_AHEAD_S) {
+            self.0.ahead_s.fetch_max(wall_s.saturating_sub(monotonic_s()), Ordering::Relaxed);
+        }
+        wall_s.max(seen_s)
+    }
+
+    /// The greatest time that any run has seen, and the time since then, in seconds since 1970.
+    fn seen_s(&self) -> u64 {
+        self.0.ahead_s.load(Ordering::Relaxed) + monotonic_s()
     }
 
     /// True once for each time that [`Access::save_times`] should save, because something may end by it.
     pub fn is_time_news(&self) -> bool {
-        let (seen_s, saved_s) =
-            (self.0.seen_s.load(Ordering::Relaxed), self.0.saved_s.load(Ordering::Relaxed));
+        let (seen_s, saved_s) = (self.seen_s(), self.0.saved_s.load(Ordering::Relaxed));
         seen_s >= saved_s + TIME_KEPT_EVERY_S
             && self.has_password()
             && self.0.saved_s.swap(seen_s, Ordering::Relaxed) == saved_s
@@ -584,7 +606,7 @@ impl Access {
         let mut kept = self.state().kept.clone();
         change(&mut kept)?;
         kept.ensure_secrets()?;
-        kept.seen_s = self.0.seen_s.load(Ordering::Relaxed);
+        kept.seen_s = self.seen_s();
         file::write(&self.0.file, &kept)
             .map_err(|error| AccessError::NotKept { file: name(), reason: error.to_string() })?;
         let mut state = self.state();

@@ -129,13 +129,7 @@ fn run_daemon(
     // page's addresses fail, the operator's are tried, so that settings of the page cannot lock the page away.
     let alone = settings.operator.resolve(None)?.config;
     let (mut listeners, absent) = if handed.is_empty() {
-        sockets::bind(&config.http.listen).or_else(|error| {
-            if alone.http.listen == config.http.listen {
-                return Err(error);
-            }
-            error!("[http] listen, as it was set on the page, cannot be used: {error}");
-            sockets::bind(&alone.http.listen)
-        })?
+        sockets::bind_or_rescue(&config.http.listen, &alone.http.listen)?
     } else {
         info!("serving on {} socket(s) from systemd; [http] listen is not used", handed.len());
         (handed, Vec::new())

@@ -8,7 +8,7 @@ use std::io::{IsTerminal, Write};
 use std::net::TcpListener;
 use std::os::fd::{FromRawFd as _, OwnedFd};
 
-use log::{info, warn};
+use log::{error, info, warn};
 use socket2::{Domain, SockRef, Socket};
 
 use super::addresses::{Listening, MachineAddresses};
@@ -66,6 +66,29 @@ pub fn bind(listen: &[Listen]) -> Result<(Vec<http::Listener>, Vec<Listen>), Dae
         address
     };
     Ok((bound, absent.into_iter().map(waits).collect()))
+}
+
+/// Binds `listen`, as it is set on the page or by the operator. If one of its addresses cannot be served, those of the
+/// operator are, too, so that a mistake on the page cannot lock the page away.
+///
+/// # Errors
+/// As [`bind`], for the operator's.
+pub fn bind_or_rescue(
+    listen: &[Listen],
+    operators: &[Listen],
+) -> Result<(Vec<http::Listener>, Vec<Listen>), DaemonError> {
+    let (mut bound, absent) = match bind(listen) {
+        Err(error) if listen != operators => {
+            error!("[http] listen, as it was set on the page, cannot be used: {error}");
+            return bind(operators);
+        }
+        found => found?,
+    };
+    if !absent.is_empty() && listen != operators {
+        let rest = operators.iter().filter(|address| !listen.contains(address));
+        bound.extend(rest.filter_map(|address| http::listen::bind(address).ok()));
+    }
+    Ok((bound, absent))
 }
 
 fn take_listener(socket: Socket, name: &str) -> std::io::Result<http::Listener> {

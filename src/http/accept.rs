@@ -101,11 +101,22 @@ impl Server {
 type Doors = Rc<RefCell<Vec<JoinHandle<()>>>>;
 
 /// Listens at each address of `absent` once it is there.
-async fn listen_later(site: Rc<Site>, mut absent: Vec<Listen>, doors: Doors) {
+async fn listen_later(site: Rc<Site>, absent: Vec<Listen>, doors: Doors) {
+    let mut absent: Vec<_> = absent.into_iter().map(|address| (address, None)).collect();
     while !absent.is_empty() {
         tokio::time::sleep(ADDRESS_AGAIN).await;
-        absent.retain(|address| {
-            let Ok(listener) = listen::bind(address) else { return true };
+        absent.retain_mut(|(address, told)| {
+            let listener = match listen::bind(address) {
+                Ok(listener) => listener,
+                Err(cause) => {
+                    let is_news =
+                        !listen::is_absent(&cause) && told.replace(cause.kind()) != Some(cause.kind());
+                    if is_news {
+                        log::error!("{}", listen::refused(address, &cause));
+                    }
+                    return true;
+                }
+            };
             site.https.iter().for_each(|https| https.take_port(&listener));
             match AsyncListener::new(listener) {
                 Ok(door) => {

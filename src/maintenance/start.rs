@@ -52,22 +52,27 @@ pub fn finish(state: &Path) -> Result<Finished, Fault> {
         return Ok(Finished::Nothing);
     }
     if !has_pending_work(state) {
+        // A program that holds files of the state open may be writing what looks like a leftover.
         if !leftovers(state).is_empty()
             && let Ok(_lock) = lock(state)
+            && let Ok(_held) = hold_all(state)
         {
             remove_leftovers(state);
         }
         return Ok(Finished::Nothing);
     }
     let _lock = lock(state)?;
-    let held: Result<Vec<Lock>, Fault> = HOLDERS.iter().map(|name| acquire_lock(state, name)).collect();
-    let _held = held?;
+    let _held = hold_all(state)?;
     remove_leftovers(state);
     if state.join(names::RESET).exists() {
         reset(state)?;
         return Ok(Finished::Reset);
     }
     restore(state)
+}
+
+fn hold_all(state: &Path) -> Result<Vec<Lock>, Fault> {
+    HOLDERS.iter().map(|name| acquire_lock(state, name)).collect()
 }
 
 fn acquire_lock(state: &Path, name: &str) -> Result<Lock, Fault> {

@@ -1146,10 +1146,10 @@ fn the_page_of_the_log_follows_it() {
 fn a_light_whose_state_cannot_be_stored_is_switched_and_the_page_says_so() {
     let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
     let folder = tempfile::tempdir().unwrap();
-    // A folder blocks the file that is written.
-    std::fs::create_dir(folder.path().join("settings.toml.new")).unwrap();
     let directory = format!("store.directory={}", folder.path().display());
     let daemon = sim(&[&directory]);
+    // A folder blocks the file that is written.
+    std::fs::create_dir(folder.path().join("settings.toml.new")).unwrap();
     browser.goto(&url(&daemon, ""));
     browser.script("document.getElementById('hands').open = true");
     browser.click("#light-on");
@@ -1161,9 +1161,9 @@ fn a_light_whose_state_cannot_be_stored_is_switched_and_the_page_says_so() {
 #[test]
 fn a_control_that_cannot_be_stored_is_set_and_the_page_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("settings.toml.new")).unwrap();
     let directory = format!("store.directory={}", folder.path().display());
     let daemon = sim(&[&directory]);
+    std::fs::create_dir(folder.path().join("settings.toml.new")).unwrap();
     let sent = post(&daemon, CONTROLS, "was.focus_automatic_continuous=1");
     assert_eq!(sent.status, 303, "{}", sent.text());
     assert_eq!(control(&daemon, "focus_automatic_continuous"), false);

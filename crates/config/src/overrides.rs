@@ -24,7 +24,7 @@ const HEAD: &str = "\
 ";
 
 /// The last line of the file.
-const END: &str = "# end";
+pub(super) const END: &str = "# end";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OverrideValue {
@@ -120,20 +120,12 @@ impl Saved {
     pub fn load(file: &Path) -> Result<(Saved, Option<Faulty>), Diagnostics> {
         super::file::check_kind(file).map_err(|complaint| Diagnostics(vec![*complaint]))?;
         let text = super::file::read(file).map_err(|complaint| Diagnostics(vec![*complaint]))?;
-        if Saved::is_cut(&text) {
-            let message = format!("is cut off: its last line, `{END}`, is missing");
-            return Err(Diagnostics(vec![*super::file::file_complaint(
-                &file.display().to_string(),
-                message,
-                None,
-            )]));
-        }
         Saved::read(file, &text)
     }
 
     /// True if `text` begins like [`Saved::to_toml`] and its end is missing. A file with another head has no such
     /// end: somebody wrote it by hand, or an earlier version did.
-    fn is_cut(text: &str) -> bool {
+    pub(super) fn is_cut(text: &str) -> bool {
         let is_begun = !text.is_empty() && HEAD.starts_with(text);
         is_begun || (text.starts_with(HEAD) && text.lines().all(|line| line.trim_end() != END))
     }

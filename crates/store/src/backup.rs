@@ -151,7 +151,7 @@ fn read_every_row(
     let mut connection = open_immutable(file)?;
     if version < shape.migrations.len() {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        connection = Connection::open_with_flags(file, flags | OpenFlags::SQLITE_OPEN_NOFOLLOW)?;
+        connection = Connection::open_with_flags(file, flags)?;
         connection.pragma_update(None, "journal_mode", "memory")?;
     }
     let undone = connection.transaction()?;

@@ -69,7 +69,7 @@ pub fn read(directory: &Path) -> LoadedSettings {
 }
 
 /// The databases in `directory` that have no content, in one sentence; empty if there are none. tallycam leaves no
-/// such file, so what it held is lost.
+/// such file, so what it held, if anything, is lost.
 pub fn emptied_databases(directory: &Path) -> String {
     let is_empty = |name: &&str| fs::symlink_metadata(directory.join(name)).is_ok_and(|file| file.len() == 0);
     let anew = match ["counts.db", "media.db"].into_iter().filter(is_empty).collect::<Vec<_>>()[..] {

@@ -80,11 +80,12 @@ impl Auth {
         {
             return Who::Linked(until_s);
         }
-        if let Some(SessionFacts { page, .. }) = session {
-            return Who::Guest(page);
-        }
         let shown = basic(caller.headers).and_then(|(name, password)| access.recall_person(&name, &password));
-        shown.map_or(Who::Anybody, Who::Person)
+        match (shown, session) {
+            (Some(person), _) => Who::Person(person),
+            (None, Some(SessionFacts { page, .. })) => Who::Guest(page),
+            (None, None) => Who::Anybody,
+        }
     }
 
     /// Saves the time and the uses of tokens.
@@ -207,7 +208,9 @@ impl Auth {
     /// The session of a request.
     pub fn session(&self, headers: &HeaderMap) -> Option<SessionFacts> {
         let access = self.access.as_ref()?;
-        self.tokens(headers).find_map(|token| access.session(token, access.now_s()))
+        let found = || self.tokens(headers).filter_map(|token| access.session(token, access.now_s()));
+        // A user's goes before a guest's, whose cookie may be the older one.
+        found().find(|session| session.page.is_empty()).or_else(|| found().next())
     }
 
     /// The session tokens of a request.

@@ -34,7 +34,8 @@ pub fn takes_password(path: &str) -> bool {
 /// # Errors
 /// 403, with the address.
 pub fn refuse_plain(https: Option<&Https>, caller: Caller<'_>) -> Result<(), Problem> {
-    let Some(https) = https.filter(|_| is_plain_from_afar(caller)) else { return Ok(()) };
+    let is_served = |https: &&Https| https.port().is_some();
+    let Some(https) = https.filter(is_served).filter(|_| is_plain_from_afar(caller)) else { return Ok(()) };
     let location = same_over_https(https, caller);
     let location = location.as_ref().and_then(|location| location.to_str().ok()).unwrap_or("https://");
     Err(Problem::new(StatusCode::FORBIDDEN, "a password is not taken over plain HTTP while there is HTTPS")

@@ -134,6 +134,11 @@ impl Saved {
     /// # Errors
     /// The text is not TOML or too long, so none of it is reliable.
     pub fn read(file: &Path, text: &str) -> Result<(Saved, Option<Faulty>), Diagnostics> {
+        if Saved::is_cut(text) {
+            let message = format!("is cut off: its last line, `{}`, is missing", overrides::END);
+            let place = file.display().to_string();
+            return Err(Diagnostics(vec![*super::file::file_complaint(&place, message, None)]));
+        }
         Saved::read_as(file, text, None)
     }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::access::{ADMIN, Access, AccessError, AccessGuard, Role, random_password};
 use crate::http::auth::authenticate::fit_password;
 use crate::http::auth::caller::{AuthError, Who};
+use crate::http::auth::redirect;
 use crate::http::report::wire;
 use crate::http::request::body;
 use crate::http::request::body::FieldError;
@@ -25,6 +26,9 @@ pub async fn set_user(
     password: Option<String>,
     current: String,
 ) -> Result<(), Problem> {
+    if password.is_some() {
+        redirect::refuse_plain(request.site.https.as_ref(), request.caller())?;
+    }
     let is_own = name == ADMIN || matches!(&request.who, Who::Person(person) if person.name == name);
     let is_first = access.is_open();
     if is_own && password.is_some() && is_first && !may_begin(request, access) {
