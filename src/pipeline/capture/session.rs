@@ -221,10 +221,13 @@ impl<'s, 'a> OpenCamera<'s, 'a> {
     fn note_pace(&mut self, source: &mut dyn Source) {
         let (Some(change), Some(pace)) = (self.pace_change.take(), &self.pace) else { return };
         let controls = change.and_then(|_| source.controls().ok()).unwrap_or_default();
-        let mut figures = self.capture.shared.lock_figures();
-        let Some(delivers) = &mut figures.delivers else { return };
-        pace.note(&mut delivers.notes, change, &controls);
-        if let (Some(_), Some(note)) = (change, delivers.notes.last()) {
+        let note = {
+            let mut figures = self.capture.shared.lock_figures();
+            let Some(delivers) = &mut figures.delivers else { return };
+            pace.note(&mut delivers.notes, change, &controls);
+            change.and_then(|_| delivers.notes.last().cloned())
+        };
+        if let Some(note) = note {
             log::warn!("{note}");
         }
     }

@@ -339,12 +339,18 @@ fn other_part(head: &[u8]) -> Option<(usize, usize)> {
         let block = &head[from..blank];
         if is_other_type(value(block, b"content-type:").unwrap_or("image"))
             && let Some(length) = content_length(block)
-            && head.get(blank..blank + 2)? != &BEGINNING[..2]
+            && begins_otherwise(&head[blank..])?
         {
             return Some((blank, length));
         }
         from = blank;
     }
+}
+
+/// True if the first two bytes after any line breaks are not those of a JPEG; `None` if they are not there yet.
+fn begins_otherwise(body: &[u8]) -> Option<bool> {
+    let from = body.iter().position(|byte| !b"\r\n".contains(byte))?;
+    Some(body.get(from..from + 2)? != &BEGINNING[..2])
 }
 
 /// True for a type of neither an image nor parts, by any of its names.

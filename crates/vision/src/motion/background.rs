@@ -22,10 +22,10 @@ const NOISES: f32 = 4.0;
 /// A greater share of foreground means that the light or the view has changed.
 const MOST_FOREGROUND: f32 = 0.65;
 /// A knocked camera shows another view: changes stay for this time (milliseconds) in this share of the pixels of so
-/// many of the frame's 4 × 4 parts. An object that stops is in fewer parts.
+/// many of the frame's 4 × 4 parts. An object that stops is in fewer parts, even a bus on half the frame.
 const STAYS_MS: u16 = 1200;
 const STAYS_SHARE: f32 = 0.04;
-const STAYS_PARTS: usize = 9;
+const STAYS_PARTS: usize = 13;
 const PARTS: usize = 4;
 
 /// A colour: luma, blue, red.

@@ -18,6 +18,12 @@ const SAME_SPEED: f32 = 0.5;
 /// Least number of observations as a part, and least share of them (0–1).
 const LEAST: u16 = 3;
 const MOSTLY: f32 = 0.8;
+/// Number of observations that count; older ones fade.
+const MOST: u16 = 16;
+/// A vehicle that moves less than this, in sizes of the part a second, stands: whatever stands before it is no part.
+const STANDS: f32 = 0.1;
+/// After this many frames without the vehicle around it, a part is a vehicle of its own again.
+const LOST: u16 = 20;
 
 /// The evidence that a track is a part of another.
 #[derive(Debug, Clone, Copy, Default)]
@@ -26,6 +32,8 @@ pub(super) struct PartEvidence {
     around: Option<TrackId>,
     within: u16,
     apart: u16,
+    /// Frames in a row that showed it without the track around it.
+    alone: u16,
 }
 
 impl PartEvidence {
@@ -48,20 +56,32 @@ impl PartEvidence {
         let known = self.around.map(|id| others.clone().find(|track| track.id() == id));
         let is_held = match known {
             // Only a frame that shows both tells.
-            Some(None) => return,
+            Some(None) if self.alone >= LOST => return *self = PartEvidence::default(),
+            Some(None) => return self.alone += 1,
+            Some(Some(around)) if stands(around, own) => return,
             Some(Some(around)) => does_hold(&around),
             None => {
-                let around = others.filter(does_hold).max_by(|a, b| area(a).total_cmp(&area(b)));
+                let moving = others.filter(|other| !stands(other, own)).filter(does_hold);
+                let around = moving.max_by(|a, b| area(a).total_cmp(&area(b)));
                 self.around = around.map(Track::id);
                 around.is_some()
             }
         };
+        self.alone = 0;
+        if self.within + self.apart >= MOST {
+            (self.within, self.apart) = (self.within / 2, self.apart / 2);
+        }
         let votes = if is_held { &mut self.within } else { &mut self.apart };
-        *votes = votes.saturating_add(1);
+        *votes += 1;
         if !is_held && self.of().is_none() {
             (self.around, self.within) = (None, 0);
         }
     }
+}
+
+fn stands(whole: &Track, part: &Track) -> bool {
+    let (speed, most) = (whole.velocity(), STANDS * mean_side(&part.measured_in_heights()));
+    speed.x * speed.x + speed.y * speed.y <= most * most
 }
 
 fn is_within(part: &Track, whole: &Track, aspect: Aspect) -> bool {

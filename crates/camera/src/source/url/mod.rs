@@ -194,7 +194,8 @@ impl Polling {
     /// # Errors
     /// `fault`, if most answers have had no JPEG for long.
     fn record_missed(&mut self, fault: SourceError) -> Result<(), SourceError> {
-        self.missed += 1;
+        // Good pictures need not make up for more than this.
+        self.missed = (self.missed + 1).min(3);
         if !self.is_still || self.well_at.elapsed() > MISSED_FOR.max(3 * self.step) {
             return Err(fault);
         }

@@ -109,12 +109,15 @@ impl TodayTotals {
             "SELECT id, line, direction FROM crossings
              WHERE id > ?1 AND scene = ?2 AND wall_us >= ?3 AND wall_us < ?4 ORDER BY id",
         )?;
+        let newest = newest_crossing(connection)?;
         let mut rows = query.query(params![self.followed, self.scene.as_str(), self.day.0, self.day.1])?;
         while let Some(row) = rows.next()? {
             self.followed = row.get(0)?;
             let inside = self.inside.entry(unsigned(row, 1)?).or_insert(0);
             *inside = crossed(*inside, direction_of(row.get_ref(2)?.as_str()?)?);
         }
+        // Crossings of another scene or day are not looked at again.
+        self.followed = self.followed.max(newest);
         Ok(())
     }
 
@@ -171,6 +174,10 @@ impl TodayTotals {
     }
 }
 
+fn newest_crossing(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("SELECT ifnull(max(id), 0) FROM crossings", [], |row| row.get(0))
+}
+
 /// The number inside each line after the crossings of a day, in order of their times, and the number of the last
 /// crossing. `set` has the lines for which it was set.
 fn follow_day(
@@ -180,7 +187,7 @@ fn follow_day(
     set: &BTreeMap<u64, InsideSet>,
 ) -> Result<(BTreeMap<u64, u64>, i64), CountsRowError> {
     let mut inside: BTreeMap<u64, u64> = set.iter().map(|(line, set)| (*line, set.number)).collect();
-    let mut followed = 0;
+    let mut followed = newest_crossing(connection)?;
     // As for the sums before a reset, the time decides for recounted crossings.
     let mut query = connection.prepare(
         "SELECT id, line, direction, wall_us, run IN (SELECT run FROM recounts) FROM crossings

@@ -104,7 +104,8 @@ pub(super) fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Re
         (input, _) => input?,
     };
     let takes_size = fill_known_inputs(graph, &input)?;
-    let is_quantised = graph.node.iter().any(|node| node.op_type.ends_with("QuantizeLinear"));
+    let is_quantised =
+        graph.node.iter().any(|node| node.op_type.to_ascii_lowercase().ends_with("quantizelinear"));
     clear_inner_shapes(graph);
     widen_halves(graph);
     let takes = match element_type(&graph.input[0]) {
