@@ -11,10 +11,11 @@ use bytes::{Buf as _, Bytes};
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
-use super::{VERSION, file_error, names, system_error};
+use super::{LAST_GOOD_SETTINGS, VERSION, file_error, names, system_error};
 use crate::access;
 use tallycam_base::unicode::hex;
 use tallycam_base::{Fault, clock};
+use tallycam_config::Saved;
 use tallycam_store::backup::copy_counts;
 use tallycam_store::media::Backup;
 
@@ -147,7 +148,7 @@ pub fn write(
     if let Some(config) = contents.config.as_ref().and_then(|file| fs::read(file).ok()) {
         pack.bytes(names::CONFIG, &config)?;
     }
-    if let Some(settings) = read(&state.join(names::SETTINGS))? {
+    if let Some(settings) = settings(state)? {
         pack.bytes(names::SETTINGS, &settings)?;
     }
     let users = access::read_for_backup(state).map_err(|why| system_error("no backup was made", &why))?;
@@ -211,6 +212,13 @@ impl<R: Read> Read for Summed<R> {
         self.len += got as u64;
         Ok(got)
     }
+}
+
+/// The settings in force: those of the last good copy if the file is lost or damaged, because nothing restores it.
+fn settings(state: &Path) -> Result<Option<Vec<u8>>, Fault> {
+    let file = state.join(names::SETTINGS);
+    let good = Saved::load(&file).map_or_else(|_| read(&state.join(LAST_GOOD_SETTINGS)), |_| Ok(None))?;
+    if good.is_some() { Ok(good) } else { read(&file) }
 }
 
 fn read(file: &Path) -> Result<Option<Vec<u8>>, Fault> {

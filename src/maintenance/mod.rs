@@ -33,6 +33,9 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The record of the last `tallycam card apply`. It is part of the state, and a reset removes it.
 pub const PROVISIONED: &str = "provisioned.json";
 
+/// The copy of the last good settings, in the state directory.
+pub const LAST_GOOD_SETTINGS: &str = "settings.toml.last-good";
+
 /// Names of files, in the state directory and in a backup.
 mod names {
     pub const HEAD: &str = "tallycam-backup.json";

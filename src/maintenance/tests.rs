@@ -101,6 +101,21 @@ fn copy(from: &Path) -> tempfile::TempDir {
 }
 
 #[test]
+fn a_backup_has_the_settings_that_are_in_force() {
+    let (one, other) = (state("one"), state("two"));
+    let good = fs::read(one.path().join("settings.toml.last-good")).unwrap();
+    for lost in [Some("name = \"on"), None] {
+        match lost {
+            Some(text) => fs::write(one.path().join("settings.toml"), text).unwrap(),
+            None => fs::remove_file(one.path().join("settings.toml")).unwrap(),
+        }
+        lay(other.path(), &archive(one.path())[..]).unwrap();
+        finish(other.path()).unwrap();
+        assert_eq!(seen(other.path())["settings.toml"], good);
+    }
+}
+
+#[test]
 fn a_restore_brings_back_the_backed_up_state() {
     let (one, other) = (state("one"), state("two"));
     let archive = archive(one.path());

@@ -12,14 +12,12 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
+use crate::maintenance::LAST_GOOD_SETTINGS as LAST_GOOD;
 use tallycam_base::{clock, private};
 use tallycam_config::{Faulty, Saved};
 
 /// The file's name.
 pub const NAME: &str = "settings.toml";
-
-/// The copy of the last good file.
-const LAST_GOOD: &str = "settings.toml.last-good";
 
 /// Name of a new file until it is complete.
 const NEW: &str = "settings.toml.new";
