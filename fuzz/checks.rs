@@ -8,10 +8,13 @@ use std::path::Path;
 use bytes::Bytes;
 use jiff::tz::TimeZone;
 use tallycam::base::ClockTime;
+use tallycam::card::files::{Before, plan};
+use tallycam::card::{self, CLOUD, OWN, PRESEED, SystemInfo};
 use tallycam::config::{Config, Saved};
 use tallycam::encode::{Reducer, Transformer};
 use tallycam::media::exif::{Label, labelled};
 use tallycam::media::jpeg::{EndSearch, JpegError, MAX_PIXELS, end_of_picture, inspect};
+use tallycam::maintenance::restore::{RestoreOptions, stage_restore, verify_archive};
 use tallycam::media::{PictureBuilder, SmallImage, View};
 use tallycam::source::AviReader;
 use tallycam::source::Mp4Reader;
@@ -134,6 +137,36 @@ pub fn config(data: &[u8]) {
         let written = saved.to_toml();
         let (again, faulty) = Saved::read(name, &written).expect("what was written can be read");
         assert!(faulty.is_none() && again.to_toml() == written, "{written}");
+    }
+}
+
+/// Any file of a card's boot partition is read or reported, each entry of the report in one line. The first byte chooses
+/// the file.
+pub fn card(data: &[u8]) {
+    let [which, text @ ..] = data else { return };
+    let names = [OWN, PRESEED, CLOUD[0], CLOUD[1], CLOUD[2]];
+    let name = names[usize::from(*which) % names.len()];
+    let facts = SystemInfo {
+        is_zone: &|zone| zone == "Europe/Berlin",
+        is_system_user: &|name| ["root", "tallycam"].contains(&name),
+    };
+    let found = card::read(&|asked| Ok((asked == name).then(|| text.to_vec())), &facts);
+    for entry in &found.entries {
+        assert!(!entry.line().contains(char::is_control), "{:?}", entry.line());
+    }
+    plan(&found.wanted, &Before::default());
+}
+
+/// Any archive is staged for a restore or refused; a refused one leaves nothing behind.
+pub fn archive(data: &[u8]) {
+    if verify_archive(data).is_err() {
+        return;
+    }
+    let state = tempfile::tempdir().expect("a folder");
+    if stage_restore(state.path(), data, RestoreOptions::default()).is_err() {
+        let left = std::fs::read_dir(state.path()).expect("a folder").flatten();
+        let left: Vec<_> = left.filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name()).collect();
+        assert!(left.is_empty(), "{left:?}");
     }
 }
 

@@ -14,7 +14,9 @@ type Check = fn(&[u8]);
 
 /// All readers of outside bytes.
 const TARGETS: &[(&str, Check)] = &[
+    ("archive", checks::archive),
     ("avi", checks::avi),
+    ("card", checks::card),
     ("config", checks::config),
     ("drawn", tallycam::store::fuzz_drafts),
     ("entropy", checks::entropy),

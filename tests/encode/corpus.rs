@@ -66,3 +66,13 @@ fn helper() {
 fn onnx() {
     replay("onnx", crate::checks::onnx);
 }
+
+#[test]
+fn card() {
+    replay("card", crate::checks::card);
+}
+
+#[test]
+fn archive() {
+    replay("archive", crate::checks::archive);
+}
