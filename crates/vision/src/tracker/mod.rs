@@ -281,12 +281,12 @@ impl Tracker {
 
         self.drop_expired(now_us);
         self.start_tracks(labels, now_us);
-        self.observe_parts(labels);
+        self.observe_parts(labels, now_us);
         &self.tracks
     }
 
     /// Notes which of the vehicles seen are parts of others.
-    fn observe_parts(&mut self, labels: &Labels) {
+    fn observe_parts(&mut self, labels: &Labels, now_us: u64) {
         for at in 0..self.tracks.len() {
             let own = &self.tracks[at];
             if !own.is_matched() || !labels.has_parts(own.class()) {
@@ -297,7 +297,7 @@ impl Tracker {
                 track.is_matched() && track.id() != own.id() && labels.group_id(track.class()) == group
             });
             let mut part = own.part;
-            part.observe(own, others, self.aspect);
+            part.observe(own, others, self.aspect, now_us);
             self.tracks[at].part = part;
         }
     }

@@ -20,10 +20,12 @@ const LEAST: u16 = 3;
 const MOSTLY: f32 = 0.8;
 /// Number of observations that count; older ones fade.
 const MOST: u16 = 16;
-/// A vehicle that moves less than this, in sizes of the part a second, stands: whatever stands before it is no part.
-const STANDS: f32 = 0.1;
-/// After this many frames without the vehicle around it, a part is a vehicle of its own again.
-const LOST: u16 = 20;
+/// A vehicle slower than this, in sizes of the part a second, waits: a box that lies within its box may be a part, or
+/// a car before it. A car in a jam creeps faster.
+const WAITS: f32 = 0.1;
+/// After this time without the vehicle around it, a part is a vehicle of its own again. The tracker's patience with a
+/// lost track is as long. Seconds.
+const LOST_S: f32 = 3.0;
 
 /// The evidence that a track is a part of another.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,8 +34,8 @@ pub(super) struct PartEvidence {
     around: Option<TrackId>,
     within: u16,
     apart: u16,
-    /// Frames in a row that showed it without the track around it.
-    alone: u16,
+    /// Time of the first of the newest frames that show it without the track around it, in microseconds.
+    alone_since_us: Option<u64>,
 }
 
 impl PartEvidence {
@@ -44,30 +46,39 @@ impl PartEvidence {
         self.around.filter(|_| is_part)
     }
 
-    /// Takes in a frame of this aspect that shows the track as `own`. `others` are all tracks of its group in it.
+    /// Takes in a frame of this aspect and time that shows the track as `own`. `others` are all tracks of its group
+    /// in it.
     pub(super) fn observe<'a>(
         &mut self,
         own: &Track,
         others: impl Iterator<Item = &'a Track> + Clone,
         aspect: Aspect,
+        now_us: u64,
     ) {
         let does_hold = |track: &&Track| is_within(own, track, aspect);
         let area = |track: &Track| track.measured_in_heights().area();
         let known = self.around.map(|id| others.clone().find(|track| track.id() == id));
-        let is_held = match known {
+        if let Some(None) = known {
             // Only a frame that shows both tells.
-            Some(None) if self.alone >= LOST => return *self = PartEvidence::default(),
-            Some(None) => return self.alone += 1,
-            Some(Some(around)) if stands(around, own) => return,
-            Some(Some(around)) => does_hold(&around),
+            let since_us = *self.alone_since_us.get_or_insert(now_us);
+            if now_us.saturating_sub(since_us) as f32 / 1e6 >= LOST_S {
+                *self = PartEvidence::default();
+            }
+            return;
+        }
+        self.alone_since_us = None;
+        let is_held = match known.flatten() {
+            Some(around) => match does_hold(&around) {
+                true if waits(around, own) => return,
+                holds => holds,
+            },
             None => {
-                let moving = others.filter(|other| !stands(other, own)).filter(does_hold);
+                let moving = others.filter(|other| !waits(other, own)).filter(does_hold);
                 let around = moving.max_by(|a, b| area(a).total_cmp(&area(b)));
                 self.around = around.map(Track::id);
                 around.is_some()
             }
         };
-        self.alone = 0;
         if self.within + self.apart >= MOST {
             (self.within, self.apart) = (self.within / 2, self.apart / 2);
         }
@@ -79,8 +90,8 @@ impl PartEvidence {
     }
 }
 
-fn stands(whole: &Track, part: &Track) -> bool {
-    let (speed, most) = (whole.velocity(), STANDS * mean_side(&part.measured_in_heights()));
+fn waits(whole: &Track, part: &Track) -> bool {
+    let (speed, most) = (whole.velocity(), WAITS * mean_side(&part.measured_in_heights()));
     speed.x * speed.x + speed.y * speed.y <= most * most
 }
 
@@ -100,4 +111,56 @@ fn is_within(part: &Track, whole: &Track, aspect: Aspect) -> bool {
     let is_cut =
         b.left < AT_EDGE || b.top < AT_EDGE || b.right > aspect.ratio() - AT_EDGE || b.bottom > 1.0 - AT_EDGE;
     is_inside && (is_as_fast || is_cut)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::detection::{Class, Detection};
+    use super::super::super::geometry::Bounds;
+    use super::super::super::labels::Labels;
+    use super::super::{Tracker, TrackerOptions};
+
+    /// The track that the car is a part of after each of `frames` detections, five a second. `places` tells the left
+    /// edges of the bus (hidden if `None`) and of the car.
+    fn parts(frames: u64, places: impl Fn(f32) -> (Option<f32>, f32)) -> Vec<Option<u64>> {
+        let labels = Labels::new(["bus", "car"]);
+        let mut tracker = Tracker::new(TrackerOptions::default(), super::Aspect::new(4, 3));
+        let frame = |frame: u64| {
+            let (bus, car) = places(frame as f32);
+            let seen = |class, left, top, width, height| Detection {
+                class: Class(class),
+                score: 0.9,
+                bounds: Bounds::new(left, top, left + width, top + height),
+            };
+            let bus = bus.map(|left| seen(0, left, 0.3, 0.4, 0.4));
+            let boxes: Vec<Detection> = bus.into_iter().chain([seen(1, car, 0.45, 0.15, 0.2)]).collect();
+            tracker.update(&boxes, &labels, frame * 200_000);
+            let car = tracker.tracks().iter().find(|track| track.class() == Class(1))?;
+            car.part_of().map(|whole| whole.0)
+        };
+        (0..frames).map(frame).collect()
+    }
+
+    #[test]
+    fn a_car_that_drives_on_from_a_waiting_bus_is_no_part_of_it() {
+        // Both drive, both wait, and the car drives on within the bus's box and out of it.
+        let told = parts(40, |n| {
+            let bus = 0.2 + 0.02 * n.min(8.0);
+            (Some(bus), bus + 0.02 + 0.025 * (n - 20.0).clamp(0.0, 15.0))
+        });
+        assert!(told[8].is_some(), "while it moves with the bus: {told:?}");
+        assert!(told[8..=20].iter().all(|part| *part == told[8]), "while both wait: {told:?}");
+        assert!(told[30..].iter().all(Option::is_none), "from then on: {told:?}");
+    }
+
+    #[test]
+    fn a_part_without_its_bus_is_a_vehicle_after_3_s() {
+        // The bus is seen for six frames and then every tenth; later not at all.
+        let told = parts(60, |n| {
+            let bus = 0.2 + 0.008 * n;
+            ((n < 6.0 || n < 40.0 && n as u64 % 10 == 0).then_some(bus), bus + 0.02)
+        });
+        assert!(told[8..=44].iter().all(Option::is_some), "{told:?}");
+        assert!(told[47..].iter().all(Option::is_none), "{told:?}");
+    }
 }
