@@ -21,12 +21,18 @@ const NOISES: f32 = 4.0;
 
 /// A greater share of foreground means that the light or the view has changed.
 const MOST_FOREGROUND: f32 = 0.65;
-/// A knocked camera shows another view: changes stay for this time (milliseconds) in this share of the pixels of so
-/// many of the frame's 4 × 4 parts. An object that stops is in fewer parts, even a bus on half the frame.
+/// A knocked camera shows another view: for this time (milliseconds), most of the ground's edges are elsewhere, those
+/// of one direction at least. A queue of cars or a bus that stops covers the edges of its place alone, a person close
+/// to the camera up to three quarters. A sky has none.
 const STAYS_MS: u16 = 1200;
-const STAYS_SHARE: f32 = 0.04;
-const STAYS_PARTS: usize = 13;
-const PARTS: usize = 4;
+const EDGES_MOVED: f32 = 0.8;
+/// Fewer edges than this share of the pixels tell nothing: a few doors of a bare hall may all be covered.
+const LEAST_EDGES: f32 = 0.01;
+/// The pixels of an edge are this far apart and differ by this multiple of the tolerance of luma.
+const EDGE_SPAN: usize = 2;
+const EDGE_HEIGHT: u8 = 2;
+/// Least share of pixels whose change stays. The edges are looked at only then.
+const STAYS_SHARE: f32 = 0.02;
 
 /// A colour: luma, blue, red.
 pub(crate) type Colour = [u8; 3];
@@ -87,11 +93,9 @@ impl Background {
         let chroma_off = (LEAST_CHROMA_OFF + self.noise).min(25.0) as u8;
         let most_off = [luma_off, chroma_off, chroma_off];
         let most = (LONGEST_S * 1000.0) as u16;
-        let (mut off, mut still, mut moving) = (0u64, 0u32, 0u32);
-        let height = (colours.len() / width.max(1)).max(1);
-        let mut stays = [0u32; PARTS * PARTS];
+        let (mut off, mut still, mut moving, mut staying) = (0u64, 0u32, 0u32, 0u32);
         let pixels = self.pixels.iter_mut().zip(colours).zip(foreground.iter_mut());
-        for (at, ((pixel, colour), foreground)) in pixels.enumerate() {
+        for ((pixel, colour), foreground) in pixels {
             if is_similar(&pixel.ground, colour, &most_off) {
                 off += u64::from(pixel.ground[0].abs_diff(colour[0]));
                 still += 1;
@@ -115,14 +119,12 @@ impl Background {
             }
             *foreground = 1;
             moving += 1;
-            if pixel.other_ms >= STAYS_MS {
-                let (row, column) = (at / width, at % width);
-                stays[row * PARTS / height * PARTS + column * PARTS / width] += 1;
-            }
+            staying += u32::from(pixel.other_ms >= STAYS_MS);
         }
-        let part = (colours.len() / (PARTS * PARTS)) as f32;
-        let changed = stays.iter().filter(|stays| **stays as f32 > STAYS_SHARE * part).count();
-        let is_another_view = changed >= STAYS_PARTS;
+        let is_another_view = staying as f32 > STAYS_SHARE * colours.len() as f32
+            && [EDGE_SPAN, EDGE_SPAN * width]
+                .into_iter()
+                .any(|apart| self.have_edges_moved(apart, width, luma_off, foreground));
         if is_another_view || moving as f32 > MOST_FOREGROUND * colours.len() as f32 {
             self.initialise(colours, elapsed);
             foreground.fill(0);
@@ -132,6 +134,21 @@ impl Background {
             self.noise += 0.1 * (off as f32 / still as f32 - self.noise);
         }
         true
+    }
+
+    /// True if the ground has edges between pixels so far `apart`, and most of them are covered for a while.
+    fn have_edges_moved(&self, apart: usize, width: usize, luma_off: u8, foreground: &[u8]) -> bool {
+        let (mut edges, mut moved) = (0u32, 0u32);
+        let is_changed = |at: usize| foreground[at] == 1 && self.pixels[at].other_ms >= STAYS_MS;
+        let is_in_row = |at: &usize| at % width >= apart || apart >= width;
+        for at in (apart..self.pixels.len()).filter(is_in_row) {
+            let (one, other) = (&self.pixels[at - apart].ground, &self.pixels[at].ground);
+            if one[0].abs_diff(other[0]) > EDGE_HEIGHT.saturating_mul(luma_off) {
+                edges += 1;
+                moved += u32::from(is_changed(at - apart) || is_changed(at));
+            }
+        }
+        edges as f32 >= LEAST_EDGES * self.pixels.len() as f32 && moved as f32 >= EDGES_MOVED * edges as f32
     }
 
     fn initialise(&mut self, colours: &[Colour], elapsed: u16) {

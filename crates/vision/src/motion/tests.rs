@@ -81,14 +81,33 @@ fn street(off: i32) -> Vec<(i32, i32, i32, i32, u8)> {
 
 #[test]
 fn a_knocked_camera_is_blind_for_no_more_than_3_s() {
-    let per_picture = found((0..120).map(|n| {
-        let mut boxes = street(if n < 40 { 0 } else { 9 });
-        boxes.extend((n >= 70).then_some((n as i32 * 6 - 420, 60, 20, 60, 250)));
-        picture(n, 100, &boxes)
-    }));
-    assert!(per_picture[..40].iter().all(Vec::is_empty));
-    assert!(per_picture[65..70].iter().all(Vec::is_empty), "nothing moves");
-    assert!(per_picture[80..110].iter().all(|detections| detections.len() == 1), "the walker alone");
+    // The whole frame shows houses, three quarters of it, or half of it: the rest is sky.
+    for sky in [0, 45, 90] {
+        let per_picture = found((0..120).map(|n| {
+            let mut boxes = street(if n < 40 { 0 } else { 9 });
+            boxes.retain(|house| house.1 >= sky - 10);
+            boxes.extend((n >= 70).then_some((n as i32 * 6 - 420, 60, 20, 60, 250)));
+            picture(n, 100, &boxes)
+        }));
+        assert!(per_picture[..40].iter().all(Vec::is_empty));
+        assert!(per_picture[65..70].iter().all(Vec::is_empty), "nothing moves below {sky} of sky");
+        assert!(per_picture[80..110].iter().all(|detections| detections.len() == 1), "the walker alone");
+    }
+}
+
+#[test]
+fn a_queue_of_cars_or_a_bus_that_stops_is_no_knocked_camera() {
+    let queue = |n: i32| (0..6).map(|car| ((620 - n * 12).max(8) + car * 52, 96, 44, 66, 230)).collect();
+    let bus = |n: i32| vec![((640 - n * 12).max(60), 10, 200, 150, 230)];
+    for is_bus in [false, true] {
+        let per_picture = found((0..120).map(|n| {
+            let mut boxes = street(0);
+            let stops: Vec<_> = if is_bus { bus(n as i32) } else { queue(n as i32) };
+            boxes.extend(stops);
+            picture(n, 100, &boxes)
+        }));
+        assert!(per_picture[50..80].iter().all(|detections| !detections.is_empty()), "bus: {is_bus}");
+    }
 }
 
 /// A lamp, its beam, and a little of the car behind it, by night.
