@@ -110,7 +110,7 @@ impl Detector for MotionDetector {
         }
         let (width, height) = (image.width as f32, image.height as f32);
         let is_dark = self.change.is_dark();
-        self.movers.update(self.change.regions(), (width, height), seconds, is_dark);
+        self.movers.update(self.change.regions(is_dark), (width, height), seconds, is_dark);
         let has_spots = self.movers.has_insects();
         self.spots_s += if has_spots { seconds } else { 0.0 };
         self.spots_s -= self.spots_s * (seconds / SPOTS_WITHIN_S).min(1.0);

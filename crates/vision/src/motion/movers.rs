@@ -4,7 +4,7 @@
 //! movers should be for the greater part belongs to all of them: within it they are carried on at their velocity
 //! until they part. A region without a mover starts a new one.
 
-use super::regions::Region;
+use super::regions::{Glare, Region};
 use crate::geometry::{Bounds, Point};
 
 /// Smaller regions are specks: shares of the frame's area and height.
@@ -18,18 +18,33 @@ const PATIENCE_S: f32 = 1.0;
 const PROVED_S: f32 = 0.5;
 /// A mover lower than this share of its region is a piece of another mover there.
 const LEAST_SHARE: f32 = 0.25;
-/// In the dark, movers within this gap that have moved alike for this time are one: shares of the frame's width, of
-/// the faster pace, and of the frame's width a second; seconds.
+/// In the dark, what shines joins what moves within this gap (a share of the frame's width): the lit road before a car
+/// is that far from its lamps, and both have that share of the lower one's height in common.
 const COMPANION_GAP: f32 = 0.06;
-const SAME_PACE: f32 = 0.6;
-/// The same for two lamps.
-const LAMPS_ALIKE: f32 = 0.2;
-const LEAST_PACE: f32 = 0.05;
-/// Least share of the lower one's height that they have in common.
 const COMMON_HEIGHT: f32 = 0.3;
-/// Largest side of a spot, as a share of the frame's height.
-const SPOT: f32 = 0.2;
+/// Movers that differ by less than this share of the faster velocity, for this time, move as one. The edges of a dark
+/// car are uncertain, those of a lamp are not. Seconds.
+const SAME_PACE: f32 = 0.6;
 const TOGETHER_S: f32 = 0.2;
+const LAMPS_ALIKE: f32 = 0.3;
+const LAMPS_TOGETHER_S: f32 = 0.5;
+/// Slower ones say nothing: a box trembles by half a pixel. Shares of the frame's width a second.
+const LEAST_PACE: f32 = 0.05;
+const LAMPS_LEAST_PACE: f32 = 0.02;
+/// Two lamps are level within this share of the lower one's height, and as large within this factor.
+const LEVEL: f32 = 0.2;
+const AS_LARGE: f32 = 0.6;
+/// Largest side of a spot, as a share of the frame's height: an insect close to the lamp has a tenth or more. Several
+/// that meet are larger, and twice as wide as high or the reverse.
+const SPOT: f32 = 0.2;
+const SWARM: f32 = 0.3;
+const SPOT_SHAPE: std::ops::Range<f32> = 0.4..2.5;
+/// Least share of its area that glares: of an insect's it is an eighth, of a car's with its beam a fortieth.
+const GLARES: f32 = 0.1;
+/// Least share of the glare's bounds that glares in one spot: round ones have 0.78.
+const ONE_GLARE: f32 = 0.45;
+/// Least width by height of the bounds of two lamps.
+const TWO_LAMPS: f32 = 2.5;
 /// Time constant of the velocity: it follows the observations by 63 % in this time. Seconds.
 const FOLLOW_S: f32 = 0.25;
 
@@ -51,13 +66,19 @@ struct MotionTrack {
     /// Seconds in which it was seen alone, clear of the frame's edges.
     alone: f32,
     unseen: f32,
-    /// Seconds in which it was a small round spot in the dark, and in which it was more.
+    /// Seconds in which it was a small bright spot in the dark, and in which it was more.
     spot: f32,
     more: f32,
+    /// It is two lamps or more.
+    has_lamps: bool,
+    /// Seconds for which it still counts as shining.
+    shines: f32,
+    /// Seconds in which it moved like another beside it, of which one shines.
+    together: f32,
     /// The region that should contain most of it.
     main: Option<usize>,
     /// The seen part of it in this detection.
-    seen: Option<Bounds>,
+    seen: Option<Region>,
 }
 
 impl MotionTracks {
@@ -76,24 +97,21 @@ impl MotionTracks {
     }
 
     /// Takes in the regions of a frame of `size`, `seconds` after the one before. In a dark frame what moves together
-    /// is one: lamps, their beam, and what they light of the vehicle.
+    /// with a lamp is one with it: other lamps, their beam, and what they light of the vehicle.
     pub(crate) fn update(&mut self, regions: &[Region], size: (f32, f32), seconds: f32, is_dark: bool) {
         let reach = REACH * size.0;
         for mover in &mut self.movers {
             mover.predict(regions, reach, seconds);
         }
         self.merge_regions(regions);
-        // A car by night shows only pieces, now these and now those.
-        self.assign_regions(regions, if is_dark { COMPANION_GAP * size.0 } else { reach });
+        self.assign_regions(regions, size, reach);
         for number in 0..self.movers.len() {
             let mut mover = self.movers[number];
             let shared = mover.main.filter(|&main| self.owners[main] != Some(number));
             match (mover.seen, shared) {
                 (Some(seen), _) => {
-                    mover.observe(&seen, size, seconds, is_dark);
-                    let shape =
-                        if is_dark && is_spot(&seen, size.1) { &mut mover.spot } else { &mut mover.more };
-                    *shape += seconds;
+                    mover.observe(&seen.bounds, size, seconds, is_dark);
+                    mover.judge(&seen, size, seconds);
                 }
                 (None, Some(region)) if mover.is_still_in(&regions[region].bounds, reach) => {
                     mover.unseen = 0.0
@@ -105,9 +123,9 @@ impl MotionTracks {
         }
         self.merge_movers(reach);
         if is_dark {
-            self.merge_companions(size.0);
+            self.merge_companions(size.0, seconds);
         }
-        self.add_new(regions, size, reach, is_dark);
+        self.add_new(regions, size, reach, seconds);
         self.movers.retain(|mover| {
             let b = &mover.bounds;
             let inside = b.right > 0.0 && b.left < size.0 && b.bottom > 0.0 && b.top < size.1;
@@ -135,8 +153,11 @@ impl MotionTracks {
     }
 
     /// Assigns regions to movers. A mover gets the region that should contain most of it, if no other mover claims
-    /// that. It also gets the pieces at its predicted position that are near to its seen part.
-    fn assign_regions(&mut self, regions: &[Region], reach: f32) {
+    /// that. It also gets the pieces at its predicted position that are near to its seen part: within `reach`, or
+    /// farther where one of both shines, because a car by night shows now these pieces and now those. Insects that meet
+    /// are no pieces of each other.
+    fn assign_regions(&mut self, regions: &[Region], size: (f32, f32), reach: f32) {
+        let gap = COMPANION_GAP * size.0;
         self.owners.clear();
         for number in 0..regions.len() {
             let mut claims = self.movers.iter().enumerate().filter(|(_, m)| m.main == Some(number));
@@ -147,25 +168,27 @@ impl MotionTracks {
         }
         for (number, mover) in self.movers.iter_mut().enumerate() {
             let main = mover.main.filter(|&main| self.owners[main] == Some(number));
-            mover.seen = main.map(|main| regions[main].bounds);
+            mover.seen = main.map(|main| regions[main]);
         }
         for (number, region) in regions.iter().enumerate() {
             if self.movers.iter().any(|mover| mover.main == Some(number)) {
                 continue;
             }
+            let reach = |mover: &MotionTrack| if mover.may_join(region) { gap } else { reach };
             let inside =
-                |mover: &MotionTrack| expanded(&mover.bounds, reach).intersection_area(&region.bounds);
+                |mover: &MotionTrack| expanded(&mover.bounds, reach(mover)).intersection_area(&region.bounds);
             let best = self.movers.iter().enumerate().max_by(|a, b| inside(a.1).total_cmp(&inside(b.1)));
             let Some(owner) = best.map(|(owner, _)| owner) else { continue };
             let mover = &mut self.movers[owner];
-            if inside(mover) <= 0.5 * region.bounds.area() {
+            let are_insects = mover.is_insect() && is_spot(region, size.1);
+            if are_insects || inside(mover) <= 0.5 * region.bounds.area() {
                 continue;
             }
             match mover.seen {
                 // The mover shares a region with others; so may this piece.
                 None => self.owners[number] = Some(owner),
-                Some(seen) if is_piece_near(&seen, &region.bounds, reach) => {
-                    mover.seen = Some(seen.union(&region.bounds));
+                Some(seen) if is_piece_near(&seen.bounds, &region.bounds, reach(mover)) => {
+                    mover.seen = Some(seen.union(region));
                     self.owners[number] = Some(owner);
                 }
                 Some(_) => {}
@@ -197,16 +220,28 @@ impl MotionTracks {
         }
     }
 
-    /// Merges movers that are near each other and have moved alike for a while.
-    fn merge_companions(&mut self, width: f32) {
+    /// Merges movers that are near each other, of which one shines, and have moved alike for a while.
+    fn merge_companions(&mut self, width: f32, seconds: f32) {
+        for at in 0..self.movers.len() {
+            let own = &self.movers[at];
+            let is_beside =
+                |(other, mover): (usize, &MotionTrack)| other != at && own.is_companion(mover, width);
+            let has_companion = self.movers.iter().enumerate().any(is_beside);
+            self.movers[at].together = if has_companion { own.together + seconds } else { 0.0 };
+        }
         let mut at = 0;
         while at < self.movers.len() {
             let other = self.movers[at];
-            let whole = self.movers[..at].iter().position(|one| one.is_companion(&other, width));
-            if let Some(whole) = whole {
+            let is_one = |one: &MotionTrack| {
+                let are_lamps = one.is_insect() && other.is_insect();
+                let least = if are_lamps { LAMPS_TOGETHER_S } else { TOGETHER_S };
+                one.together.min(other.together) >= least && one.is_companion(&other, width)
+            };
+            if let Some(whole) = self.movers[..at].iter().position(is_one) {
                 let one = &mut self.movers[whole];
                 one.bounds = one.bounds.union(&other.bounds);
-                // Two lamps are no insects.
+                one.has_lamps |= other.has_lamps || one.is_insect() && other.is_insect();
+                one.shines = one.shines.max(other.shines);
                 one.spot = 0.0;
                 self.movers.remove(at);
             } else {
@@ -215,7 +250,7 @@ impl MotionTracks {
         }
     }
 
-    fn add_new(&mut self, regions: &[Region], size: (f32, f32), reach: f32, is_dark: bool) {
+    fn add_new(&mut self, regions: &[Region], size: (f32, f32), reach: f32, seconds: f32) {
         let known = self.movers.len();
         for (number, region) in regions.iter().enumerate() {
             let is_taken = self.owners[number].is_some()
@@ -223,12 +258,13 @@ impl MotionTracks {
             if is_taken || region.area < LEAST_AREA * size.0 * size.1 {
                 continue;
             }
-            // In the dark, a region beside a mover is a further piece of that.
+            // A piece of a car by night.
             let beside = |mover: &&mut MotionTrack| {
-                gap(&mover.bounds, &region.bounds) <= COMPANION_GAP * size.0
+                mover.may_join(region)
+                    && gap(&mover.bounds, &region.bounds) <= COMPANION_GAP * size.0
                     && have_common_height(&mover.bounds, &region.bounds)
             };
-            if let Some(mover) = self.movers[..known].iter_mut().filter(|_| is_dark).find(beside) {
+            if let Some(mover) = self.movers[..known].iter_mut().find(beside) {
                 mover.bounds = mover.bounds.union(&region.bounds);
                 continue;
             }
@@ -240,7 +276,11 @@ impl MotionTracks {
             });
             match near {
                 Some(mover) => mover.bounds = mover.bounds.union(&region.bounds),
-                None => self.movers.push(MotionTrack::new(region.bounds)),
+                None => {
+                    let mut mover = MotionTrack::new(region.bounds);
+                    mover.judge(region, size, seconds);
+                    self.movers.push(mover);
+                }
             }
         }
         let mut at = 0;
@@ -254,26 +294,34 @@ impl MotionTracks {
 impl MotionTrack {
     /// True for a spot that looks like an insect before an infrared lamp, even where another covers it for a while.
     fn is_insect(&self) -> bool {
-        self.spot > self.more
+        self.spot > self.more && !self.has_lamps
     }
 
-    /// True if both have moved at one velocity since they were seen, close to each other and at one height.
+    /// True if the region may be a further piece of it by night. What an insect is beside is not lit by it.
+    fn may_join(&self, region: &Region) -> bool {
+        (self.shines > 0.0 || region.glare.is_some()) && !self.is_insect()
+    }
+
+    /// True if one of them shines, and both move at one velocity, close to each other and at one height.
     fn is_companion(&self, other: &MotionTrack, width: f32) -> bool {
         let (a, b) = (&self.bounds, &other.bounds);
         let apart = square(self.velocity.x - other.velocity.x) + square(self.velocity.y - other.velocity.y);
         let pace = |mover: &MotionTrack| square(mover.velocity.x) + square(mover.velocity.y);
         let faster = pace(self).max(pace(other));
-        // The edges of a dark car are uncertain. Two lamps are level and keep their distance; insects are seldom so.
-        let is_level = (a.center().y - b.center().y).abs() <= 0.2 * a.height().min(b.height());
-        let alike = match self.is_insect() && other.is_insect() {
-            true if is_level => LAMPS_ALIKE,
-            true => 0.0,
-            false => SAME_PACE,
+        let are_pair = || {
+            let (low, high) = (a.height().min(b.height()), a.height().max(b.height()));
+            (a.center().y - b.center().y).abs() <= LEVEL * low && low >= AS_LARGE * high
         };
-        self.age.min(other.age) >= TOGETHER_S
+        let (alike, least) = match self.is_insect() && other.is_insect() {
+            // Two lamps keep their distance; insects are seldom so.
+            true if are_pair() => (LAMPS_ALIKE, LAMPS_LEAST_PACE),
+            true => return false,
+            false => (SAME_PACE, LEAST_PACE),
+        };
+        self.shines.max(other.shines) > 0.0
             && have_common_height(a, b)
             && gap(a, b) <= COMPANION_GAP * width
-            && faster >= square(LEAST_PACE * width)
+            && faster >= square(least * width)
             && apart <= square(alike) * faster
     }
 
@@ -286,8 +334,24 @@ impl MotionTrack {
             unseen: 0.0,
             spot: 0.0,
             more: 0.0,
+            has_lamps: false,
+            shines: 0.0,
+            together: 0.0,
             main: None,
             seen: None,
+        }
+    }
+
+    /// Notes whether it shines and is a spot. At the edge of a frame of this size even a spot is not round.
+    fn judge(&mut self, seen: &Region, size: (f32, f32), seconds: f32) {
+        self.shines = if seen.glare.is_some() { PATIENCE_S } else { self.shines - seconds };
+        let b = &seen.bounds;
+        let is_clear = b.left > 1.0 && b.top > 1.0 && b.right < size.0 - 1.0 && b.bottom < size.1 - 1.0;
+        let is_large = b.height().max(b.width()) >= SPOT * size.1;
+        if is_spot(seen, size.1) {
+            self.spot += seconds;
+        } else if is_large || is_clear && seen.area >= LEAST_AREA * size.0 * size.1 {
+            self.more += seconds;
         }
     }
 
@@ -352,11 +416,17 @@ impl MotionTrack {
     }
 }
 
-/// True for a small round spot in a frame of this height. People are taller than wide, and the lamps of a vehicle are
-/// one wide mover.
-fn is_spot(b: &Bounds, height: f32) -> bool {
-    let shape = b.width() / b.height();
-    b.height().max(b.width()) < SPOT * height && (0.55..1.8).contains(&shape)
+/// True for a small bright spot in a frame of this height, or a few. People are taller than wide or do not glare, and a
+/// car has two lamps side by side.
+fn is_spot(region: &Region, height: f32) -> bool {
+    let Some(Glare { bounds: lit, area }) = region.glare else { return false };
+    let b = &region.bounds;
+    let is_one = area >= ONE_GLARE * lit.area();
+    let most = if is_one { SPOT } else { SWARM };
+    b.height().max(b.width()) < most * height
+        && SPOT_SHAPE.contains(&(b.width() / b.height()))
+        && area >= GLARES * region.area
+        && lit.width() < TWO_LAMPS * lit.height()
 }
 
 fn square(v: f32) -> f32 {

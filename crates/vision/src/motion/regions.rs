@@ -15,6 +15,28 @@ pub(crate) struct Region {
     pub bounds: Bounds,
     /// Number of pixels.
     pub area: f32,
+    /// What in it shines like a lamp; looked for in dark frames.
+    pub glare: Option<Glare>,
+}
+
+/// The pixels of a region that are as bright as a lamp.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Glare {
+    /// Bounding box, in pixels.
+    pub bounds: Bounds,
+    /// Number of pixels.
+    pub area: f32,
+}
+
+impl Region {
+    /// Both as one.
+    pub fn union(&self, other: &Region) -> Region {
+        let glare = match (self.glare, other.glare) {
+            (Some(a), Some(b)) => Some(Glare { bounds: a.bounds.union(&b.bounds), area: a.area + b.area }),
+            (one, other) => one.or(other),
+        };
+        Region { bounds: self.bounds.union(&other.bounds), area: self.area + other.area, glare }
+    }
 }
 
 /// Finds connected components and keeps its buffers.
@@ -64,7 +86,8 @@ impl Regions {
         for at in 0..self.runs.len() {
             let PixelRun { row, from, to, .. } = self.runs[at];
             let (top, left, right) = (row as f32, from as f32, to as f32);
-            let part = Region { bounds: Bounds::new(left, top, right, top + 1.0), area: right - left };
+            let bounds = Bounds::new(left, top, right, top + 1.0);
+            let part = Region { bounds, area: right - left, glare: None };
             // A root precedes its children.
             let root = self.find_root(at as u32) as usize;
             if root == at {
@@ -72,9 +95,32 @@ impl Regions {
                 self.found.push(part);
             } else {
                 let whole = &mut self.found[self.runs[root].region as usize];
-                whole.bounds = whole.bounds.union(&part.bounds);
-                whole.area += part.area;
+                *whole = whole.union(&part);
             }
+        }
+    }
+
+    /// Finds the glare in the last regions: the pixels of `mask` whose colour `is_bright`, at least `least` of a region.
+    pub(crate) fn find_glare(
+        &mut self,
+        mask: &[u8],
+        width: usize,
+        least: f32,
+        is_bright: impl Fn(usize) -> bool,
+    ) {
+        for region in &mut self.found {
+            let b = region.bounds;
+            let mut glare: Option<Glare> = None;
+            for row in b.top as usize..b.bottom as usize {
+                let pixels = row * width + b.left as usize..row * width + b.right as usize;
+                for at in pixels.filter(|&at| mask[at] == 1 && is_bright(at)) {
+                    let (left, top) = ((at % width) as f32, row as f32);
+                    let bounds = Bounds::new(left, top, left + 1.0, top + 1.0);
+                    let known = glare.get_or_insert(Glare { bounds, area: 0.0 });
+                    *known = Glare { bounds: known.bounds.union(&bounds), area: known.area + 1.0 };
+                }
+            }
+            region.glare = glare.filter(|glare| glare.area >= least);
         }
     }
 

@@ -140,9 +140,54 @@ fn insects_before_an_infrared_lamp_are_not_counted() {
         picture(number, 30, &insects)
     });
     assert_eq!(crossings(pictures), []);
+    // Soft ones that touch at first, one above the other, and part before the line.
+    let touching = (0..100).map(|number| {
+        let n = number as i32;
+        let apart = 16 + (n - 30).clamp(0, 12) * 2;
+        let soft = |x: i32, y: i32| [(x, y, 18, 18, 60), (x + 6, y + 6, 6, 6, 220)];
+        picture(number, 30, &[soft(n * 5 - 60, 70), soft(n * 5 - 60, 70 + apart)].concat())
+    });
+    assert_eq!(crossings(touching), []);
     // A person is taller than wide.
     let person = (0..90).map(|n| picture(n, 30, &[(n as i32 * 5 - 60, 70, 12, 36, 120)]));
     assert_eq!(crossings(person), [Direction::Out]);
+}
+
+#[test]
+fn two_people_in_the_dark_are_two() {
+    let walkers = |n: i32| [(n * 5 - 60, 70, 12, 36, 120), (n * 5 - 60 + 22, 74, 12, 36, 110)];
+    let in_file = (0..100).map(|n| picture(n, 30, &walkers(n as i32)));
+    assert_eq!(crossings(in_file), [Direction::Out, Direction::Out]);
+    // The second one comes out of a door beside the first.
+    let from_a_door = (0..100).map(|n| {
+        let both = walkers(n as i32);
+        picture(n, 30, if n < 24 { &both[1..] } else { &both })
+    });
+    assert_eq!(crossings(from_a_door), [Direction::Out, Direction::Out]);
+}
+
+#[test]
+fn what_is_as_wide_as_high_in_the_dark_is_no_insect() {
+    // A person from above, and a car from the front with its lamps.
+    let from_above = (0..90).map(|n| picture(n, 30, &[(n as i32 * 5 - 60, 70, 28, 28, 120)]));
+    assert_eq!(crossings(from_above), [Direction::Out]);
+    let head_on = found((0..100).map(|number| {
+        let n = number as i32 - 40;
+        let (left, top, size) = (140 - n / 3, 30 + n, 14 + n / 3);
+        let lamp = size / 4;
+        let lamps = [left + 1, left + size - 1 - lamp].map(|x| (x, top + size / 2, lamp, lamp, 250));
+        let car = [(left, top, size, size, 70), lamps[0], lamps[1]];
+        picture(number, 20, if n < 0 { &[] } else { &car })
+    }));
+    assert!(head_on[50..].iter().all(|seen| seen.len() == 1), "{head_on:?}");
+    // Of an oncoming car by night only the lamps show, and they part slowly.
+    let lamps = found((0..100).map(|number| {
+        let n = number as i32 - 40;
+        let (x, y, size) = (150 - n / 2, 40 + n, 9 + n / 15);
+        let lamps = [x, x + 18 + n / 5].map(|x| (x, y, size, size, 250));
+        picture(number, 10, if n < 0 { &[] } else { &lamps })
+    }));
+    assert!(lamps[75..].iter().all(|seen| seen.len() == 1), "{lamps:?}");
 }
 
 #[test]
