@@ -162,7 +162,8 @@ impl ModelCheckArgs {
         if self.trial.json {
             return print_json(&proof_as_json(&name, &card, &proof));
         }
-        let verdict = if proof.seen.is_empty() { "can be run" } else { "is good" };
+        let is_good = !proof.seen.is_empty() && proof.doubt.is_none();
+        let verdict = if is_good { "is good" } else { "can be run" };
         print_stdout(&format!(
             "{name} {verdict}: {}\n{}",
             format_card(&card, &proof),
@@ -311,9 +312,14 @@ fn format_card(card: &Card, proof: &Proof) -> String {
 /// Largest number of detections that are listed.
 const MOST_TOLD: usize = 30;
 
+/// What was guessed of it, and what speaks against it.
+fn notes<'a>(card: &'a Card, proof: &'a Proof) -> impl Iterator<Item = &'a String> {
+    card.guessed.iter().chain(&proof.doubt)
+}
+
 fn proof_as_text(card: &Card, proof: &Proof) -> String {
     let Proof { picture, detection_ms, sure_score, .. } = proof;
-    let mut notes: String = card.guessed.iter().map(|note| format!("note: {note}\n")).collect();
+    let mut notes: String = notes(card, proof).map(|note| format!("note: {note}\n")).collect();
     if proof.is_quantised {
         notes.push_str("note: it is quantised (int8); the same model in floats is faster here\n");
     }
@@ -361,6 +367,6 @@ fn proof_as_json(name: &str, card: &Card, proof: &Proof) -> Value {
         "sees_nothing": proof.seen.is_empty(),
         "quantised": proof.is_quantised,
         "groups": card.grouped_labels().groups(),
-        "notes": card.guessed,
+        "notes": notes(card, proof).collect::<Vec<_>>(),
     })
 }

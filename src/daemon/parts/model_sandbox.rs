@@ -280,6 +280,7 @@ mod tests {
                 seen: Vec::new(),
                 sure_score: 0.5,
                 is_quantised: false,
+                doubt: None,
             }))
         };
         assert_eq!(looking(900.0), SandboxVerdict::default());

@@ -172,10 +172,10 @@ impl Models {
             (None, _) => stem,
         };
         self.check_name_free(&name, addition.replace)?;
-        let mut card = resolve_card(path, &bytes, addition)?;
+        let (mut card, is_written) = resolve_card(path, &bytes, addition)?;
         // A hand-written description may lack the sum; ours have it.
         card.sha256.get_or_insert_with(|| sha256(&bytes));
-        self.save_model(name, &bytes, addition, card)
+        self.save_model(name, &bytes, addition, (card, is_written))
     }
 
     /// Downloads a model of the catalogue and adds it like a file.
@@ -213,7 +213,7 @@ impl Models {
             return Err(wrong_download(&redact_url(url), &found));
         }
         let card = describe(&bytes, addition, catalogue::find_by_sha256(&found))?;
-        self.save_model(name, &bytes, addition, card)
+        self.save_model(name, &bytes, addition, (card, false))
     }
 
     /// Downloads the model of `entry` and adds it.
@@ -246,7 +246,7 @@ impl Models {
             return Err(wrong_download(entry.url, &found));
         }
         let card = describe(&bytes, addition, Some(entry))?;
-        self.save_model(name, &bytes, addition, card)
+        self.save_model(name, &bytes, addition, (card, false))
     }
 
     /// Runs the model `name` on the picture and at the size of `addition`.
@@ -256,7 +256,7 @@ impl Models {
     pub fn check(&self, name: &str, addition: &Addition) -> Result<(Card, Proof), Fault> {
         let (card, bytes) = self.load(name)?;
         let picture = addition.picture.as_deref();
-        let proof = trial_run::prove_new_model(name, &bytes, &card, addition.size, picture)?;
+        let proof = trial_run::prove_new_model(name, &bytes, (&card, true), addition.size, picture)?;
         Ok((card, proof))
     }
 
@@ -266,10 +266,11 @@ impl Models {
     /// # Errors
     /// It is not usable.
     pub fn check_file(&self, path: &Path, addition: &Addition) -> Result<(Card, Proof), Fault> {
-        let (card, bytes) = load_as(path, addition)?;
+        let bytes = read_onnx(path)?;
+        let (card, is_written) = resolve_card(path, &bytes, addition)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let picture = addition.picture.as_deref();
-        let proof = trial_run::prove_new_model(&name, &bytes, &card, addition.size, picture)?;
+        let proof = trial_run::prove_new_model(&name, &bytes, (&card, is_written), addition.size, picture)?;
         Ok((card, proof))
     }
 
@@ -278,10 +279,11 @@ impl Models {
         name: String,
         bytes: &[u8],
         addition: &Addition,
-        card: Card,
+        (card, is_written): (Card, bool),
     ) -> Result<AddedModel, Fault> {
         self.check_name_free(&name, addition.replace)?;
-        let proof = trial_run::prove_new_model(&name, bytes, &card, None, addition.picture.as_deref())?;
+        let picture = addition.picture.as_deref();
+        let proof = trial_run::prove_new_model(&name, bytes, (&card, is_written), None, picture)?;
         let own = self.own_directory();
         let path = file(own, &name, "onnx");
         let description = description::write(&card);
@@ -327,7 +329,9 @@ impl Models {
 /// # Errors
 /// It cannot be read, or its format is not recognized.
 pub fn load_file(path: &Path) -> Result<(Card, Vec<u8>), Fault> {
-    load_as(path, &Addition::default())
+    let bytes = read_onnx(path)?;
+    let (card, _) = resolve_card(path, &bytes, &Addition::default())?;
+    Ok((card, bytes))
 }
 
 /// Loads the ONNX file at `path` for the input `size` (default: its own) and runs it once with `threads` threads.
@@ -356,13 +360,7 @@ pub fn is_already_proved(path: &Path) -> bool {
     };
     // Last, because without a description the network itself must be read.
     resolve_card(path, &bytes, &Addition::default())
-        .is_ok_and(|card| card.input.size.is_none() || card.input.size == own)
-}
-
-fn load_as(path: &Path, addition: &Addition) -> Result<(Card, Vec<u8>), Fault> {
-    let bytes = read_onnx(path)?;
-    let card = resolve_card(path, &bytes, addition)?;
-    Ok((card, bytes))
+        .is_ok_and(|(card, _)| card.input.size.is_none() || card.input.size == own)
 }
 
 /// Whether the file has the extension `.onnx`, in any case.
@@ -371,18 +369,19 @@ pub fn is_onnx(path: &Path) -> bool {
 }
 
 /// The description of the ONNX file at `path`: the one beside it, with the given labels and size if any; otherwise the
-/// catalogue's, or a guess from the file. A file beside it with width and height alone says only these.
-fn resolve_card(path: &Path, bytes: &[u8], addition: &Addition) -> Result<Card, Fault> {
+/// catalogue's, or a guess from the file. A file beside it with width and height alone says only these. The flag tells
+/// that somebody wrote it.
+fn resolve_card(path: &Path, bytes: &[u8], addition: &Addition) -> Result<(Card, bool), Fault> {
     let sum = sha256(bytes);
     let described = path.with_extension("toml");
     if !is_onnx(path) || !described.exists() {
-        return describe(bytes, addition, catalogue::find_by_sha256(&sum));
+        return Ok((describe(bytes, addition, catalogue::find_by_sha256(&sum))?, false));
     }
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let place = path.parent().unwrap_or(Path::new(""));
     if let Some(size) = read_description(place, &name).ok().and_then(|text| description::read_size(&text)) {
         let addition = Addition { size: addition.size.or(Some(size)), ..addition.clone() };
-        return describe(bytes, &addition, catalogue::find_by_sha256(&sum));
+        return Ok((describe(bytes, &addition, catalogue::find_by_sha256(&sum))?, false));
     }
     let mut card = read_card(place, &name)?;
     card.input.size = addition.size.or(card.input.size);
@@ -395,7 +394,7 @@ fn resolve_card(path: &Path, bytes: &[u8], addition: &Addition) -> Result<Card, 
         card.guessed.clear();
         card.check().map_err(|error| wrong_description(&described, &error))?;
     }
-    Ok(card)
+    Ok((card, true))
 }
 
 /// Describes a network that has no description yet.

@@ -130,6 +130,35 @@ fn raw_heads_without_their_anchors_cannot_be_guessed() {
     assert_eq!((&added.card, &models.load("mine").unwrap().0), (&card, &card));
 }
 
+/// A model for other pictures than ours: what it calls a cat is elsewhere on the test picture.
+#[test]
+fn a_model_that_does_not_fit_the_test_picture_is_doubted_if_its_user_knows_better() {
+    let (folder, models) = models();
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join("tests/models/one_person.onnx");
+    let path = folder.path().join("thermal.onnx");
+    fs::copy(tests, &path).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let mut card = describe(&bytes, &Addition::default(), None).unwrap();
+    card.labels = vec![String::from("cat"), String::from("person")];
+    // Nobody vouches for it: it is refused, and the hint names the ways out.
+    let refused = trial_run::prove_new_model("thermal", &bytes, (&card, false), None, None).unwrap_err();
+    assert!(refused.to_string().starts_with("it sees neither the person nor the cat"), "{refused}");
+    assert!(refused.hint.is_some_and(|hint| hint.contains("--picture") && hint.contains(".toml")));
+    let doubt =
+        |proof: &Proof| proof.doubt.as_ref().is_some_and(|doubt| doubt.contains("neither the person"));
+    // It sees a cat on a picture of the user's.
+    let own = folder.path().join("own.jpg");
+    fs::write(&own, include_bytes!("test_picture.jpg")).unwrap();
+    let tried = trial_run::prove_new_model("thermal", &bytes, (&card, false), None, Some(&own)).unwrap();
+    assert!(doubt(&tried) && tried.picture.ends_with("own.jpg"), "{tried:?}");
+    // Its description lies beside it.
+    fs::write(path.with_extension("toml"), description::write(&card)).unwrap();
+    assert!(doubt(&models.check_file(&path, &Addition::default()).unwrap().1));
+    assert!(doubt(&models.add(&path, &Addition::default()).unwrap().proof));
+    // It is installed.
+    assert!(doubt(&models.check("thermal", &Addition::default()).unwrap().1));
+}
+
 #[test]
 fn a_tuned_description_beside_the_file_is_added_with_it() {
     let (folder, models) = models();

@@ -39,6 +39,8 @@ pub struct Proof {
     pub sure_score: f32,
     /// The network's file is quantised; the same network in floats is faster here.
     pub is_quantised: bool,
+    /// Why its numbers may mean something else than its description says.
+    pub doubt: Option<String>,
 }
 
 /// A detection in the picture.
@@ -69,14 +71,16 @@ pub(super) fn prove_model(
 }
 
 /// Like [`prove_model`], with one thread. A model that knows people and cats must also see one of those on the test
-/// picture, and none may see dozens of things there: otherwise its numbers mean something else.
+/// picture, and none may see dozens of things there: otherwise its numbers mean something else. One for another kind of
+/// picture, such as a thermal one, is only doubted: if its card `is_written` by somebody, or if it sees such a thing on
+/// the `picture`.
 ///
 /// # Errors
 /// As for [`prove_model`], or it does not fit the test picture.
 pub(super) fn prove_new_model(
     name: &str,
     onnx: &[u8],
-    card: &Card,
+    (card, is_written): (&Card, bool),
     size: Option<(u32, u32)>,
     picture: Option<&Path>,
 ) -> Result<Proof, Fault> {
@@ -84,8 +88,19 @@ pub(super) fn prove_new_model(
     let own = picture.map(|_| run(&mut detector, card, picture, &mut Vec::new())).transpose()?;
     let mut found = Vec::new();
     let known = run(&mut detector, card, None, &mut found)?;
-    check_test_picture(&detector, &known, &found)?;
-    Ok(own.unwrap_or(known))
+    let doubt = find_doubt(&detector, &known, &found);
+    let labels = detector.labels();
+    let is_alive = |seen: &ProofRun| {
+        is_cat(&seen.class) || labels.class(&seen.class).is_some_and(|class| labels.is_person(class))
+    };
+    let fits = |own: &Proof| own.seen.len() < MOST_SEEN && own.seen.iter().any(is_alive);
+    match doubt {
+        Some(what) if !is_written && !own.as_ref().is_some_and(fits) => Err(Fault::wrong(what).hint(
+            "try it with --picture and a JPEG of the kind that it was trained for, with a person; or write a .toml of \
+             its name (models/README.md says how); or name its classes with --labels FILE if it knows no people and cats",
+        )),
+        doubt => Ok(Proof { doubt, ..own.unwrap_or(known) }),
+    }
 }
 
 /// From this number of sure detections on the test picture, most are false.
@@ -93,11 +108,14 @@ const MOST_SEEN: usize = 24;
 /// From this score (0–1) on, a person or cat on the test picture is seen.
 const SEEN_SCORE: f32 = 0.25;
 
-/// Compares the detections on the test picture with what it shows.
-fn check_test_picture(detector: &OnnxDetector, proof: &Proof, found: &[Detection]) -> Result<(), Fault> {
+fn is_cat(name: &str) -> bool {
+    name.eq_ignore_ascii_case("cat")
+}
+
+/// Compares the detections on the test picture with what it shows. Returns what is wrong with them.
+fn find_doubt(detector: &OnnxDetector, proof: &Proof, found: &[Detection]) -> Option<String> {
     let labels = detector.labels();
     let thing = |at: usize| Bounds::new(THINGS[at][0], THINGS[at][1], THINGS[at][2], THINGS[at][3]);
-    let is_cat = |name: &str| name.eq_ignore_ascii_case("cat");
     let all = (0..labels.names().len()).map(|class| Class(class as u16));
     let knows_both =
         all.clone().any(|class| labels.is_person(class)) && labels.names().iter().any(|n| is_cat(n));
@@ -120,13 +138,10 @@ fn check_test_picture(detector: &OnnxDetector, proof: &Proof, found: &[Detection
         let instead = if names.is_empty() { String::from("nothing") } else { names.join(", ") };
         format!("it sees neither the person nor the cat on {TEST}, but {instead}")
     } else {
-        return Ok(());
+        return None;
     };
     let family = detector.card().family.as_str();
-    Err(Fault::wrong(format!("{what}: its numbers are no rows of {family}, or the file is damaged")).hint(
-        "write a .toml of its name (models/README.md says how); or name its classes with --labels FILE if it was not \
-         trained for people and cats",
-    ))
+    Some(format!("{what}: its numbers are no rows of {family}, or the file is damaged"))
 }
 
 /// Runs `detector` on the JPEG at `picture` or on the test picture. Leaves its valid detections in `found`.
@@ -189,6 +204,7 @@ fn run(
         seen: seen.collect(),
         sure_score: options.tracker.sure_score,
         is_quantised: detector.is_quantised(),
+        doubt: None,
     })
 }
 
