@@ -21,7 +21,7 @@ impl ChartView<'_> {
         let (count_in, out) = self.total();
         let (share, missing) = self.covered_share();
         let than = |now: fn(&Compared) -> (u64, u64)| {
-            let words = compared.filter(|compared| compared.hours > 0).map(|compared| {
+            let words = compared.filter(|compared| compared.time_us > 0).map(|compared| {
                 let (now, before) = now(compared);
                 match format_change(now, before) {
                     Some(change) => format!("{change} vs {}*", self.reference_name()),
@@ -61,7 +61,7 @@ impl ChartView<'_> {
             .collect();
         if self.is_today() && ask.class.is_none() && !tallies.is_empty() {
             let inside: u64 = tallies.iter().map(|tally| tally.inside).sum();
-            let since = tallies.iter().map(|tally| tally.since_us).max().unwrap_or_default();
+            let since = tallies.iter().map(|tally| tally.inside_since_us).max().unwrap_or_default();
             let zone = &self.clock().zone;
             let since = format_when(&to_zoned(since, zone), &to_zoned(self.clock().now_us, zone));
             put("", "Inside now", " id=\"inside\"", &figure(inside), &format!("since {since}"));
@@ -89,14 +89,14 @@ impl ChartView<'_> {
                 format_sums(tally_sums(&tallies)),
             );
         }
-        if let Some(compared) = compared.filter(|compared| compared.hours > 0) {
+        if let Some(compared) = compared.filter(|compared| compared.time_us > 0) {
             let _ = write!(
                 html,
-                "<p class=\"small muted like\" id=\"like\">* {}: compares only the {} hours fully counted both times: \
+                "<p class=\"small muted like\" id=\"like\">* {}: compares only the {} fully counted both times: \
                  {} in \
                  and {} out against {} and {}.</p>",
                 Text(&self.reference_name()),
-                compared.hours,
+                format_duration(compared.time_us),
                 figure(compared.now.0),
                 figure(compared.now.1),
                 figure(compared.before.0),

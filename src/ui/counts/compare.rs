@@ -10,15 +10,15 @@ use crate::ui::chart::{ChartSums, sums};
 use crate::ui::format::{micros, to_zoned};
 use tallycam_store::BucketRow;
 
-const HOUR_US: u64 = 3_600_000_000;
 /// Coverage from which an hour counts as complete: a detection may start a little late.
 const IN_FULL: f64 = 0.99;
 
-/// Sums of the hours that were complete both now and then.
+/// Sums of the buckets that were complete both now and then.
 pub(super) struct Compared {
     pub now: ChartSums,
     pub before: ChartSums,
-    pub hours: u32,
+    /// Their length together, in microseconds.
+    pub time_us: u64,
     /// The earlier sum for each bucket of the chart; `None` if part of it is unknown.
     pub marks: Vec<Option<ChartSums>>,
 }
@@ -50,17 +50,15 @@ impl ChartView<'_> {
                 *mark = (mark.0 + count_in, mark.1 + out, mark.2 + bucket.covered, mark.3 + 1.0);
             }
         }
-        let mut compared_us = 0;
-        let mut compared = Compared { now: (0, 0), before: (0, 0), hours: 0, marks: Vec::new() };
+        let mut compared = Compared { now: (0, 0), before: (0, 0), time_us: 0, marks: Vec::new() };
         for bucket in now.iter().filter(|b| b.covered >= IN_FULL && b.end_us <= self.clock().now_us) {
             let hour = to_zoned(bucket.start_us, zone).datetime();
             let Some(other) = then.remove(&hour).filter(|other| other.covered >= IN_FULL) else { continue };
             let (this, that) = (sums(bucket), sums(other));
             compared.now = (compared.now.0 + this.0, compared.now.1 + this.1);
             compared.before = (compared.before.0 + that.0, compared.before.1 + that.1);
-            compared_us += bucket.end_us.saturating_sub(bucket.start_us);
+            compared.time_us += bucket.end_us.saturating_sub(bucket.start_us);
         }
-        compared.hours = compared_us.div_ceil(HOUR_US) as u32;
         compared.marks = marks
             .into_iter()
             .map(|(count_in, out, covered, hours)| {
@@ -88,5 +86,26 @@ impl ChartView<'_> {
             (_, 1) => "the same days a week before".into(),
             (_, weeks) => format!("the same weekdays {weeks} weeks before"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ui::counts_page;
+    use crate::ui::fixtures;
+
+    #[test]
+    fn the_compared_time_is_a_duration_and_inside_is_dated_when_it_was_set() {
+        let mut page = fixtures::counts(&[]);
+        for side in page.compared.iter_mut().flatten() {
+            side.truncate(1);
+            side.iter_mut().for_each(|bucket| bucket.end_us = bucket.start_us + 300_000_000);
+        }
+        let html = counts_page(&page);
+        assert!(html.contains("compares only the 5 min fully counted both times"), "{html}");
+        page.tallies[0].inside_since_us += 6 * 3_600_000_000;
+        let html = counts_page(&page);
+        let figure = html.split("Inside now").nth(1).and_then(|rest| rest.split("</dd>").next());
+        assert!(figure.is_some_and(|figure| figure.contains("since 06:00")), "{figure:?}");
     }
 }

@@ -712,6 +712,10 @@ fn what_is_inside_is_followed_crossing_by_crossing_and_can_be_set() {
     bench.record(gate, Direction::In, 1);
     let tally = bench.counts.subscribe_tallies().borrow().lines[0].clone();
     assert_eq!((tally.count_in, tally.count_out, tally.inside), (3, 4, 11), "the counters stay");
+    assert_eq!(
+        (tally.inside_since_us, tally.since_us),
+        (set.time_us, bench.counts.subscribe_tallies().borrow().day_us)
+    );
     drop(bench);
     let mut bench = Bench::open(folder.path(), &clock);
     assert_eq!(inside(&bench), [11, 1], "it outlives the run");
@@ -719,6 +723,27 @@ fn what_is_inside_is_followed_crossing_by_crossing_and_can_be_set() {
     assert_eq!(inside(&bench), [1, 1]);
     bench.edit(|counts| async move { counts.reset(None).await }).expect("reset");
     assert_eq!(inside(&bench), [0, 0]);
+    bench.assert_sound();
+}
+
+#[test]
+fn what_is_inside_is_the_same_after_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let door = bench.draw("Door", Scene::Camera).id;
+    clock.pass(10 * S);
+    bench.record(door, Direction::Out, 1);
+    // A slow detection: one who came in before is stored after the one who left.
+    let came = bench.crossing(door, Direction::In);
+    let came = NewCrossing { monotonic_us: came.monotonic_us - 5 * S, ..came };
+    bench.counts.record(vec![came]).expect("there is room");
+    bench.turn();
+    let inside = |bench: &Bench| bench.counts.subscribe_tallies().borrow().lines[0].inside;
+    assert_eq!(inside(&bench), 1);
+    drop(bench);
+    let bench = Bench::open(folder.path(), &clock);
+    assert_eq!(inside(&bench), 1);
     bench.assert_sound();
 }
 

@@ -425,6 +425,8 @@ pub struct TallyRow {
     pub count_out: u64,
     /// Crossings in minus out since then or since it was set, one by one and never below 0.
     pub inside: u64,
+    /// When that was set, or the start of the day; wall time in microseconds.
+    pub inside_since_us: u64,
     /// Start of the sums, wall time in microseconds.
     pub since_us: u64,
     /// Class, in and out, by class name.

@@ -27,6 +27,8 @@ pub(crate) struct TodayTotals {
     /// The number inside each line, after the crossings up to number `followed`.
     inside: BTreeMap<u64, u64>,
     followed: i64,
+    /// The time at which it was last set for each line.
+    inside_set: BTreeMap<u64, i64>,
 }
 
 /// The number of the last crossing before a reset, and its time.
@@ -100,7 +102,8 @@ impl TodayTotals {
         }
         let resets = marks.into_iter().map(|(line, (_, at_us))| (line, at_us)).collect();
         let (inside, followed) = follow_day(connection, scene, day, &set)?;
-        Ok(TodayTotals { scene, day, resets, before, inside, followed })
+        let inside_set = set.into_iter().map(|(line, set)| (line, set.since.1)).collect();
+        Ok(TodayTotals { scene, day, resets, before, inside, followed, inside_set })
     }
 
     /// Follows the crossings that were stored since the last time.
@@ -166,6 +169,7 @@ impl TodayTotals {
                 count_in,
                 count_out,
                 inside: self.inside.get(&line.id).copied().unwrap_or(0),
+                inside_since_us: self.inside_set.get(&line.id).copied().unwrap_or(self.day.0).max(0) as u64,
                 since_us: since.max(0) as u64,
                 by_class,
             }
@@ -178,34 +182,60 @@ fn newest_crossing(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("SELECT ifnull(max(id), 0) FROM crossings", [], |row| row.get(0))
 }
 
-/// The number inside each line after the crossings of a day, in order of their times, and the number of the last
-/// crossing. `set` has the lines for which it was set.
+/// A crossing of a day.
+struct DayCrossing {
+    id: i64,
+    line: u64,
+    direction: Direction,
+    wall_us: i64,
+    is_recounted: bool,
+}
+
+/// The number inside each line after the crossings of a day, and the number of the last crossing. They follow each
+/// other as they were stored, as in [`TodayTotals::follow`]; recounted ones come in at their time. `set` has the lines
+/// for which it was set.
 fn follow_day(
     connection: &Connection,
     scene: Scene,
     day: (i64, i64),
     set: &BTreeMap<u64, InsideSet>,
 ) -> Result<(BTreeMap<u64, u64>, i64), CountsRowError> {
-    let mut inside: BTreeMap<u64, u64> = set.iter().map(|(line, set)| (*line, set.number)).collect();
-    let mut followed = newest_crossing(connection)?;
-    // As for the sums before a reset, the time decides for recounted crossings.
+    let followed = newest_crossing(connection)?;
     let mut query = connection.prepare(
-        "SELECT id, line, direction, wall_us, run IN (SELECT run FROM recounts) FROM crossings
+        "SELECT id, line, direction, wall_us FROM crossings
          WHERE id >= (SELECT min(first) FROM daily WHERE scene = ?1 AND start_us = ?2)
-           AND scene = ?1 AND wall_us >= ?2 AND wall_us < ?3 ORDER BY wall_us, id",
+           AND scene = ?1 AND wall_us >= ?2 AND wall_us < ?3 AND (run IN (SELECT run FROM recounts)) = ?4
+         ORDER BY iif(?4, wall_us, id), id",
     )?;
-    let mut rows = query.query(params![scene.as_str(), day.0, day.1])?;
-    while let Some(row) = rows.next()? {
-        let (id, line, wall_us): (i64, u64, i64) = (row.get(0)?, unsigned(row, 1)?, row.get(3)?);
-        followed = followed.max(id);
-        let is_before = |InsideSet { since: (after, at_us), .. }: &InsideSet| {
-            Ok::<_, CountsRowError>(if row.get(4)? { wall_us < *at_us } else { id <= *after })
-        };
-        if set.get(&line).map(is_before).transpose()?.unwrap_or(false) {
-            continue;
+    let mut load = |is_recounted: bool| {
+        let mut found = Vec::new();
+        let mut rows = query.query(params![scene.as_str(), day.0, day.1, is_recounted])?;
+        while let Some(row) = rows.next()? {
+            let direction = direction_of(row.get_ref(2)?.as_str()?)?;
+            let (id, line, wall_us) = (row.get(0)?, unsigned(row, 1)?, row.get(3)?);
+            found.push(DayCrossing { id, line, direction, wall_us, is_recounted });
         }
-        let now = inside.entry(line).or_insert(0);
-        *now = crossed(*now, direction_of(row.get_ref(2)?.as_str()?)?);
+        Ok::<_, CountsRowError>(found)
+    };
+    let (stored, mut recounted) = (load(false)?, load(true)?.into_iter().peekable());
+    let mut inside: BTreeMap<u64, u64> = set.iter().map(|(line, set)| (*line, set.number)).collect();
+    let mut follow = |crossing: &DayCrossing| {
+        // As for the sums before a reset, the time decides for recounted crossings.
+        let is_before = |InsideSet { since: (after, at_us), .. }: &InsideSet| match crossing.is_recounted {
+            true => crossing.wall_us < *at_us,
+            false => crossing.id <= *after,
+        };
+        if !set.get(&crossing.line).is_some_and(is_before) {
+            let now = inside.entry(crossing.line).or_insert(0);
+            *now = crossed(*now, crossing.direction);
+        }
+    };
+    for crossing in &stored {
+        while let Some(earlier) = recounted.next_if(|one| one.wall_us < crossing.wall_us) {
+            follow(&earlier);
+        }
+        follow(crossing);
     }
+    recounted.for_each(|one| follow(&one));
     Ok((inside, followed))
 }
