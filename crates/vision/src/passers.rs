@@ -67,24 +67,16 @@ impl Passers {
         from: usize,
         out: &mut Vec<Crossing>,
     ) {
-        let track = |id: TrackId| {
-            let tracks = tracker.tracks();
-            let at = tracks.binary_search_by_key(&id, Track::id);
-            at.map_or_else(
-                |_| tracker.departed_tracks().iter().find(|t| t.id() == id),
-                |at| Some(&tracks[at]),
-            )
-        };
         let whole = |track: &Track| track.part_of().unwrap_or(track.id());
         for passer in &mut self.0 {
-            if let Some(now) = track(passer.track) {
+            if let Some(now) = tracker.track(passer.track) {
                 (passer.at, passer.whole) = (Place::from_track(now), whole(now));
             }
         }
         let counted: Vec<Crossing> = out.drain(from..).collect();
         for crossing in counted {
             // A box that cannot be compared with others counts by itself.
-            let Some(own) = track(crossing.track) else {
+            let Some(own) = tracker.track(crossing.track) else {
                 out.push(crossing);
                 continue;
             };

@@ -195,6 +195,14 @@ impl Tracker {
         &self.departed
     }
 
+    /// The track with this id, also if it ended with the newest frame because it left.
+    pub(crate) fn track(&self, id: TrackId) -> Option<&Track> {
+        match self.tracks.binary_search_by_key(&id, Track::id) {
+            Ok(at) => Some(&self.tracks[at]),
+            Err(_) => self.departed.iter().find(|track| track.id() == id),
+        }
+    }
+
     /// Lost tracks that stood and may be found again.
     pub(crate) fn lost_tracks(&self) -> &[Track] {
         &self.resting

@@ -163,4 +163,13 @@ mod tests {
         assert!(told[8..=44].iter().all(Option::is_some), "{told:?}");
         assert!(told[47..].iter().all(Option::is_none), "{told:?}");
     }
+
+    #[test]
+    fn a_car_beside_a_waiting_bus_is_no_part_of_it() {
+        // It waits there, too; it drives past.
+        for speed in [0.0, 0.01] {
+            let told = parts(30, |n| (Some(0.3), 0.32 + speed * n));
+            assert!(told.iter().all(Option::is_none), "{speed}: {told:?}");
+        }
+    }
 }
