@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! 4  cli
-//! 3  daemon ─► http (+ ui) ─► pipeline, maintenance ─► card
+//! 3  daemon ─► http (+ ui) ─► outbound ─► pipeline, maintenance ─► card
 //! 2  access
 //!    tallycam_store ─► tallycam_vision ─► tallycam_camera ─► tallycam_base
 //!                      tallycam_config ─►
@@ -102,6 +102,8 @@ pub mod daemon;
 pub mod http;
 #[doc(hidden)]
 pub mod maintenance;
+#[doc(hidden)]
+pub mod outbound;
 #[doc(hidden)]
 pub mod pipeline;
 #[doc(hidden)]

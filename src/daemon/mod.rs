@@ -45,6 +45,7 @@ use crate::http::{self, Preferences as _};
 use crate::maintenance::Maintenance;
 use crate::maintenance::start::{Finished, finish, has_pending_work};
 use crate::maintenance::update::describe_version;
+use crate::outbound::{self, Outbound};
 use crate::pipeline::{Lights, Pipeline};
 pub use error::DaemonError;
 pub use parts::server::{http_settings, pipeline_settings};
@@ -281,6 +282,7 @@ struct RunningDaemon {
     /// Asks for the certificate's files to be read again.
     renewal: Rc<Notify>,
     maintenance: Arc<Maintenance>,
+    outbound: Outbound,
 }
 
 /// The reason why [`RunningDaemon::run`] ended.
@@ -327,6 +329,9 @@ fn start(
     let file = started.operator.file().map(std::path::Path::to_owned);
     let maintenance = Arc::new(Maintenance::new(state, file));
     let (live, live_settings) = watch::channel(Arc::new(server_settings(&started.resolved)));
+    let counts = counting.counts_db.as_ref().map(|(counts, _)| counts.clone());
+    let (config, live_config) = watch::channel(Arc::new(started.resolved.clone()));
+    let (caller, calls) = outbound::api::channel();
     let server = http::Server::new(
         http_settings(&started.resolved.config),
         pipeline.clone(),
@@ -342,6 +347,7 @@ fn start(
             lights: lights.0.clone(),
             counts: counting.counts_db.as_ref().map(|(counts, _)| counts.clone()),
             http: live,
+            outbound: config,
             fallback_to_sim,
         },
     );
@@ -357,6 +363,7 @@ fn start(
         .with_recent(server_parts.recent)
         .with_absent(server_parts.absent)
         .with_power(Arc::new(power::MachinePower::default()))
+        .with_calls(calls)
         .with_maintenance(maintenance.clone());
     let renewal = Rc::new(Notify::new());
     let server = match server_parts.certificate {
@@ -379,6 +386,7 @@ fn start(
         has_terminal,
         renewal,
         maintenance,
+        outbound: Outbound::start(caller, counts, live_config),
     })
 }
 
@@ -529,7 +537,8 @@ impl RunningDaemon {
             }
         };
         systemd::notify_stopping();
-        let mut steps = Box::pin(shutdown::shut_down(self.stop, self.server, self.pipeline, self.threads));
+        let mut steps =
+            Box::pin(shutdown::shut_down(self.stop, self.server, self.outbound, self.pipeline, self.threads));
         tokio::select! {
             () = &mut steps => ended,
             name = self.signals.next_end() => {

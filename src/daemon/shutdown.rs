@@ -9,11 +9,15 @@ use tokio::time::timeout;
 
 use super::parts::{counting, recording};
 use super::threads::Threads;
+use crate::outbound::Outbound;
 use crate::pipeline::Pipeline;
 use tallycam_base::{Stop, Worker};
 
 /// Time limit after which open streams are cut off.
 const STREAMS_END_WITHIN: Duration = Duration::from_millis(900);
+
+/// Time limit for the messages to other machines, which end at the same time.
+const MESSAGES_END_WITHIN: Duration = Duration::from_millis(200);
 
 /// Time limit for the capture thread.
 const CAPTURE_ENDS_WITHIN: Duration = Duration::from_secs(2);
@@ -38,6 +42,7 @@ const STOP_TAKES: Duration = Duration::from_millis(4800);
 pub(super) async fn shut_down(
     stop: Stop,
     server: JoinHandle<std::io::Result<()>>,
+    outbound: Outbound,
     pipeline: Pipeline,
     threads: Threads,
 ) {
@@ -45,12 +50,17 @@ pub(super) async fn shut_down(
     let began = Instant::now();
     let within = |limit| recording::remaining(STOP_TAKES, began.elapsed(), limit);
     let ms = || began.elapsed().as_millis();
+    // The messages end first: their tasks say farewell while the streams end, and may still call the server.
+    outbound.request_stop();
     stop.set();
     if !server.is_finished() {
         match timeout(STREAMS_END_WITHIN, server).await {
             Ok(_) => info!("stop: listeners closed and streams ended, {} ms", ms()),
             Err(_) => warn!("stop: some connections did not end and are cut off, {} ms", ms()),
         }
+    }
+    if let Err(late) = outbound.join_within(within(MESSAGES_END_WITHIN)).await {
+        warn!("stop: {late} did not end and is cut off, {} ms", ms());
     }
     pipeline.stop();
     // They stop at the same time: a running detection and the last chunk get the time until the camera is released, and

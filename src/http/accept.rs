@@ -12,6 +12,7 @@ use tokio::task::{JoinHandle, LocalSet};
 
 use crate::http::connection;
 use crate::http::connection::OpenConnection;
+use crate::http::dispatch;
 use crate::http::server::https::Https;
 use crate::http::server::link::Link;
 use crate::http::server::listen;
@@ -49,6 +50,7 @@ impl Server {
     /// A listener cannot be used. Later errors are logged and do not end the server.
     pub async fn run(mut self, listeners: Vec<Listener>, stop: Stop) -> io::Result<()> {
         let absent = std::mem::take(&mut self.absent);
+        let calls = self.calls.take();
         let is_reached = listeners.iter().any(Listener::is_reached) || !absent.is_empty();
         let is_secure = listeners.iter().any(Listener::is_https)
             || absent.iter().any(|address| matches!(address, Listen::Https(_)));
@@ -75,6 +77,9 @@ impl Server {
                 }
             }
         });
+        if let Some(calls) = calls {
+            tasks.spawn_local(dispatch::serve_inside(site.clone(), calls));
+        }
         let doors: Doors = Rc::default();
         let open = |door| tasks.spawn_local(accept(site.clone(), door));
         doors.borrow_mut().extend(listeners.into_iter().map(open));

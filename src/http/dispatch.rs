@@ -2,6 +2,8 @@
 //! body and calls the handler. The answers 404 and 405, `OPTIONS`, `HEAD` and the guard against other sites also follow
 //! from the table. This module names no route.
 
+mod inside;
+
 use std::convert::Infallible;
 use std::rc::Rc;
 
@@ -40,6 +42,7 @@ use crate::http::site::handler::{Changes, Found, InPath, Request, Route, Tag, To
 use crate::http::site::{html, place};
 use crate::http::{legacy, openapi};
 use crate::ui::ReturnedForm;
+pub use inside::serve_inside;
 use tallycam_base::{INSTANCE_FIELD, instance_id};
 
 /// The longest body in bytes; forms and settings need less.

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tallycam::base::{Fault, Worker, clock};
 use tallycam::http::{self, ModelLibrary, Server};
 use tallycam::media::SmallImage;
+use tallycam::outbound::api::ApiCalls;
 use tallycam::pipeline::counting::{Counting, CountingSettings, LoadedDetector, MakeDetector};
 use tallycam::pipeline::recording::{RecorderHandle, RecorderSettings};
 use tallycam::store::media::{Media, MediaSettings, RetentionRules};
@@ -78,6 +79,8 @@ pub struct Setup {
     pub models: Option<Arc<dyn ModelLibrary>>,
     pub has_unix: bool,
     pub keeps: bool,
+    /// Calls of the service's own parts.
+    pub calls: Option<ApiCalls>,
 }
 
 impl Default for Setup {
@@ -90,6 +93,7 @@ impl Default for Setup {
             models: None,
             has_unix: false,
             keeps: false,
+            calls: None,
         }
     }
 }
@@ -197,6 +201,10 @@ pub fn count_with(cam: &TestCam, setup: Setup) -> Counted {
     let unix = setup.has_unix.then(|| directory.path().join("http.sock"));
     let served = serve_run(run, unix.as_deref(), |pipeline| {
         let server = Server::new(setup.http, pipeline, Some(counting.clone()));
+        let server = match setup.calls {
+            Some(calls) => server.with_calls(calls),
+            None => server,
+        };
         let server = match setup.models {
             Some(models) => server.with_models(models),
             None => server,

@@ -20,6 +20,7 @@ mod light;
 mod locked;
 mod media;
 mod old_media;
+mod parts;
 mod people;
 mod places;
 mod requests;

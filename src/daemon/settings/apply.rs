@@ -34,6 +34,8 @@ pub struct Parts {
     pub counts: Option<Counts>,
     /// The server's settings.
     pub http: watch::Sender<Arc<http::ServerSettings>>,
+    /// The configuration of the messages to other machines.
+    pub outbound: watch::Sender<Arc<Resolved>>,
     /// True if `auto` shows the simulation when no camera is found.
     pub fallback_to_sim: bool,
 }
@@ -226,6 +228,9 @@ impl Parts {
             self.lights.set(lights::settings(after));
         }
         self.recorder.set_settings(recording::settings(after));
+        if from != to {
+            self.outbound.send_replace(Arc::new(to.clone()));
+        }
         self.http.send_if_modified(|now| {
             let settings = server_settings(to);
             let is_another = **now != settings;

@@ -134,11 +134,14 @@ impl AuditChange {
         if route.did.is_empty() {
             return None;
         }
+        let is_inside = matches!(who, Who::Part(_));
         let who = match who {
             Who::Anybody if route.right == Right::Key => (String::from("the key of [power]"), String::new()),
             who => named(caller, who),
         };
+        let address = if is_inside { String::from("this service") } else { caller.named() };
         let entry = AuditEntry {
+            address,
             method: route.method.to_string(),
             route: route.path.to_owned(),
             ..entry(AuditKind::Changed, caller, who, route.did.to_owned())
@@ -194,7 +197,7 @@ fn named(caller: Caller<'_>, who: &Who) -> (String, String) {
         Who::Person(person) => of_person(person),
         Who::Program(token) => (token.name.clone(), String::from("token")),
         Who::Guest(_) => (who.named().to_owned(), Role::Guest.as_str().to_owned()),
-        Who::Anybody | Who::Linked(_) => (who.named().to_owned(), String::new()),
+        Who::Anybody | Who::Linked(_) | Who::Part(_) => (who.named().to_owned(), String::new()),
     }
 }
 

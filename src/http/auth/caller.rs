@@ -60,6 +60,8 @@ pub enum Who {
     Linked(u64),
     /// Somebody who has followed a link to the page with this path.
     Guest(String),
+    /// A part of this service with this name, which calls the API for another machine: an operator.
+    Part(&'static str),
 }
 
 /// Why a caller is refused.
@@ -100,6 +102,7 @@ impl Who {
             Who::Person(person) => Some(person.role),
             Who::Linked(_) => Some(Role::Viewer),
             Who::Guest(_) => Some(Role::Guest),
+            Who::Part(_) => Some(Role::Operator),
         }
     }
 
@@ -135,6 +138,7 @@ impl Who {
             Who::Person(person) => &person.name,
             Who::Program(_) => "a token",
             Who::Linked(_) => "a link",
+            Who::Part(name) => name,
         }
     }
 

@@ -46,6 +46,7 @@ use crate::http::site::still::Still;
 use crate::http::site::storage_usage::StorageUsage;
 use crate::http::site::videos::Videos;
 use crate::maintenance::Maintenance;
+use crate::outbound::api::ApiCalls;
 use crate::pipeline::counting::Counting;
 use crate::pipeline::focus::{Focus, FocusSettings};
 use crate::pipeline::{CameraStatus, Lights, Pipeline, RecorderHandle, Views};
@@ -479,6 +480,8 @@ pub struct Server {
     pub(super) lights: Option<Lights>,
     /// Diagnoses the machine.
     pub(super) machine: Option<Arc<dyn Diagnose>>,
+    /// Calls of the service's own parts.
+    pub(super) calls: Option<ApiCalls>,
 }
 
 impl Server {
@@ -501,6 +504,7 @@ impl Server {
             views: None,
             lights: None,
             machine: None,
+            calls: None,
         }
     }
 
@@ -563,6 +567,12 @@ impl Server {
     #[must_use]
     pub fn with_machine(self, machine: Arc<dyn Diagnose>) -> Server {
         Server { machine: Some(machine), ..self }
+    }
+
+    /// The same, which also answers the service's own parts.
+    #[must_use]
+    pub fn with_calls(self, calls: ApiCalls) -> Server {
+        Server { calls: Some(calls), ..self }
     }
 
     /// The same, with views for single viewers. Without it, everyone gets the unchanged picture.
