@@ -25,7 +25,7 @@ CROSS := $(AS_ROOT) deploy/cross.sh
 # Packages are made one after the other, in one folder.
 .NOTPARALLEL:
 
-.PHONY: help run demo test check deny fuzz bench instructions accuracy soak load kill e2e e2e-long screenshots clients build install cross crosstest libcamera libcamera-test deb image image-e2e release
+.PHONY: help run demo test check deny fuzz bench instructions accuracy soak load kill fleet-test e2e e2e-long screenshots clients build install cross crosstest libcamera libcamera-test deb image image-e2e release
 
 help: ## this list (the default)
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -40,9 +40,10 @@ demo: build ## real footage through the model: boxes, ids and tallies in the bro
 test: ## everything that must hold: format, lints, documentation, scripts, all tests
 	@deploy/prerequisites.sh test
 	cargo fmt --all --check
-	shellcheck deploy/*.sh deploy/image/build.sh deploy/image/init deploy/release/*.sh deploy/debian/p* benches/run benches/accuracy benches/instructions tests/e2e/guest.sh tests/image/hook tests/image/raspios.sh tests/image/raspios.init tests/libcamera/*.sh tests/clients/run tests/clients/roles tests/js/run fuzz/run fuzz/rustc.sh .ci/run
+	shellcheck deploy/*.sh deploy/image/build.sh deploy/image/init deploy/release/*.sh deploy/debian/p* benches/run benches/accuracy benches/instructions tests/e2e/guest.sh tests/image/hook tests/image/raspios.sh tests/image/raspios.init tests/libcamera/*.sh tests/clients/run tests/clients/roles tests/js/run deploy/fleet/*.sh tests/fleet/run fuzz/run fuzz/rustc.sh .ci/run
 	python3 tests/e2e/e2e.py --help >/dev/null
 	python3 tests/image/image.py --help >/dev/null
+	python3 -B tests/fleet/fleet.py --help >/dev/null
 	tests/js/run
 	deploy/deny.py
 	cargo rustc --locked --lib --features pwm -p tallycam-camera -- -Dwarnings
@@ -88,6 +89,12 @@ load: ## as root: every kind of client at its limit, in 256 MiB; and what each r
 kill: ## killed a hundred times while it counts: nothing that was announced may be lost, nothing count twice
 	@deploy/prerequisites.sh run
 	TALLYCAM_KILLS=100 cargo test --locked --release --test kill counting:: -- --nocapture
+
+# Minutes; 1 is the least in which everything happens once.
+FLEET ?= 30
+fleet-test: build ## cameras, broker and database that are killed at random: no crossing lost, none twice; FLEET=30 minutes
+	@deploy/prerequisites.sh fleet
+	tests/fleet/run $(FLEET) "$(TALLYCAM)"
 
 # E2E_PACKAGE names an existing package; without it, a package is built.
 E2E_PACKAGE ?=

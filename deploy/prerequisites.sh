@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the prerequisites of `make run`, `make test` and other targets.
 #
-#   deploy/prerequisites.sh run|demo|test|fuzz|cross|libcamera-test|deb|release|e2e|image|image-e2e
+#   deploy/prerequisites.sh run|demo|test|fuzz|fleet|cross|libcamera-test|deb|release|e2e|image|image-e2e
 #
 # Missing Debian packages are installed if this is root, if sudo works without a password, or if sudo can ask for it
 # at a terminal. Otherwise the script prints the one line to type and exits with 1. Without any Rust, Debian's is one
@@ -45,6 +45,11 @@ packages() {
         printf '%s\n' mmdebstrap:mmdebstrap qemu-user-static:qemu-aarch64-static arch-test:arch-test
         printf '%s\n' dosfstools:mkfs.vfat e2fsprogs:mke2fs
         printf '%s\n' openssl:openssl openssh-client:ssh dpkg:dpkg-deb
+        return
+    fi
+    if [ "$1" = fleet ]; then
+        # Broker and database, each started in a folder of its own.
+        printf '%s\n' mosquitto mosquitto-clients:mosquitto_pub postgresql curl:curl python3:python3
         return
     fi
     # libjpeg-turbo is built from the source in its crate: a compiler and cmake.
@@ -218,7 +223,7 @@ os_release() {
 
 rust_is_new_enough() {
     # A cross build brings its own.
-    case $purpose in cross | libcamera-test | image | image-e2e) return ;; esac
+    case $purpose in fleet | cross | libcamera-test | image | image-e2e) return ;; esac
     found=$(found_rust)
     [ -n "$found" ] && at_least "$(wanted_rust)" "$found"
 }
@@ -278,16 +283,16 @@ need_rust_tools() {
 # ---------------------------------------------------------------------------------------------
 
 case $purpose in
-    run | demo | test | fuzz | cross | libcamera-test | deb | release | e2e | image | image-e2e) ;;
+    run | demo | test | fuzz | fleet | cross | libcamera-test | deb | release | e2e | image | image-e2e) ;;
     *)
-        say "usage: deploy/prerequisites.sh run|demo|test|fuzz|cross|libcamera-test|deb|release|e2e|image|image-e2e"
+        say "usage: deploy/prerequisites.sh run|demo|test|fuzz|fleet|cross|libcamera-test|deb|release|e2e|image|image-e2e"
         exit 64
         ;;
 esac
 
 missing=$(missing_packages "$purpose")
 case $purpose in
-    cross | libcamera-test | image | image-e2e)
+    fleet | cross | libcamera-test | image | image-e2e)
         if [ -n "$missing" ]; then install_all "$missing"; fi
         exit
         ;;
