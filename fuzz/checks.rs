@@ -12,9 +12,9 @@ use tallycam::card::files::{Before, plan};
 use tallycam::card::{self, CLOUD, OWN, PRESEED, SystemInfo};
 use tallycam::config::{Config, Saved};
 use tallycam::encode::{Reducer, Transformer};
+use tallycam::maintenance::restore::{RestoreOptions, stage_restore, verify_archive};
 use tallycam::media::exif::{Label, labelled};
 use tallycam::media::jpeg::{EndSearch, JpegError, MAX_PIXELS, end_of_picture, inspect};
-use tallycam::maintenance::restore::{RestoreOptions, stage_restore, verify_archive};
 use tallycam::media::{PictureBuilder, SmallImage, View};
 use tallycam::source::AviReader;
 use tallycam::source::Mp4Reader;
@@ -165,7 +165,8 @@ pub fn archive(data: &[u8]) {
     let state = tempfile::tempdir().expect("a folder");
     if stage_restore(state.path(), data, RestoreOptions::default()).is_err() {
         let left = std::fs::read_dir(state.path()).expect("a folder").flatten();
-        let left: Vec<_> = left.filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name()).collect();
+        let left: Vec<_> =
+            left.filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name()).collect();
         assert!(left.is_empty(), "{left:?}");
     }
 }

@@ -137,6 +137,7 @@ const OF_CLASS: QueryKey = key(
 );
 const FORMAT: QueryKey =
     key("format", MayBe::Words(&["json", "csv"]), "`json`, or `csv` for a table (RFC 4180).");
+const BOM: QueryKey = key("bom", FLAG, "`0`: a table without the byte order mark that Excel needs.");
 const MODEL: Answer = (200, "The models.", Content::Json("Model"));
 const NO_PAGE: Answer = (503, "Nothing is counted here, or the database cannot be read.", Content::Text);
 
@@ -559,7 +560,7 @@ pub static ROUTES: &[Route] = &[
             `line_gaps` neither existed nor was recounted in between.", [FROM_BUCKET, TO_BUCKET, BUCKET,
         OPEN, CLOSE, key("by", MayBe::Several(&["line", "class", "direction"]),
         "Grouping: any of `line`, `class`, `direction`, separated by commas; default: all."), OF_LINE,
-        OF_CLASS, SCENE, FORMAT], [(200, "The buckets.", Content::JsonOrCsv("CountsReport")), WRONG_QUERY,
+        OF_CLASS, SCENE, FORMAT, BOM], [(200, "The buckets.", Content::JsonOrCsv("CountsReport")), WRONG_QUERY,
         NO_COUNTING]),
     route!(Operator POST "/api/v1/counts/reset" tallies::reset => "set today's counts to zero", Api,
         "Resets today's counters of a line, or of all, to zero. Nothing is deleted.", [],
@@ -576,12 +577,15 @@ pub static ROUTES: &[Route] = &[
         (201, "The changes.", Content::Json("Recount")), API_FOREIGN, UNKNOWN, CHANGED, WRONG_DRAFT,
         NO_COUNTING]),
     route!(Counts GET "/api/v1/crossings" crossings::list, Api, "All stored crossings.", [FROM, TO, OF_LINE,
-        OF_CLASS, key("direction", MayBe::Words(&["in", "out"]), "`in` or `out`."), SCENE,
+        OF_CLASS, key("direction", MayBe::Words(&["in", "out"]), "`in` or `out`."),
+        key("scene", MayBe::Words(&["camera", "files", "sim", "all"]),
+        "`camera`, `files`, `sim` or `all`; default: the current one."),
         key("order", MayBe::Words(&["newest", "oldest"]), "`newest` first, or `oldest`."),
         key("limit", MayBe::Whole(1, 5000), "Maximum number, 1 to 5000; default 100, for a table all."),
         key("cursor", ID, "`next` of the previous page."),
-        key("since", MayBe::Whole(0, u64::MAX), "Only crossings after this id, oldest first; 0: all."),
-        FORMAT], [(200, "A page of crossings, or all of them as a table.", Content::JsonOrCsv("Crossings")),
+        key("since", MayBe::Whole(0, u64::MAX), "Only what was stored, corrected or taken back after this \
+            `seq`, in that order; 0: all."),
+        FORMAT, BOM], [(200, "A page of crossings, or all of them as a table.", Content::JsonOrCsv("Crossings")),
         WRONG_QUERY, NO_COUNTING]),
     route!(Viewer GET "/api/v1/crossings/{id}/thumbnail.jpg" crossings::thumbnail, Api,
         "The thumbnail of a crossing, if thumbnails are stored.", [], [(200, "A thumbnail.", Content::Jpeg),
@@ -730,7 +734,7 @@ pub static ROUTES: &[Route] = &[
     route!(Admin GET "/api/v1/audit" activity::list, Api, "Sign-ins, refusals and changes, newest first. \
             Refusals and sign-ins have one row a minute for each kind, user and address.",
         [key("limit", MayBe::Whole(1, 1000), "Maximum number, 1 to 1000; default 100, for a table all."),
-        key("cursor", ID, "`next` of the previous page."), FORMAT],
+        key("cursor", ID, "`next` of the previous page."), FORMAT, BOM],
         [(200, "A page of the list, or all of it as a table.", Content::JsonOrCsv("Audit")), WRONG_QUERY,
         NO_COUNTING]),
     route!(Operator POST "/api/v1/links" people::add_link => "made a link to", Api, "Signs an address, \

@@ -35,11 +35,7 @@ pub struct Outbound {
 
 impl Outbound {
     /// Starts all tasks. Needs a `LocalSet`.
-    pub fn start(
-        api: ApiCaller,
-        counts: Option<Counts>,
-        config: watch::Receiver<Arc<Resolved>>,
-    ) -> Outbound {
+    pub fn start(api: ApiCaller, counts: Option<Counts>, config: watch::Receiver<Arc<Resolved>>) -> Outbound {
         let stop = Stop::new();
         let _parts = TaskParts { api, counts, config, stop: stop.clone() };
         Outbound { stop, tasks: Vec::new() }

@@ -128,7 +128,7 @@ impl Walk {
         assert_eq!(reader.check().unwrap(), Vec::<String>::new());
         let mut found: Vec<(f64, Direction)> = reader
             .crossings(&CrossingsQuery {
-                scene: Scene::Camera,
+                scene: Some(Scene::Camera),
                 from_us: None,
                 to_us: None,
                 lines: Vec::new(),

@@ -482,7 +482,8 @@ fn crossings_page_by_page_and_as_a_table() {
     assert_eq!(
         rows.next(),
         Some(
-            "\u{feff}id,time,time_sure,line_id,line,direction,class,score,track,ordinal,run,camera,scene,local_time"
+            "\u{feff}id,time,time_sure,line_id,line,direction,class,score,track,ordinal,run,camera,scene,local_time,\
+             ledger,seq,gone"
         )
     );
     let times: Vec<&str> = table.text().lines().skip(1).filter_map(|row| row.split(',').nth(1)).collect();
@@ -492,6 +493,39 @@ fn crossings_page_by_page_and_as_a_table() {
     assert_eq!(ask("/api/v1/crossings?format=csv&limit=3").text().lines().count(), 4);
     assert_eq!(ask("/api/v1/crossings?format=csv&limit=501").text().lines().count(), 502);
     assert_eq!(ask("/api/v1/crossings?format=csv&to=-1h").text().lines().count(), 1);
+    for address in ["/api/v1/crossings?format=csv&bom=0", "/api/v1/counts?format=csv&bom=0"] {
+        assert!(!ask(address).text().starts_with('\u{feff}'), "{address}");
+    }
+}
+
+#[test]
+fn crossings_that_are_new_or_changed_since_the_last_one() {
+    let (_cam, served) = counted();
+    let door = served.draw("Door");
+    served.record(door, 9);
+    let ledger = served.state()["ledger"].clone();
+    assert_eq!(ledger.as_str().map(str::len), Some(16));
+    let ask = |since: u64, more: &str| served.get(&format!("/api/v1/crossings?since={since}{more}")).json();
+    let page = ask(4, "&limit=2&scene=all");
+    assert_eq!((&page["ledger"], &page["next"]), (&ledger, &json!("6")));
+    assert_eq!((&page["items"][0]["ledger"], &page["items"][1]["seq"]), (&ledger, &json!(6)));
+    let following = ask(4, "&limit=2&cursor=6");
+    assert_eq!((&following["items"][0]["id"], &following["next"]), (&json!(7), &json!("8")));
+    assert_eq!(ask(9, ""), json!({"ledger": ledger, "items": [], "next": null}));
+    let line = served.get(&format!("/api/v1/lines/{door}")).json();
+    let first_us = served.counts.reader().unwrap().crossing(1).unwrap().unwrap().time_us;
+    let recount = json!({"scene": "camera", "camera": "camera", "recording": "walk.mp4", "model": "test",
+        "time_sure": true, "spans": [[first_us, first_us]], "crossings": [],
+        "lines": [{"id": door, "version": line["version"]}]});
+    let made = served.send("POST", "/api/v1/counts/recount", JSON, &recount.to_string());
+    assert_eq!(made.status, 201, "{}", made.text());
+    let gone = ask(9, "");
+    assert_eq!(gone["items"][0], json!({"ledger": ledger, "id": 1, "seq": 10, "gone": true}));
+    let table = served.get("/api/v1/crossings?since=9&format=csv&bom=0");
+    let row = format!("1,,,,,,,,,,,,,,{},10,true", ledger.as_str().unwrap_or_default());
+    assert!(table.text().lines().any(|line| line == row), "{}", table.text());
+    let tally = served.get("/api/v1/tallies").json()["lines"][0].clone();
+    assert_eq!((&tally["in_total"], &tally["out_total"]), (&json!(6), &json!(3)), "{tally}");
 }
 
 #[test]

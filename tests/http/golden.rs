@@ -257,6 +257,9 @@ fn filled() -> Items {
     wait(counts.recount(recount)).unwrap();
     counts.stop();
     drop(worker);
+    let file = rusqlite::Connection::open(items.state().join("counts.db")).unwrap();
+    let ledger = "UPDATE settings SET value = '5c1e0d2f9b7a4468' WHERE key = 'ledger'";
+    assert_eq!(file.execute(ledger, ()).unwrap(), 1);
     let access = Access::open(&items.state());
     access.set(PASSWORD).unwrap();
     access.set_user("ann", Some(Role::Operator), Some("ann's long password")).unwrap();

@@ -87,7 +87,7 @@ fn acknowledged_crossings_survive_every_kill() {
     let reader = counts.reader().expect("it can be read");
     assert_eq!(reader.check().expect("it can be read"), Vec::<String>::new());
     let query = CrossingsQuery {
-        scene: Scene::Camera,
+        scene: Some(Scene::Camera),
         from_us: None,
         to_us: None,
         lines: vec![],

@@ -248,7 +248,7 @@ impl Bench {
     /// The stored crossings, oldest first.
     fn crossings(&self) -> Vec<StoredCrossing> {
         let query = CrossingsQuery {
-            scene: Scene::Camera,
+            scene: Some(Scene::Camera),
             from_us: None,
             to_us: None,
             lines: Vec::new(),

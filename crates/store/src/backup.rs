@@ -46,9 +46,13 @@ fn copy(file: &Path, to: &Path, pictures: bool) -> Result<(), StoreError> {
     let target = to.to_str().ok_or_else(unfit)?;
     counts::open_to_read(file)?.execute("VACUUM INTO ?1", [target]).map_err(failed)?;
     let copy = Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
+    // A restored file is another one: its next crossings get numbers that the present file gives to others.
+    let no_ledger = "DELETE FROM settings WHERE key = 'ledger';";
     let fewer = if pictures { "" } else { "DELETE FROM thumbnails; UPDATE superseded SET jpeg = NULL;" };
-    copy.execute_batch(&format!("PRAGMA journal_mode = memory; DELETE FROM audit; {fewer} VACUUM;"))
-        .map_err(failed)
+    copy.execute_batch(&format!(
+        "PRAGMA journal_mode = memory; DELETE FROM audit; {no_ledger} {fewer} VACUUM;"
+    ))
+    .map_err(failed)
 }
 
 /// Checks that `file` is a sound `counts.db`.

@@ -85,7 +85,7 @@ fn told() -> Map<String, Value> {
         "Diagnosis" wire::WholeList<Finding>, "Line" LineRow, "Lines" wire::List<LineRow>, "Zone" ZoneNow,
         "Zones" wire::List<ZoneNow>, "Occupancy" wire::List<wire::OccupancyReport>,
         "ZoneOccupancy" wire::OccupancyReport, "Crossing" wire::CrossingReport<'_>,
-        "Crossings" wire::List<wire::CrossingReport<'_>>, "CountsReport" counts::CountsReport<'_>, "Reset" Reset,
+        "Crossings" wire::CrossingsReport<'_>, "CountsReport" counts::CountsReport<'_>, "Reset" Reset,
         "Recount" recount::RecountReport, "RecountDraft" recount::RecountBody, "Tracks" wire::TracksReport,
         "Tallies" wire::TalliesReport, "Model" model::ModelReport, "Settings" settings::SettingsReport,
         "Password" password::PasswordReport, "MadePassword" password::MadePassword, "Me" people::MeReport,

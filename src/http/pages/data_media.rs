@@ -7,7 +7,7 @@ use crate::http::request::problem::Problem;
 use crate::http::site::Site;
 use crate::ui::{LISTED, LiveRecording, LocalClock, MediaAsk, NotKept, RetentionPreview, StorageFault};
 use tallycam_store::media::{ChunkRow, Item, MediaKind, MediaQuery, Recorded, RetentionPlan, Storage};
-use tallycam_store::{CrossingsQuery, Direction, Scene};
+use tallycam_store::{CrossingsQuery, Direction};
 
 /// Items on the live page.
 const NEWEST: usize = 6;
@@ -110,20 +110,13 @@ pub async fn crossed(site: &Site, item: &Item) -> Option<Vec<(u64, bool)>> {
     let counts_db = site.counts_readers().ok()?;
     let (from_us, long) = (item.at_us, item.duration_us);
     // Only one scene exists at a time; which one it was then is unknown.
-    let of_scene = move |scene| CrossingsQuery {
+    let asked = CrossingsQuery {
         from_us: Some(from_us),
         to_us: Some(from_us.saturating_add(long)),
         oldest_first: true,
-        ..CrossingsQuery::newest(scene, MARKED)
+        ..CrossingsQuery::newest(None, MARKED)
     };
-    let read = counts_db.read(move |reader| {
-        let mut all = Vec::new();
-        for scene in Scene::ALL {
-            all.extend(reader.crossings(&of_scene(scene))?);
-        }
-        Ok(all)
-    });
-    let crossings = read.await.ok()?;
+    let crossings = counts_db.read(move |reader| reader.crossings(&asked)).await.ok()?;
     let relative = crossings
         .iter()
         .map(|crossing| (crossing.time_us.saturating_sub(from_us), crossing.direction == Direction::In));

@@ -103,6 +103,8 @@ pub struct StateReport {
     pub uptime_s: f64,
     /// The machine's clock is set.
     pub time_sure: bool,
+    /// Identifies counts.db: with it, the id of a crossing is unique everywhere; `null` without counting.
+    pub ledger: Option<String>,
     /// Counting; `null` without it.
     pub counting: Option<CountingReport>,
     /// Recording; `null` without a store.
@@ -217,6 +219,7 @@ impl StateReport {
             https: HttpsReport::of(site.https.as_ref()),
             uptime_s: site.started.elapsed().as_millis() as f64 / 1000.0,
             time_sure: site.is_time_sure(),
+            ledger: site.counts().ok().map(|counts| counts.ledger()),
             counting: counting.map(|counting| CountingReport::of(&counting.status(), counting.counts().ok())),
             recording: site.recorder().ok().map(|recorder| RecordingReport::from(&recorder.status())),
             storage: StorageSummary::of(site),

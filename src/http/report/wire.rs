@@ -10,7 +10,9 @@ use crate::pipeline::counting::{CountingStatus, Overlay};
 use crate::ui::{CountingReport, ZoneNow};
 use tallycam_base::clock::rfc3339;
 use tallycam_base::json::{Rfc3339, thousandths};
-use tallycam_store::{Counts, Gap, LineRow, OccupancyRow, Scene, StoredCrossing, Tallies, ZoneRow};
+use tallycam_store::{
+    Counts, CrossingChange, Gap, GoneCrossing, LineRow, OccupancyRow, Scene, StoredCrossing, Tallies, ZoneRow,
+};
 
 /// One page of a list.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -144,6 +146,36 @@ impl<'a> From<&'a StoredCrossing> for CrossingReport<'a> {
     }
 }
 
+/// A row of the list of crossings.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[serde(untagged)]
+pub enum CrossingRow<'a> {
+    /// A stored crossing.
+    Stored(CrossingReport<'a>),
+    /// Only with `since`: a crossing that is no longer stored.
+    Gone(&'a GoneCrossing),
+}
+
+impl<'a> From<&'a CrossingChange> for CrossingRow<'a> {
+    fn from(change: &'a CrossingChange) -> CrossingRow<'a> {
+        match change {
+            CrossingChange::Stored(crossing) => CrossingRow::Stored(crossing.into()),
+            CrossingChange::Gone(gone) => CrossingRow::Gone(gone),
+        }
+    }
+}
+
+/// A page of crossings.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct CrossingsReport<'a> {
+    /// Identifies the counts.db. If it is another one than before, a consumer starts again with `since=0`.
+    pub ledger: String,
+    /// The crossings of this page.
+    pub items: Vec<CrossingRow<'a>>,
+    /// The `cursor` of the next page; `null` at the end.
+    pub next: Option<String>,
+}
+
 /// Today's sums.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct TalliesReport {
@@ -159,6 +191,10 @@ pub struct TallyReport {
     r#in: u64,
     out: u64,
     inside: u64,
+    /// All crossings in, of all time. Neither a reset nor a recount lowers it.
+    in_total: u64,
+    /// All crossings out, likewise.
+    out_total: u64,
     since: Rfc3339,
     in_name: String,
     out_name: String,
@@ -178,6 +214,8 @@ impl TalliesReport {
                 r#in: row.count_in,
                 out: row.count_out,
                 inside: row.inside,
+                in_total: row.total_in,
+                out_total: row.total_out,
                 since: Rfc3339(row.since_us),
                 in_name: draft.map_or_else(|| String::from("in"), |draft| draft.in_name.clone()),
                 out_name: draft.map_or_else(|| String::from("out"), |draft| draft.out_name.clone()),

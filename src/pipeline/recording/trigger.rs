@@ -65,7 +65,9 @@ mod tests {
 
     fn crossing(line: &str) -> StoredCrossing {
         StoredCrossing {
+            ledger: Arc::from("5c1e0d2f9b7a4468"),
             id: 1,
+            seq: 1,
             run: 1,
             camera: Arc::from("door"),
             scene: Scene::Camera,

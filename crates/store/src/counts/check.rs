@@ -40,7 +40,7 @@ pub(crate) fn read_every_row(connection: &Connection) -> Result<(), CountsRowErr
     each(SELECT_CROSSINGS, &|row| crossing(row).map(drop))?;
     each("SELECT lines FROM recounts", &|row| parse_line_ids(row.get_ref(0)?.as_str()?).map(drop))?;
     each("SELECT anchor FROM line_changes", &|row| parse_anchor(row.get_ref(0)?.as_str()?).map(drop))?;
-    let sums = ["crossings", "superseded", "hourly", "daily"];
+    let sums = ["crossings", "superseded", "hourly", "daily", "least_totals"];
     each(&in_all("direction", &sums), &|row| direction_of(row.get_ref(0)?.as_str()?).map(drop))?;
     let others = ["lines", "zones", "spans", "resets", "recounts", "recount_spans", "occupancy"];
     let scenes = in_all("scene", &[&sums[..], &others].concat());

@@ -362,6 +362,11 @@ impl Counts {
         })
     }
 
+    /// Identifies this counts.db: a new one after a factory reset or a restore.
+    pub fn ledger(&self) -> String {
+        self.setting("ledger").unwrap_or_default()
+    }
+
     /// A small stored value, such as the model that was chosen on the page.
     pub fn setting(&self, key: &str) -> Option<String> {
         self.shared.lock_board().settings.get(key).cloned()

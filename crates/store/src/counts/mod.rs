@@ -35,6 +35,7 @@ pub mod fuzz;
 mod geometry;
 mod handle;
 mod occupancy;
+mod paging;
 mod reader;
 mod recounts;
 mod rows;

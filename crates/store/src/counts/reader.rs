@@ -1,8 +1,7 @@
 //! Reads `counts.db`: pages of crossings, buckets of charts, gaps.
 //!
 //! A read-only connection of its own. Its methods block, and never delay the writer. Charts come from the sums by
-//! hour and day; buckets of minutes alone come from the crossings. A page of crossings walks the crossing numbers from
-//! the cursor on, within the bounds of the daily sums.
+//! hour and day; buckets of minutes alone come from the crossings. `paging` has the pages of crossings.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -27,16 +26,13 @@ use super::sums::calendar::Calendar;
 use super::sums::opening::{OpeningHours, open_buckets, read_size};
 use super::sums::resets::load_resets;
 use super::{
-    AuditRow, BucketRow, BucketSize, Count, CountsOptions, CountsQuery, Coverage, CrossingsQuery, Gap,
-    GapsByLine, LineRow, OccupancyRow, Reset, Scene, StoreError, StoredCrossing, check,
+    AuditRow, BucketRow, BucketSize, Count, CountsOptions, CountsQuery, Coverage, CrossingChange,
+    CrossingsQuery, Gap, GapsByLine, LineRow, OccupancyRow, Reset, Scene, StoreError, StoredCrossing, check,
 };
 use tallycam_vision::Direction;
 
 /// Maximum number of buckets per query: two years of hours, fifty of days.
 pub const MOST_BUCKETS: usize = 20_000;
-
-/// Maximum number of crossings in a page.
-const LARGEST_PAGE: usize = 10_000;
 
 /// The reason of the gap before `counts.db` began.
 const NOT_BEGUN: &str = "not_begun";
@@ -46,9 +42,9 @@ type Sums = BTreeMap<(u64, Arc<str>, Direction), u64>;
 
 /// A read-only connection. Its methods block.
 pub struct CountsReader {
-    connection: Connection,
+    pub(super) connection: Connection,
     file: std::path::PathBuf,
-    calendar: Calendar,
+    pub(super) calendar: Calendar,
     clock: Arc<dyn Clock + Sync>,
     /// The shared state of the writer in this process, if there is one.
     shared: Option<Arc<CountsShared>>,
@@ -103,7 +99,14 @@ impl CountsReader {
     /// # Errors
     /// The file cannot be read. The same holds for the other methods.
     pub fn crossings(&self, query: &CrossingsQuery) -> Result<Vec<StoredCrossing>, StoreError> {
-        self.map_error(self.read_crossings(query))
+        self.map_error(self.read_page(query, "TRUE"))
+    }
+
+    /// The crossings that are new or changed since the place `after` in the order of changes, in that order. A
+    /// consumer that continues after the last place it got ends with what is stored. Times do not filter crossings that
+    /// are gone.
+    pub fn changes(&self, query: &CrossingsQuery) -> Result<Vec<CrossingChange>, StoreError> {
+        self.map_error(self.read_changes(query))
     }
 
     /// The crossing with this number.
@@ -303,55 +306,6 @@ impl CountsReader {
         }
     }
 
-    fn read_crossings(&self, query: &CrossingsQuery) -> Result<Vec<StoredCrossing>, CountsRowError> {
-        let mut conditions = SqlFilter::new("c.scene = ?", query.scene.as_str());
-        conditions.add_any_of("c.line", query.lines.iter().map(|&id| Value::Integer(number(id))));
-        conditions.add_any_of("c.class", query.classes.iter().map(|class| Value::Text(class.clone())));
-        if let Some(direction) = query.direction {
-            conditions.add("c.direction = ?", direction.as_str().to_owned());
-        }
-        if let Some(from_us) = query.from_us {
-            conditions.add("c.wall_us >= ?", number(from_us));
-        }
-        if let Some(to_us) = query.to_us {
-            conditions.add("c.wall_us < ?", number(to_us));
-        }
-        let Some((first, last)) = self.bounds(query)? else {
-            return Ok(Vec::new());
-        };
-        let (mut first, mut last) = (first, last);
-        match query.after {
-            Some(after) if query.oldest_first => first = first.max(number(after).saturating_add(1)),
-            Some(after) => last = last.min(number(after).saturating_sub(1)),
-            None => {}
-        }
-        conditions.add("c.id >= ?", first);
-        conditions.add("c.id <= ?", last);
-        let order = if query.oldest_first { "ASC" } else { "DESC" };
-        let limit = query.limit.clamp(1, LARGEST_PAGE);
-        let text =
-            format!("{SELECT_CROSSINGS} WHERE {} ORDER BY c.id {order} LIMIT {limit}", conditions.text);
-        let mut statement = self.connection.prepare(&text)?;
-        statement.query_map(params_from_iter(conditions.values), crossing)?.collect()
-    }
-
-    /// The range of crossing numbers that can match the query; `None` without a match.
-    fn bounds(&self, query: &CrossingsQuery) -> Result<Option<(i64, i64)>, CountsRowError> {
-        let mut conditions = SqlFilter::new("scene = ?", query.scene.as_str());
-        if let Some(from_us) = query.from_us {
-            conditions.add("start_us >= ?", self.calendar.bucket(BucketSize::Day, number(from_us)).0);
-        }
-        if let Some(to_us) = query.to_us {
-            conditions.add("start_us < ?", number(to_us));
-        }
-        conditions.add_any_of("line", query.lines.iter().map(|&id| Value::Integer(number(id))));
-        conditions.add_any_of("class", query.classes.iter().map(|class| Value::Text(class.clone())));
-        let text = format!("SELECT min(first), max(last) FROM daily WHERE {}", conditions.text);
-        self.connection.query_row(&text, params_from_iter(conditions.values), |row| {
-            Ok(row.get::<_, Option<i64>>(0)?.zip(row.get::<_, Option<i64>>(1)?))
-        })
-    }
-
     fn read_counts(
         &self,
         query: &CountsQuery,
@@ -372,13 +326,13 @@ impl CountsReader {
             .collect();
         let mut sums: Vec<Sums> = vec![Sums::new(); bounds.len()];
         for (columns, time, start, end) in self.tables(size, start, end) {
-            let mut conditions = SqlFilter::new("scene = ?", query.scene.as_str());
+            let mut conditions = SqlFilter::of_scene("scene", Some(query.scene));
             conditions.add(&format!("{time} >= ?"), start);
             conditions.add(&format!("{time} < ?"), end);
             conditions.add_any_of("line", query.lines.iter().map(|&id| Value::Integer(number(id))));
             conditions.add_any_of("class", query.classes.iter().map(|class| Value::Text(class.clone())));
             if matches!(size, BucketSize::Minutes(_)) {
-                let (scene, from_us, to_us) = (query.scene, Some(query.from_us), Some(query.to_us));
+                let (scene, from_us, to_us) = (Some(query.scene), Some(query.from_us), Some(query.to_us));
                 let asked = CrossingsQuery { scene, from_us, to_us, ..CrossingsQuery::default() };
                 let Some((first, last)) = self.bounds(&asked)? else { continue };
                 conditions.add("id >= ?", first);

@@ -18,6 +18,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::rows::{CountsRowError, direction_of, parse_line_ids, to_json, unsigned};
 use super::sums::calendar::Calendar;
 use super::sums::rollups::{RollupChanges, RollupTable};
+use super::writer::crossings::reserve_numbers;
 use super::writer::transaction::{CountsFault, CountsTransaction};
 use super::{BucketSize, EditError, Scene};
 use tallycam_base::unicode::is_unseen_control;
@@ -133,8 +134,13 @@ pub(super) fn replace(
         return Ok(RecountResult { id: Some(id as u64), superseded: 0, counted: 0 });
     }
     let mut sums = RollupChanges::new(calendar);
+    if let Some(first) = reserve_numbers(tx.connection, there.len())? {
+        keep_totals(tx.connection, recount)?;
+        for (there, revised) in there.iter().zip(first..) {
+            mark_superseded(tx.connection, id, there.id, revised)?;
+        }
+    }
     for there in &there {
-        mark_superseded(tx.connection, id, there.id)?;
         sums.add(there.kind.clone(), there.wall_us, there.id, -1);
     }
     insert(tx, run, recount, &mut sums)?;
@@ -338,17 +344,35 @@ fn has_final_times(tx: &CountsTransaction<'_>, recount: &Recount) -> bool {
         || recount.spans.first().is_some_and(|&(from, _)| (from as i64) < began_us)
 }
 
+/// Keeps the totals of the recounted lines, below which they never fall.
+fn keep_totals(connection: &Connection, recount: &Recount) -> Result<(), CountsRowError> {
+    let mut keep = connection.prepare(
+        "INSERT INTO least_totals (scene, line, direction, count)
+         SELECT scene, line, direction, sum(count) FROM daily WHERE scene = ?1 AND line = ?2 GROUP BY direction
+         ON CONFLICT DO UPDATE SET count = max(count, excluded.count)",
+    )?;
+    for &(line, _) in &recount.lines {
+        keep.execute(params![recount.scene.as_str(), line as i64])?;
+    }
+    Ok(())
+}
+
 /// Moves a crossing to `superseded`.
-fn mark_superseded(connection: &Connection, recount: i64, id: i64) -> Result<(), CountsRowError> {
+fn mark_superseded(
+    connection: &Connection,
+    recount: i64,
+    id: i64,
+    revised: i64,
+) -> Result<(), CountsRowError> {
     connection
         .prepare(
             "INSERT INTO superseded (id, recount, run, scene, line, track, ordinal, class, direction, score,
-               mono_us, wall_us, sure, jpeg)
+               mono_us, wall_us, sure, jpeg, revised)
              SELECT id, ?2, run, scene, line, track, ordinal, class, direction, score, mono_us, wall_us, sure,
-               (SELECT jpeg FROM thumbnails WHERE crossing = ?1)
+               (SELECT jpeg FROM thumbnails WHERE crossing = ?1), ?3
              FROM crossings WHERE id = ?1",
         )?
-        .execute([id, recount])?;
+        .execute([id, recount, revised])?;
     connection.prepare("DELETE FROM thumbnails WHERE crossing = ?1")?.execute([id])?;
     connection.prepare("DELETE FROM crossings WHERE id = ?1")?.execute([id])?;
     Ok(())

@@ -4,7 +4,7 @@ use rusqlite::Row;
 use rusqlite::types::Value;
 use rusqlite::types::{FromSqlError, Type};
 
-use super::{Scene, StoredCrossing};
+use super::{CrossingChange, GoneCrossing, Scene, StoredCrossing};
 use tallycam_vision::{Anchor, Direction, Recrossing};
 
 /// A row cannot be read: SQLite's error, or an unknown word.
@@ -54,7 +54,8 @@ pub(super) fn unsigned(row: &Row<'_>, column: usize) -> Result<u64, CountsRowErr
 /// The columns for [`crossing`]; conditions follow.
 pub(super) const SELECT_CROSSINGS: &str = "SELECT c.id, c.run, r.camera, c.scene, c.line, l.name, c.track, c.ordinal, \
      c.class, c.direction, c.score, c.wall_us, c.sure, EXISTS (SELECT 1 FROM thumbnails t WHERE t.crossing = c.id), \
-     EXISTS (SELECT 1 FROM recounts n WHERE n.run = c.run) \
+     EXISTS (SELECT 1 FROM recounts n WHERE n.run = c.run), \
+     ifnull(c.revised, c.id), ifnull((SELECT value FROM settings WHERE key = 'ledger'), '') \
      FROM crossings c JOIN runs r ON r.id = c.run JOIN lines l ON l.id = c.line";
 
 /// A row of [`SELECT_CROSSINGS`].
@@ -76,7 +77,19 @@ pub(super) fn crossing(row: &Row<'_>) -> Result<StoredCrossing, CountsRowError> 
         is_time_sure: row.get(12)?,
         has_thumbnail: row.get(13)?,
         is_recounted: row.get(14)?,
+        seq: unsigned(row, 15)?,
+        ledger: row.get(16)?,
     })
+}
+
+/// The columns for [`gone_crossing`]; conditions follow.
+pub(super) const SELECT_GONE: &str = "SELECT c.id, c.revised, \
+     ifnull((SELECT value FROM settings WHERE key = 'ledger'), '') FROM superseded c";
+
+/// A row of [`SELECT_GONE`].
+pub(super) fn gone_crossing(row: &Row<'_>) -> Result<CrossingChange, CountsRowError> {
+    let (id, seq) = (unsigned(row, 0)?, unsigned(row, 1)?);
+    Ok(CrossingChange::Gone(GoneCrossing { ledger: row.get(2)?, id, seq, is_gone: true }))
 }
 
 /// The conditions of a query and their values.
@@ -86,8 +99,13 @@ pub(crate) struct SqlFilter {
 }
 
 impl SqlFilter {
-    pub fn new(text: &str, value: &str) -> SqlFilter {
-        SqlFilter { text: text.to_owned(), values: vec![Value::Text(value.to_owned())] }
+    /// The rows of a scene, or of all scenes.
+    pub(crate) fn of_scene(column: &str, scene: Option<Scene>) -> SqlFilter {
+        let mut filter = SqlFilter { text: String::from("TRUE"), values: Vec::new() };
+        if let Some(scene) = scene {
+            filter.add(&format!("{column} = ?"), scene.as_str().to_owned());
+        }
+        filter
     }
 
     pub fn add(&mut self, text: &str, value: impl Into<Value>) {

@@ -121,6 +121,15 @@ INSERT OR IGNORE INTO settings SELECT 'first_start_done', '1' WHERE EXISTS (SELE
 ", "
 -- What is inside a line since then; without it the row sets all of its counters to zero.
 ALTER TABLE resets ADD COLUMN inside INTEGER;
+", "
+-- A number from the sequence of the ids: when the row's time was corrected, or when a recount took its place.
+ALTER TABLE crossings ADD COLUMN revised INTEGER;
+CREATE INDEX crossings_revised ON crossings(revised) WHERE revised IS NOT NULL;
+ALTER TABLE superseded ADD COLUMN revised INTEGER;
+CREATE INDEX superseded_revised ON superseded(revised) WHERE revised IS NOT NULL;
+-- What a line's total was before a recount took some of its crossings back.
+CREATE TABLE least_totals (scene TEXT NOT NULL, line INTEGER NOT NULL, direction TEXT NOT NULL, count INTEGER NOT NULL,
+  PRIMARY KEY (scene, line, direction)) WITHOUT ROWID;
 "];
 
 /// Opens `file` for its only writer. Creates or migrates it if necessary.

@@ -217,7 +217,7 @@ fn merged(mut gaps: Vec<Gap>) -> Vec<(u64, u64)> {
 
 fn every(scene: Scene) -> CrossingsQuery {
     CrossingsQuery {
-        scene,
+        scene: Some(scene),
         from_us: None,
         to_us: None,
         lines: vec![],
@@ -1180,7 +1180,9 @@ fn a_saved_file_of_every_version_is_opened() {
         (include_str!("../../../../tests/data/counts-v3.sql"), 4),
         (include_str!("../../../../tests/data/counts-v4.sql"), 4),
         (include_str!("../../../../tests/data/counts-v5.sql"), 4),
+        (include_str!("../../../../tests/data/counts-v6.sql"), 4),
     ];
+    let mut ledgers = std::collections::BTreeSet::new();
     for (saved, next) in versions {
         let folder = tempfile::tempdir().expect("a folder");
         let connection = rusqlite::Connection::open(folder.path().join("counts.db")).expect("made");
@@ -1201,6 +1203,8 @@ fn a_saved_file_of_every_version_is_opened() {
         assert_eq!(bench.counts.setting("model").as_deref(), Some("nano"));
         let tally = bench.counts.subscribe_tallies().borrow().lines[0].clone();
         assert_eq!((tally.count_in, tally.count_out), (0, 1), "it was reset between the two");
+        assert_eq!((tally.total_in, tally.total_out), (1, 1));
+        assert!(bench.counts.ledger().len() == 16 && ledgers.insert(bench.counts.ledger()));
         assert_eq!(bench.reader().gaps(Scene::Camera, MONDAY, u64::MAX).expect("read").len(), 1);
         // It can be written to.
         bench.record(1, Direction::In, 1);
@@ -1642,6 +1646,166 @@ fn a_recount_of_an_unsure_time_moves_with_its_boot() {
     bench.turn();
     assert_eq!(bench.seconds(), [(3603, In)]);
     bench.assert_sound();
+}
+
+/// A consumer of the changes, which knows nothing else.
+#[derive(Default)]
+struct Follower {
+    rows: BTreeMap<u64, StoredCrossing>,
+    cursor: u64,
+}
+
+impl Follower {
+    /// Reads a page. False if there was nothing.
+    fn poll(&mut self, reader: &CountsReader, limit: usize) -> bool {
+        let asked = CrossingsQuery { after: Some(self.cursor), ..CrossingsQuery::newest(None, limit) };
+        let page = reader.changes(&asked).expect("read");
+        assert!(page.len() <= limit && page.is_sorted_by(|one, next| one.seq() < next.seq()));
+        for change in &page {
+            assert!(change.seq() > self.cursor);
+            self.cursor = change.seq();
+            match change {
+                CrossingChange::Stored(crossing) => self.rows.insert(crossing.id, crossing.clone()),
+                CrossingChange::Gone(gone) => self.rows.remove(&gone.id),
+            };
+        }
+        !page.is_empty()
+    }
+}
+
+/// Lifetime totals by line, in and out.
+fn totals(bench: &Bench) -> BTreeMap<u64, [u64; 2]> {
+    let tallies = bench.counts.subscribe_tallies().borrow().clone();
+    tallies.lines.iter().map(|line| (line.line_id, [line.total_in, line.total_out])).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// A consumer that continues from its last place ends with exactly the stored rows, after any changes. No total
+    /// falls.
+    #[test]
+    fn who_follows_the_changes_has_what_is_stored(
+        steps in prop::collection::vec((0u8..12, 1u64..9000, 1usize..6), 1..50),
+    ) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Script::new(2 * HOUR);
+        clock.with(|clock| clock.is_synchronised = false);
+        let mut bench = Bench::open(folder.path(), &clock);
+        let lines = [bench.draw("Door", Scene::Camera), bench.draw("Gate", Scene::Camera)];
+        let mut resets = Vec::new();
+        let mut follower = Follower::default();
+        let mut highest = BTreeMap::new();
+        let ledger = bench.counts.ledger();
+        for (kind, time, count) in steps {
+            let (line, way) = (&lines[count % 2], if time % 3 == 0 { Direction::Out } else { Direction::In });
+            clock.pass(time % 100 * S);
+            match kind {
+                0..=3 => bench.record(line.id, way, count),
+                4 => clock.with(|clock| clock.wall = MONDAY + (time << 2) * S),
+                5 => clock.with(|clock| clock.is_synchronised = time % 4 == 0),
+                6 | 7 => {
+                    let now = clock.with(|clock| clock.wall.saturating_sub(MONDAY)) / S;
+                    let from = now.saturating_sub(time % 500);
+                    let found: Vec<_> = (0..count as u64 - 1).map(|at| (from + at, way)).collect();
+                    let sure = Recount { is_time_sure: time % 2 == 0, ..recount(line, &[(from, from + 200)], &found) };
+                    drop(bench.recount(sure));
+                }
+                8 => resets.extend(bench.edit(|counts| async move { counts.reset(None).await })),
+                9 => {
+                    if let Some(reset) = resets.pop() {
+                        bench.edit(|counts| async move { counts.undo_reset(reset.id).await }).expect("undone");
+                    }
+                }
+                10 if time % 5 == 0 => {
+                    let id = line.id;
+                    drop(bench.edit(|counts| async move { counts.delete_line(id, None).await }));
+                }
+                10 => {
+                    drop(bench);
+                    if time % 2 == 0 {
+                        clock.with(|clock| {
+                            clock.boot.push('x');
+                            (clock.mono, clock.is_synchronised) = (100 * S, false);
+                        });
+                    }
+                    bench = Bench::open(folder.path(), &clock);
+                    bench.tracks = 1_000_000 * time;
+                }
+                _ => drop(follower.poll(&bench.reader(), count)),
+            }
+            bench.turn();
+            for (line, now) in totals(&bench) {
+                let before = highest.insert(line, now).unwrap_or_default();
+                prop_assert!(now[0] >= before[0] && now[1] >= before[1], "{before:?} {now:?}");
+            }
+        }
+        let reader = bench.reader();
+        while follower.poll(&reader, 3) {}
+        let stored = reader.crossings(&every(Scene::Camera)).expect("read");
+        prop_assert!(stored.iter().all(|crossing| *crossing.ledger == *ledger));
+        prop_assert_eq!(follower.rows.into_values().collect::<Vec<_>>(), stored);
+        bench.assert_sound();
+    }
+}
+
+#[test]
+fn what_was_taken_back_or_corrected_is_told_to_whoever_has_it() {
+    use Direction::{In, Out};
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY - HOUR);
+    clock.with(|clock| clock.is_synchronised = false);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let line = bench.draw("Door", Scene::Camera);
+    bench.record(line.id, In, 3);
+    let told = |bench: &Bench, after| {
+        let all = CrossingsQuery { after: Some(after), ..every(Scene::Camera) };
+        let changes = bench.reader().changes(&all).expect("read").into_iter();
+        let told = changes.map(|change| match change {
+            CrossingChange::Stored(crossing) => (crossing.seq, crossing.id, Some(crossing.time_us)),
+            CrossingChange::Gone(gone) => (gone.seq, gone.id, None),
+        });
+        told.collect::<Vec<_>>()
+    };
+    let before = Some(MONDAY - HOUR);
+    assert_eq!(told(&bench, 1), [(2, 2, before), (3, 3, before)]);
+    clock.with(|clock| {
+        clock.wall = MONDAY;
+        clock.is_synchronised = true;
+    });
+    bench.turn();
+    let now = Some(MONDAY);
+    assert_eq!(told(&bench, 3), [(4, 1, now), (5, 2, now), (6, 3, now)]);
+    assert_eq!(told(&bench, 0), told(&bench, 3), "each has one place");
+    clock.pass(20 * S);
+    bench.record(line.id, Out, 1);
+    bench.recount(recount(&line, &[(0, 10)], &[(3, In)])).expect("it is made");
+    let gone = [(8, 1, None), (9, 2, None), (10, 3, None)];
+    assert_eq!(told(&bench, 7), [&gone[..], &[(11, 11, Some(MONDAY + 3 * S))]].concat());
+    assert_eq!(told(&bench, 9), told(&bench, 7)[2..]);
+    assert_eq!(totals(&bench)[&line.id], [3, 1], "a recount lowers no total");
+    bench.record(line.id, In, 3);
+    assert_eq!(totals(&bench)[&line.id], [4, 1]);
+    let reset = bench.edit(|counts| async move { counts.reset(None).await }).expect("reset");
+    assert_eq!(totals(&bench)[&line.id], [4, 1]);
+    bench.edit(|counts| async move { counts.undo_reset(reset.id).await }).expect("undone");
+    drop(bench);
+    clock.pass(24 * HOUR);
+    let bench = Bench::open(folder.path(), &clock);
+    assert_eq!(totals(&bench)[&line.id], [4, 1]);
+    bench.assert_sound();
+}
+
+#[test]
+fn a_restored_file_has_another_ledger() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let ledger = Bench::open(folder.path(), &clock).counts.ledger();
+    assert_eq!(Bench::open(folder.path(), &clock).counts.ledger(), ledger);
+    let other = tempfile::tempdir().expect("a folder");
+    let copy = other.path().join("counts.db");
+    assert!(crate::backup::copy_counts(folder.path(), &copy, true).expect("copied"));
+    assert_ne!(Bench::open(other.path(), &clock).counts.ledger(), ledger);
 }
 
 fn entry(kind: AuditKind, address: &str, monotonic_us: u64) -> AuditEntry {

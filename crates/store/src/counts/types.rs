@@ -238,8 +238,14 @@ pub struct NewCrossing {
 /// A stored crossing.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct StoredCrossing {
+    /// Identifies the counts.db: another one after a factory reset or a restore. A crossing is known everywhere by
+    /// (ledger, id).
+    #[serde(serialize_with = "text")]
+    pub ledger: Arc<str>,
     /// Its number in counts.db, from 1 and increasing; used for cursors and event IDs.
     pub id: u64,
+    /// Its place in the order of changes, the cursor of `since`: the id, or a later number once its time was corrected.
+    pub seq: u64,
     /// The run of the daemon that counted it.
     pub run: u64,
     /// The camera's name at that time.
@@ -277,6 +283,40 @@ pub struct StoredCrossing {
     /// It was found by a recount, so it is not announced as a new event.
     #[serde(skip)]
     pub is_recounted: bool,
+}
+
+/// A crossing that a recount took back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct GoneCrossing {
+    /// Identifies the counts.db.
+    #[serde(serialize_with = "text")]
+    pub ledger: Arc<str>,
+    /// The number of the crossing.
+    pub id: u64,
+    /// Its place in the order of changes.
+    pub seq: u64,
+    /// Always true.
+    #[serde(rename = "gone")]
+    pub is_gone: bool,
+}
+
+/// A row of [`super::CountsReader::changes`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum CrossingChange {
+    /// A new crossing, or a stored one with its corrected time.
+    Stored(StoredCrossing),
+    /// A crossing that is no longer stored.
+    Gone(GoneCrossing),
+}
+
+impl CrossingChange {
+    /// Its place in the order of changes.
+    pub fn seq(&self) -> u64 {
+        match self {
+            CrossingChange::Stored(crossing) => crossing.seq,
+            CrossingChange::Gone(gone) => gone.seq,
+        }
+    }
 }
 
 fn text<S: Serializer>(text: &str, to: S) -> Result<S::Ok, S::Error> {
@@ -321,8 +361,8 @@ pub struct GapsByLine {
 /// A query for crossings. Newest first unless `oldest_first`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CrossingsQuery {
-    /// The scene.
-    pub scene: Scene,
+    /// The scene; `None` for all.
+    pub scene: Option<Scene>,
     /// The first wall time in microseconds.
     pub from_us: Option<u64>,
     /// The end of the time, which is excluded; wall time in microseconds.
@@ -342,9 +382,9 @@ pub struct CrossingsQuery {
 }
 
 impl CrossingsQuery {
-    /// The newest `limit` crossings of a scene.
-    pub fn newest(scene: Scene, limit: usize) -> CrossingsQuery {
-        CrossingsQuery { scene, limit, ..CrossingsQuery::default() }
+    /// The newest `limit` crossings of a scene, or of all.
+    pub fn newest(scene: impl Into<Option<Scene>>, limit: usize) -> CrossingsQuery {
+        CrossingsQuery { scene: scene.into(), limit, ..CrossingsQuery::default() }
     }
 }
 
@@ -427,6 +467,10 @@ pub struct TallyRow {
     pub inside: u64,
     /// When that was set, or the start of the day; wall time in microseconds.
     pub inside_since_us: u64,
+    /// Number of all crossings in, of all time. Neither a reset nor a recount lowers it.
+    pub total_in: u64,
+    /// Number of all crossings out, likewise.
+    pub total_out: u64,
     /// Start of the sums, wall time in microseconds.
     pub since_us: u64,
     /// Class, in and out, by class name.

@@ -44,7 +44,7 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
     let clock = site.clock();
     let (from_us, to_us, bucket) = span(&request)?;
     let too_many = too_many(query);
-    let (by, format, hours) = (by(query)?, format(query)?, hours(query)?);
+    let (by, format, hours, begins) = (by(query)?, format(query)?, hours(query)?, table_begins(query)?);
     let scene = shapes::scene(&request, store)?;
     let (wanted, classes) = (query.values("line"), query.values("class"));
     let labels = site.counting()?.status().labels;
@@ -74,7 +74,8 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
     Ok(match format {
         CountsFormat::Csv => {
             let name = ui::export_name(&site.settings().name, from_us, to_us, &clock);
-            table(&format!("{name}.csv"), &counted.csv(&clock.zone))
+            let text = format!("{begins}{}", counted.csv(&clock.zone));
+            as_table(&format!("{name}.csv"), Body::full(text))
         }
         CountsFormat::Json => reply::json(wire::json(&counted.report(&site.settings().name, &clock))),
     })
@@ -194,9 +195,10 @@ pub fn classes_of<E>(
     Ok(found)
 }
 
-/// A CSV answer that browsers save under `name`.
-pub fn table(name: &str, text: &str) -> Response<Body> {
-    as_table(name, Body::full(format!("{}{text}", csv::BYTE_ORDER_MARK)))
+/// The beginning of a table: the byte order mark for spreadsheets, unless a program does not want it.
+pub fn table_begins(query: &Query) -> Result<&'static str, Problem> {
+    let has_mark = query.one_of("bom", &[("1", true), ("true", true), ("0", false), ("false", false)])?;
+    Ok(if has_mark.unwrap_or(true) { csv::BYTE_ORDER_MARK } else { "" })
 }
 
 /// A CSV answer with this body.

@@ -1,20 +1,21 @@
 //! `/api/v1/crossings`: all stored crossings, page by page, or all of them as CSV.
 //!
 //! The cursor is the ID of the last crossing on the page. IDs only grow, so pages neither repeat nor skip crossings
-//! while more are stored. A table is read and sent in pieces, each with its own read, so that a slow client occupies
-//! neither memory nor counts.db.
+//! while more are stored. With `since` the cursor is the place in the order of changes, `seq`: crossings whose time was
+//! corrected come again, and those that a recount took back come as gone. A table is read and sent in pieces, each
+//! with its own read, so that a slow client occupies neither memory nor counts.db.
 
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
-use crate::http::api::counting::counts::{CountsFormat, as_table, classes_of, format, resolve};
+use crate::http::api::counting::counts::{CountsFormat, as_table, classes_of, format, resolve, table_begins};
 use crate::http::api::counting::shapes;
 use crate::http::api::media::download;
 use crate::http::report::wire;
-use crate::http::report::wire::{CrossingReport, List};
-use crate::http::request::csv::{BYTE_ORDER_MARK, CsvTable};
+use crate::http::report::wire::{CrossingRow, CrossingsReport};
+use crate::http::request::csv::CsvTable;
 use crate::http::request::problem::{Problem, counts_only};
 use crate::http::request::reply::no_store;
 use crate::http::request::{reply, time_param};
@@ -22,7 +23,7 @@ use crate::http::server::body::{Body, BrokenBody};
 use crate::http::site::handler::Request;
 use crate::http::site::readers::CountsReaders;
 use tallycam_base::Stop;
-use tallycam_store::{CrossingsQuery, Direction, StoredCrossing};
+use tallycam_store::{CountsReader, CrossingChange, CrossingsQuery, Direction, StoreError};
 
 /// Default number of crossings on a page.
 const USUAL_LIMIT: u64 = 100;
@@ -36,7 +37,7 @@ const PIECE: usize = 500;
 /// Pieces that may wait for a slow client.
 const WAITING: usize = 2;
 
-const HEADER: [&str; 14] = [
+const HEADER: [&str; 17] = [
     "id",
     "time",
     "time_sure",
@@ -50,8 +51,11 @@ const HEADER: [&str; 14] = [
     "run",
     "camera",
     "scene",
-    // Last, for readers that go by column positions.
+    // Later columns are last, for readers that go by column positions.
     "local_time",
+    "ledger",
+    "seq",
+    "gone",
 ];
 
 /// `GET /api/v1/crossings`.
@@ -66,25 +70,28 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     };
     let directions = [("in", Direction::In), ("out", Direction::Out)];
     let limit = query.whole("limit", 1..=MOST)?;
-    // Only crossings after this ID, which the caller has already; 0 for all.
-    let since = query.whole("since", 0..=u64::MAX)?;
-    let format = format(query)?;
+    // Only changes after this place, which the caller has already; 0 for all. A cursor is a later place.
+    let (since, cursor) = (query.whole("since", 0..=u64::MAX)?, query.whole("cursor", 1..=u64::MAX)?);
+    let (format, begins) = (format(query)?, table_begins(query)?);
+    let scene = match query.get("scene") {
+        Some("all") => None,
+        _ => Some(shapes::scene(&request, store)?),
+    };
     let mut asked = CrossingsQuery {
-        scene: shapes::scene(&request, store)?,
+        scene,
         from_us: instant("from")?,
         to_us: instant("to")?,
         lines: Vec::new(),
         classes: Vec::new(),
         direction: query.one_of("direction", &directions)?,
-        after: since.or(query.whole("cursor", 1..=u64::MAX)?),
-        oldest_first: since.is_some()
-            || query.one_of("order", &[("newest", false), ("oldest", true)])?.unwrap_or(false),
+        after: cursor.max(since),
+        oldest_first: query.one_of("order", &[("newest", false), ("oldest", true)])?.unwrap_or(false),
         limit: 0,
     };
     let counts_db = site.counts_readers()?;
     let (wanted, classes) = (query.values("line"), query.values("class"));
     if !wanted.is_empty() || !classes.is_empty() {
-        let (scene, labels) = (asked.scene, site.counting()?.status().labels);
+        let (scene, labels) = (scene.unwrap_or_else(|| store.scene()), site.counting()?.status().labels);
         let read = counts_db.read(move |reader| {
             let classes = classes_of(&classes, &labels, || reader.classes(scene))?;
             Ok(resolve(&wanted, || reader.lines(), scene)?.map(|lines| (lines, classes)))
@@ -96,22 +103,44 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
             download::take_place(&request)?;
         }
         let left = limit.map(|limit| limit as usize);
-        return Export { counts_db, asked, left, zone: clock.zone, stop: site.stop.clone() }.begin().await;
+        let (zone, stop) = (clock.zone, site.stop.clone());
+        return Export { counts_db, asked, is_since: since.is_some(), left, zone, stop }.begin(begins).await;
     }
     let limit = limit.unwrap_or(USUAL_LIMIT) as usize;
     // One extra row tells whether there are more.
     asked.limit = limit + 1;
-    let mut rows = counts_db.read(move |reader| reader.crossings(&asked)).await?;
+    let mut rows = counts_db.read(move |reader| read(reader, &asked, since.is_some())).await?;
     let has_more = rows.len() > limit;
     rows.truncate(limit);
-    let next = rows.last().filter(|_| has_more).map(|last| last.id.to_string());
-    Ok(reply::json(wire::json(&List { items: rows.iter().map(CrossingReport::from).collect(), next })))
+    let next = rows.last().filter(|_| has_more).map(|last| place(last, since.is_some()).to_string());
+    let items = rows.iter().map(CrossingRow::from).collect();
+    Ok(reply::json(wire::json(&CrossingsReport { ledger: store.ledger(), items, next })))
+}
+
+fn read(
+    reader: &CountsReader,
+    asked: &CrossingsQuery,
+    is_since: bool,
+) -> Result<Vec<CrossingChange>, StoreError> {
+    if is_since {
+        return reader.changes(asked);
+    }
+    Ok(reader.crossings(asked)?.into_iter().map(CrossingChange::Stored).collect())
+}
+
+/// The cursor after a row.
+fn place(row: &CrossingChange, is_since: bool) -> u64 {
+    match row {
+        CrossingChange::Stored(crossing) if !is_since => crossing.id,
+        row => row.seq(),
+    }
 }
 
 /// A table being sent.
 struct Export {
     counts_db: CountsReaders,
     asked: CrossingsQuery,
+    is_since: bool,
     /// Crossings still to send; `None`: all.
     left: Option<usize>,
     zone: TimeZone,
@@ -121,9 +150,9 @@ struct Export {
 impl Export {
     /// Reads the first piece before the answer starts, so that the status can report an unreadable counts.db. Later
     /// failures cut the connection.
-    async fn begin(mut self) -> Result<Response<Body>, Problem> {
+    async fn begin(mut self, begins: &str) -> Result<Response<Body>, Problem> {
         let (first, is_last) = self.piece(CsvTable::new(&HEADER)).await?;
-        let first = format!("{BYTE_ORDER_MARK}{first}");
+        let first = format!("{begins}{first}");
         let (sender, pieces) = mpsc::channel(WAITING);
         tokio::task::spawn_local(async move {
             let mut next = (first, is_last);
@@ -149,11 +178,11 @@ impl Export {
     async fn piece(&mut self, mut table: CsvTable) -> Result<(String, bool), Problem> {
         let limit = self.left.unwrap_or(PIECE).min(PIECE);
         self.asked.limit = limit;
-        let (asked, zone) = (self.asked.clone(), self.zone.clone());
+        let (asked, is_since, zone) = (self.asked.clone(), self.is_since, self.zone.clone());
         let read = self.counts_db.read(move |reader| {
-            let rows = reader.crossings(&asked)?;
+            let rows = read(reader, &asked, is_since)?;
             rows.iter().for_each(|row| write(&mut table, row, &zone));
-            Ok((table.take(), rows.len(), rows.last().map(|row| row.id)))
+            Ok((table.take(), rows.len(), rows.last().map(|row| place(row, is_since))))
         });
         let (text, rows, last) = read.await?;
         self.asked.after = last.or(self.asked.after);
@@ -162,7 +191,16 @@ impl Export {
     }
 }
 
-fn write(table: &mut CsvTable, crossing: &StoredCrossing, zone: &TimeZone) {
+fn write(table: &mut CsvTable, row: &CrossingChange, zone: &TimeZone) {
+    let crossing = match row {
+        CrossingChange::Stored(crossing) => crossing,
+        CrossingChange::Gone(gone) => {
+            table.plain(gone.id);
+            (0..13).for_each(|_| table.empty());
+            end_row(table, &gone.ledger, gone.seq, true);
+            return;
+        }
+    };
     table.plain(crossing.id);
     table.plain(time_param::local_exactly(crossing.time_us, zone));
     table.plain(crossing.is_time_sure);
@@ -177,6 +215,13 @@ fn write(table: &mut CsvTable, crossing: &StoredCrossing, zone: &TimeZone) {
     table.text(&crossing.camera);
     table.plain(crossing.scene.as_str());
     table.plain(time_param::for_spreadsheets(crossing.time_us, zone));
+    end_row(table, &crossing.ledger, crossing.seq, false);
+}
+
+fn end_row(table: &mut CsvTable, ledger: &str, seq: u64, is_gone: bool) {
+    table.text(ledger);
+    table.plain(seq);
+    table.plain(is_gone);
     table.end_row();
 }
 

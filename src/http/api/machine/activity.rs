@@ -4,13 +4,13 @@ use hyper::Response;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use crate::http::api::counting::counts::{CountsFormat, as_table, format};
+use crate::http::api::counting::counts::{CountsFormat, as_table, format, table_begins};
 use crate::http::api::media::download;
 use crate::http::auth::refusals::Refusal;
 use crate::http::report::schema_parts::{count, object, page_of, text, time};
 use crate::http::report::wire;
 use crate::http::report::wire::List;
-use crate::http::request::csv::{BYTE_ORDER_MARK, CsvTable};
+use crate::http::request::csv::CsvTable;
 use crate::http::request::problem::Problem;
 use crate::http::request::reply::no_store;
 use crate::http::request::{reply, time_param};
@@ -107,6 +107,7 @@ pub async fn rows(
 pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     let query = &request.query;
     let (before, limit) = (query.whole("cursor", 1..=u64::MAX)?, query.whole("limit", 1..=MOST)?);
+    let begins = table_begins(query)?;
     if format(query)? == CountsFormat::Csv {
         download::take_place(&request)?;
         // The list is bounded: all of it is a few megabytes, formatted on the thread that reads them.
@@ -114,7 +115,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
         request.site.audit.tell_sums();
         let counts_db = request.site.counts_readers()?;
         let table = counts_db.read(move |reader| Ok(table(&reader.audit(before, limit)?, &zone))).await?;
-        return Ok(as_table("activity.csv", Body::full(format!("{BYTE_ORDER_MARK}{table}"))));
+        return Ok(as_table("activity.csv", Body::full(format!("{begins}{table}"))));
     }
     let (rows, has_more) = rows(&request, before, limit.unwrap_or(USUAL) as usize).await?;
     let next = rows.last().filter(|_| has_more).map(|last| last.id.to_string());

@@ -29,6 +29,28 @@ pub(crate) struct TodayTotals {
     followed: i64,
     /// The time at which it was last set for each line.
     inside_set: BTreeMap<u64, i64>,
+    /// The crossings of each line on other days.
+    elsewhere: Totals,
+    /// The totals below which none falls.
+    least: Totals,
+}
+
+/// Crossings in and out by line.
+type Totals = BTreeMap<u64, [u64; 2]>;
+
+fn load_totals(
+    connection: &Connection,
+    query: &str,
+    of: impl rusqlite::Params,
+) -> Result<Totals, CountsRowError> {
+    let mut statement = connection.prepare(query)?;
+    let mut rows = statement.query(of)?;
+    let mut totals = Totals::new();
+    while let Some(row) = rows.next()? {
+        let direction = direction_of(row.get_ref(1)?.as_str()?)?;
+        totals.entry(unsigned(row, 0)?).or_default()[direction as usize] += unsigned(row, 2)?;
+    }
+    Ok(totals)
 }
 
 /// The number of the last crossing before a reset, and its time.
@@ -103,23 +125,36 @@ impl TodayTotals {
         let resets = marks.into_iter().map(|(line, (_, at_us))| (line, at_us)).collect();
         let (inside, followed) = follow_day(connection, scene, day, &set)?;
         let inside_set = set.into_iter().map(|(line, set)| (line, set.since.1)).collect();
-        Ok(TodayTotals { scene, day, resets, before, inside, followed, inside_set })
+        let elsewhere = load_totals(
+            connection,
+            "SELECT line, direction, sum(count) FROM daily WHERE scene = ?1 AND start_us <> ?2
+             GROUP BY line, direction",
+            params![scene.as_str(), day.0],
+        )?;
+        let least = "SELECT line, direction, count FROM least_totals WHERE scene = ?1";
+        let least = load_totals(connection, least, [scene.as_str()])?;
+        Ok(TodayTotals { scene, day, resets, before, inside, followed, inside_set, elsewhere, least })
     }
 
     /// Follows the crossings that were stored since the last time.
     fn follow(&mut self, connection: &Connection) -> Result<(), CountsRowError> {
         let mut query = connection.prepare(
-            "SELECT id, line, direction FROM crossings
-             WHERE id > ?1 AND scene = ?2 AND wall_us >= ?3 AND wall_us < ?4 ORDER BY id",
+            "SELECT id, line, direction, wall_us >= ?3 AND wall_us < ?4 FROM crossings
+             WHERE id > ?1 AND scene = ?2 ORDER BY id",
         )?;
         let newest = newest_crossing(connection)?;
         let mut rows = query.query(params![self.followed, self.scene.as_str(), self.day.0, self.day.1])?;
         while let Some(row) = rows.next()? {
             self.followed = row.get(0)?;
-            let inside = self.inside.entry(unsigned(row, 1)?).or_insert(0);
-            *inside = crossed(*inside, direction_of(row.get_ref(2)?.as_str()?)?);
+            let (line, direction) = (unsigned(row, 1)?, direction_of(row.get_ref(2)?.as_str()?)?);
+            if row.get(3)? {
+                let inside = self.inside.entry(line).or_insert(0);
+                *inside = crossed(*inside, direction);
+            } else {
+                self.elsewhere.entry(line).or_default()[direction as usize] += 1;
+            }
         }
-        // Crossings of another scene or day are not looked at again.
+        // Crossings of another scene are not looked at again.
         self.followed = self.followed.max(newest);
         Ok(())
     }
@@ -142,10 +177,13 @@ impl TodayTotals {
         )?;
         let mut rows = query.query(params![self.scene.as_str(), self.day.0])?;
         let mut sums: BTreeMap<u64, Vec<(Arc<str>, u64, u64)>> = BTreeMap::new();
+        let mut today = Totals::new();
         while let Some(row) = rows.next()? {
             let key =
                 (unsigned(row, 0)?, row.get::<_, Arc<str>>(1)?, direction_of(row.get_ref(2)?.as_str()?)?);
-            let count = unsigned(row, 3)?.saturating_sub(self.before.get(&key).copied().unwrap_or(0));
+            let stored = unsigned(row, 3)?;
+            today.entry(key.0).or_default()[key.2 as usize] += stored;
+            let count = stored.saturating_sub(self.before.get(&key).copied().unwrap_or(0));
             if count == 0 {
                 continue;
             }
@@ -162,6 +200,10 @@ impl TodayTotals {
             let by_class = sums.remove(&line.id).unwrap_or_default();
             let count_in = by_class.iter().map(|class| class.1).sum();
             let count_out = by_class.iter().map(|class| class.2).sum();
+            let [of_today, elsewhere, least] = [&today, &self.elsewhere, &self.least]
+                .map(|totals| totals.get(&line.id).copied().unwrap_or_default());
+            let [total_in, total_out] =
+                std::array::from_fn(|way| (of_today[way] + elsewhere[way]).max(least[way]));
             let since = self.resets.get(&line.id).copied().unwrap_or(self.day.0);
             TallyRow {
                 line_id: line.id,
@@ -170,6 +212,8 @@ impl TodayTotals {
                 count_out,
                 inside: self.inside.get(&line.id).copied().unwrap_or(0),
                 inside_since_us: self.inside_set.get(&line.id).copied().unwrap_or(self.day.0).max(0) as u64,
+                total_in,
+                total_out,
                 since_us: since.max(0) as u64,
                 by_class,
             }

@@ -19,6 +19,19 @@ pub(super) fn load_line_ids(connection: &Connection) -> Result<BTreeSet<u64>, Co
     query.query_map([], |row| unsigned(row, 0))?.collect()
 }
 
+/// Takes numbers for changes of stored crossings, in order, from the sequence of the ids: a single cursor orders new
+/// crossings and changes. Returns the first number; `None` if none is needed.
+pub(crate) fn reserve_numbers(connection: &Connection, count: usize) -> rusqlite::Result<Option<i64>> {
+    if count == 0 {
+        return Ok(None);
+    }
+    let of_crossings = "FROM sqlite_sequence WHERE name = 'crossings'";
+    let last: i64 = connection.query_row(&format!("SELECT seq {of_crossings}"), [], |row| row.get(0))?;
+    let taken = "UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name = 'crossings'";
+    connection.execute(taken, [count as i64])?;
+    Ok(Some(last + 1))
+}
+
 /// Stores crossings, and adds the new ones to the sums.
 pub(super) fn insert_crossings(
     connection: &Connection,
@@ -32,6 +45,7 @@ pub(super) fn insert_crossings(
         "INSERT INTO crossings (run, scene, line, track, ordinal, class, direction, score, mono_us, wall_us, sure)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
     )?;
+    let mut has_thumbnails = false;
     for new in crossings {
         if !lines.contains(&new.line) {
             log::error!("counts.db: a crossing of line {}, which never was, is not recorded", new.line);
@@ -68,9 +82,16 @@ pub(super) fn insert_crossings(
         if let Some(jpeg) = &new.thumbnail {
             connection
                 .execute("INSERT INTO thumbnails (crossing, jpeg) VALUES (?1, ?2)", params![id, &jpeg[..]])?;
-            // The oldest are the first rows of the table, so there is no search.
-            connection.execute("DELETE FROM thumbnails WHERE crossing <= ?1", [id - MOST_THUMBNAILS])?;
+            has_thumbnails = true;
         }
+    }
+    if has_thumbnails {
+        // The oldest are the first rows of the table, so there is no search. Without enough crossings, nothing is old.
+        connection.execute(
+            "DELETE FROM thumbnails
+             WHERE crossing < (SELECT id FROM crossings ORDER BY id DESC LIMIT 1 OFFSET ?1)",
+            [MOST_THUMBNAILS - 1],
+        )?;
     }
     Ok(())
 }

@@ -137,6 +137,11 @@ impl CountsWriter {
         let (is_synchronised, now) = (clock.is_synchronised(), clock.now());
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         record_calendar(&transaction, &calendar)?;
+        // A new file has none, and neither has a restored one, because a backup leaves it out.
+        transaction.execute(
+            "INSERT OR IGNORE INTO settings (key, value) VALUES ('ledger', lower(hex(randomblob(8))))",
+            [],
+        )?;
         let mut wall = WallClock { offset_us: now.wall_us as i64 - now.monotonic_us as i64, is_sure: false };
         let name = clock.boot();
         let known: Option<(i64, i64, bool)> = transaction

@@ -8,6 +8,7 @@ use crate::counts::coverage::counting_time::OpenSpan;
 use crate::counts::rows::{CountsRowError, direction_of, parse_scene, unsigned};
 use crate::counts::sums::calendar::Calendar;
 use crate::counts::sums::rollups::{self, RollupChanges, RollupTable};
+use crate::counts::writer::crossings::reserve_numbers;
 
 /// Stores the calendar of the sums. If it differs from the stored one, computes the sums again.
 pub(crate) fn record_calendar(connection: &Connection, calendar: &Calendar) -> Result<(), CountsRowError> {
@@ -73,8 +74,9 @@ pub(crate) fn apply_change(
         "SELECT id, scene, line, class, direction, wall_us, mono_us FROM crossings WHERE {MINE}"
     ))?;
     let mut rows = moved.query([boot])?;
-    let mut count = 0u64;
+    let (mut count, mut all) = (0u64, 0);
     while let Some(row) = rows.next()? {
+        all += 1;
         let kind = RollupTable {
             scene: parse_scene(row.get_ref(1)?.as_str()?)?,
             line: unsigned(row, 2)?,
@@ -89,6 +91,18 @@ pub(crate) fn apply_change(
         }
     }
     sums.write(connection)?;
+    // Each row gets a new place in the order of changes, for consumers that have its old time.
+    if let Some(first) = reserve_numbers(connection, all)? {
+        connection.execute(
+            &format!(
+                "UPDATE crossings SET revised = ?2 + moved.at
+                 FROM (SELECT id AS moved_id, row_number() OVER (ORDER BY id) - 1 AS at FROM crossings WHERE {MINE})
+                   AS moved
+                 WHERE id = moved_id"
+            ),
+            params![boot, first],
+        )?;
+    }
     for table in ["crossings", "resets", "line_changes", "recounts", "audit", "occupancy"] {
         connection.execute(
             &format!("UPDATE {table} SET wall_us = max(mono_us + ?2, 0), sure = ?3 WHERE {MINE}"),
