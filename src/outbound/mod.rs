@@ -86,7 +86,7 @@ mod tests {
         Outbound { stop: Stop::new(), tasks: Vec::new() }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_late_task_is_named_and_left_behind() {
         let tasks = LocalSet::new();
         let ended = tasks.run_until(async {
@@ -95,18 +95,18 @@ mod tests {
             outbound.spawn("prompt", async move { stop.stopped().await });
             outbound.spawn("late", std::future::pending());
             outbound.request_stop();
-            outbound.join_within(Duration::from_secs(1)).await
+            outbound.join_within(Duration::from_millis(50)).await
         });
         assert_eq!(ended.await, Err("late"));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_panic_ends_only_its_own_task() {
         let tasks = LocalSet::new();
         let ended = tasks.run_until(async {
             let mut outbound = started();
             outbound.spawn("broken", async { panic!("the test wants it so") });
-            outbound.join_within(Duration::from_secs(1)).await
+            outbound.join_within(Duration::from_millis(50)).await
         });
         assert_eq!(ended.await, Ok(()));
     }
