@@ -134,12 +134,13 @@ fn raw_heads_without_their_anchors_cannot_be_guessed() {
 #[test]
 fn a_model_that_does_not_fit_the_test_picture_is_doubted_if_its_user_knows_better() {
     let (folder, models) = models();
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join("tests/models/one_person.onnx");
     let path = folder.path().join("thermal.onnx");
-    fs::copy(tests, &path).unwrap();
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join("tests/models");
+    fs::copy(tests.join("seven_classes.onnx"), &path).unwrap();
     let bytes = fs::read(&path).unwrap();
-    let mut card = describe(&bytes, &Addition::default(), None).unwrap();
-    card.labels = vec![String::from("cat"), String::from("person")];
+    let names = ["dog", "cow", "horse", "sheep", "bird", "person", "cat"].map(String::from).to_vec();
+    let labelled = Addition { labels: Some(names), ..Addition::default() };
+    let card = describe(&bytes, &labelled, None).unwrap();
     // Nobody vouches for it: it is refused, and the hint names the ways out.
     let refused = trial_run::prove_new_model("thermal", &bytes, (&card, false), None, None).unwrap_err();
     assert!(refused.to_string().starts_with("it sees neither the person nor the cat"), "{refused}");
