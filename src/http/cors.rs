@@ -1,5 +1,6 @@
 //! Answers that scripts of other sites may read (Fetch §3.2): pictures, state and counts, for pages of the origins in
-//! `[http] allow_origins`. Routes that change something are never included, and cookies and passwords do not count.
+//! `[http] allow_origins`. Routes that change something are never included. Browsers send no cookies and no stored
+//! passwords with them; a page with a token of its own sends that in the query or in a header.
 
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -33,8 +34,9 @@ const READABLE: [&str; 19] = [
     "/health",
 ];
 
-/// Request headers that a preflight grants: those of a conditional GET, and of resumed events. Others are not needed.
-const REQUEST_HEADERS: &str = "If-None-Match, Cache-Control, Last-Event-ID";
+/// Request headers that a preflight grants: a token, those of a conditional GET, and of resumed events. Others are not
+/// needed.
+const REQUEST_HEADERS: &str = "Authorization, If-None-Match, Cache-Control, Last-Event-ID";
 
 /// Adds the headers that let a page of `origin` read the answer to `method` and `uri`, if `allowed` contains the
 /// origin.
@@ -112,6 +114,10 @@ mod tests {
             granted(&Method::OPTIONS, "/api/v1/lines", panel)[ACCESS_CONTROL_ALLOW_METHODS],
             "GET, HEAD"
         );
+        // The token of a dashboard; cookies are not granted.
+        let preflight = granted(&Method::OPTIONS, "/?action=stream", panel);
+        assert!(preflight[ACCESS_CONTROL_ALLOW_HEADERS].to_str().unwrap().starts_with("Authorization, "));
+        assert!(!preflight.contains_key("access-control-allow-credentials"));
         for other in
             ["https://panel.example.evil", "http://panel.example", "null", "https://panel.example:443"]
         {

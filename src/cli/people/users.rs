@@ -43,8 +43,8 @@ pub enum TokenCommand {
     Add {
         /// Its name
         name: String,
-        /// Its scopes: stream, snapshot, counts, metrics or control; may be repeated
-        #[arg(long = "scope", value_parser = scope, required = true)]
+        /// Its scopes: stream, snapshot, counts, metrics or control; may be repeated, or separated by commas
+        #[arg(long = "scope", value_parser = scope, value_delimiter = ',', required = true)]
         scopes: Vec<Scope>,
         /// Days until it ends; default: never
         #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3660))]
