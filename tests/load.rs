@@ -123,7 +123,7 @@ fn a_hundred_unread_downloads_are_limited_and_use_little_memory() {
     let before = memory_kb(&daemon);
     let mut open: Vec<Client> = (0..100)
         .map(|n| {
-            let path = if n % 2 == 0 { "/api/v1/media/1/content" } else { "/api/v1/media/zip?ids=1" };
+            let path = if n % 2 == 0 { "/api/v1/media/1/content" } else { "/api/v1/media/zip?ids=1&as=avi" };
             ask(daemon.address, &format!("10.2.{}.1", n / 4), "GET", path, RIGHT).unwrap()
         })
         .collect();
@@ -311,7 +311,7 @@ fn crowd() -> [Kind; 14] {
         of("/api/v1/events?types=state"),
         Kind { most: 30, ..of("/api/v1/media/1/frames?loop=1&speed=100") },
         Kind { most: 30, ..of("/api/v1/media/1/content") },
-        Kind { most: 30, ..of("/api/v1/media/zip?ids=1") },
+        Kind { most: 30, ..of("/api/v1/media/zip?ids=1&as=avi") },
         Kind { most: 10, ..of("/api/v1/media/backup") },
         Kind { times: 20, most: 30, ..of("/api/v1/openapi.json") },
         Kind { times: 20, most: 30, ..of("/settings") },

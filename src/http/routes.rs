@@ -231,8 +231,14 @@ const CONFIRM: QueryKey =
     key("confirm", FLAG, "`1`: delete what is kept no longer; without it nothing is changed then.");
 const DOWNLOAD: QueryKey = key("download", FLAG, "`1`: download, not show.");
 /// A stored item as it is sent.
-const FILE: Content = Content::OneOf(&["image/jpeg", "video/mp4", "video/x-msvideo", "video/x-motion-jpeg"]);
+const FILE: Content =
+    Content::OneOf(&["image/jpeg", "video/quicktime", "video/x-msvideo", "video/x-motion-jpeg"]);
+const VIDEO: Content = Content::OneOf(&["video/mp4"]);
+/// The file of an item, or its video.
+const FILE_OR_VIDEO: Content =
+    Content::OneOf(&["image/jpeg", "video/mp4", "video/quicktime", "video/x-msvideo", "video/x-motion-jpeg"]);
 const PART_OF_FILE: Answer = (206, "The requested part.", FILE);
+const NO_ENCODER: Answer = (501, "There is no ffmpeg here that makes H.264.", Content::Problem);
 const NO_PART: Answer = (416, "There is no such part.", Content::Problem);
 const WRONG_IDS: Answer = (400, "No items are named, or something is not a number.", Content::Problem);
 const MANY_IDS: Answer = (422, "Too many at once.", Content::Problem);
@@ -405,19 +411,21 @@ pub static ROUTES: &[Route] = &[
         [(204, "Done.", Content::Nothing), WRONG_BODY, KEEP_WITHHELD, UNKNOWN, NO_STORE, NO_ROOM]),
     route!(Viewer GET "/api/v1/media/{id}/content" download::content, Api, "A snapshot's JPEG, or a \
             recording as a film, made while it is sent. Supports ranges (Range, If-Range).", [key("as",
-        MayBe::Words(&["mp4", "avi", "mjpeg", "jpg"]),
-        "`mp4`, `avi` or `mjpeg` for a recording; default `mp4`. `jpg` for a snapshot."), DOWNLOAD],
+        MayBe::Words(&["mov", "mp4", "avi", "mjpeg", "jpg"]),
+        "`mov`, `avi` or `mjpeg` for a recording, all Motion JPEG; default `mov`, which `mp4` means, too. `jpg` for \
+            a snapshot."), DOWNLOAD],
         [(200, "The file.", FILE), PART_OF_FILE, (304, "Not changed.", Content::Nothing), WRONG_QUERY,
         API_WITHHELD, UNKNOWN, NO_PART, (422, "Too long for this format.", Content::Problem), NO_STORE]),
     route!(Viewer GET "/api/v1/media/{id}/video" video::video, Api, "A recording, or a part of it, as \
             H.264 in MP4, which browsers and phones play; made by ffmpeg while it is sent, one at a time. \
+            Finished, it is kept for ten minutes and supports ranges; a request for a range waits for that. \
             A time-lapse has 25 frames per second.", [key("from", SECONDS, "Start, in seconds."),
         key("to", SECONDS, "End, in seconds."), DOWNLOAD],
-        [(200, "The video.", Content::OneOf(&["video/mp4"])), WRONG_QUERY, API_WITHHELD,
-        (404, "There is no such number, or no frame.", Content::Problem),
+        [(200, "The video; its length if it is finished.", VIDEO), (206, "The requested part.", VIDEO),
+        (304, "Not changed.", Content::Nothing), WRONG_QUERY, API_WITHHELD,
+        (404, "There is no such number, or no frame.", Content::Problem), NO_PART,
         (422, "A snapshot, or too long.", Content::Problem), (500, "ffmpeg failed: why.", Content::Problem),
-        (501, "There is no ffmpeg here that makes H.264.", Content::Problem), (503,
-        "Another video is being made: Retry-After says when to try again; or nothing is stored here.",
+        NO_ENCODER, (503, "Another video is being made: Retry-After says when to try again; or nothing is stored here.",
         Content::Problem)]),
     route!(Viewer GET "/api/v1/video" video::status, Api,
         "The video that is being made, and whether any can be.", [],
@@ -450,13 +458,15 @@ pub static ROUTES: &[Route] = &[
         [(200, "A page of the index, and all gaps.", Content::Json("MediaIndex")), WRONG_QUERY,
         API_WITHHELD, UNKNOWN, NO_STORE]),
     route!(Viewer GET "/api/v1/media/zip" zip::archive, Api,
-        "Items as one archive, made while it is sent: snapshots as JPEG, recordings as MP4.", [needed("ids",
-        MayBe::Like("^[1-9][0-9]{0,9}(,[1-9][0-9]{0,9})*$"), "Numbers of items, separated by commas.")],
+        "Items as one archive, made while it is sent: snapshots as JPEG, recordings as videos (H.264 in MP4), \
+            without ffmpeg as AVI.", [needed("ids",
+        MayBe::Like("^[1-9][0-9]{0,9}(,[1-9][0-9]{0,9})*$"), "Numbers of items, separated by commas."),
+        key("as", MayBe::Words(&["mp4", "avi"]), "`avi`: recordings as they are, Motion JPEG.")],
         [(200, "The archive.", Content::OneOf(&["application/zip"])), WRONG_IDS, API_WITHHELD, UNKNOWN,
-        MANY_IDS, NO_STORE]),
+        MANY_IDS, NO_ENCODER, NO_STORE]),
     route!(Viewer POST "/api/v1/media/zip" zip::archive, Api, "The same, for many items.", [],
         Wanted::LongJson("ArchiveIds", IDS), [(200, "The archive.", Content::OneOf(&["application/zip"])),
-        WRONG_IDS, KEEP_WITHHELD, UNKNOWN, NO_STORE]),
+        WRONG_IDS, KEEP_WITHHELD, UNKNOWN, NO_ENCODER, NO_STORE]),
     route!(Viewer GET "/api/v1/media/storage" storage::storage, Api, "Disk space, and its use.", [],
         [(200, "The space.", Content::Json("Storage")), API_WITHHELD, NO_STORE]),
     route!(Viewer GET "/api/v1/media/retention" storage::retention, Api,
@@ -911,12 +921,14 @@ pub static ROUTES: &[Route] = &[
         "The light's colour.", [key("value", TEXT, "Red, green and blue as RRGGBB.")], [OLD_DONE, OLD_WRONG,
         (403, "`Changing color not supported`", Content::Text), OLD_PINNED]),
     route!(Viewer GET "/media/{name}" download::named, Legacy,
-        "An item by its exact name. A recording becomes what its ending says (`.avi`, `.mjpeg`), else MP4.",
-        [DOWNLOAD], [(200, "The file.", FILE), (206, "The requested part.", FILE),
+        "An item by its exact name. A recording becomes what its ending says (`.avi`, `.mov`, `.mjpeg`), else \
+            the MP4 of `/api/v1/media/{id}/video`; without ffmpeg an AVI, under that name.",
+        [DOWNLOAD], [(200, "The file.", FILE_OR_VIDEO), (206, "The requested part.", FILE_OR_VIDEO),
         (304, "Not changed.", Content::Nothing), (400, "Invalid value in the query.", Content::Text),
         WITHHELD, (404, "There is no such name.", Content::Text),
         (416, "There is no such part.", Content::Text), (422, "Too long for this format.", Content::Text),
-        (503, "Nothing is stored here, or media.db cannot be read.", Content::Text)]),
+        (500, "ffmpeg failed: why.", Content::Text), (501, "ffmpeg makes no H.264 of this size.", Content::Text),
+        (503, "Another video is being made, nothing is stored here, or media.db cannot be read.", Content::Text)]),
     route!(Anyone GET "/robots.txt" pages::assets::robots, Pages, "Search engines should stay away.", [],
         [(200, "Nothing is allowed.", Content::Text)]),
     route!(Anyone GET "/favicon.ico" pages::assets::favicon, Pages, "The icon.", [],

@@ -1,18 +1,31 @@
 //! Converts a recording to H.264 in MP4 for browsers, phones and messengers, with `ffmpeg` if it is installed.
 //!
-//! `ffmpeg` reads the recording as Motion JPEG in MP4 from its standard input and writes fragmented MP4 to its
-//! standard output, both with the original times. It has a high niceness and two threads, and is killed with its
-//! process group.
+//! ```text
+//! recording ─► film (Motion JPEG in MOV) ─► ffmpeg ─► fragments ─► one MP4 (Remux)
+//! ```
+//!
+//! `ffmpeg` reads the film from its standard input and writes fragmented MP4 to its standard output, both with the
+//! original times. It has a high niceness and two threads, and is killed with its process group.
 
 use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Stdio};
 
+use bytes::Bytes;
 use rustix::process::{Pid, Signal, kill_process_group, setpriority_process};
+use tokio::net::unix::pipe;
 
 use tallycam_base::{child, json};
-use tallycam_camera::media::film::h264::SCALE;
+use tallycam_camera::media::film::Film;
+use tallycam_camera::media::film::h264::{NotFragmented, Remux, SCALE};
+
+/// Maximum bytes that are read from `ffmpeg` at once.
+const PIECE: usize = 64 << 10;
+
+/// Bytes kept of `ffmpeg`'s messages.
+const WORDS: usize = 500;
 
 const FFMPEG: &str = "ffmpeg";
 
@@ -110,6 +123,12 @@ pub struct VideoRequest {
 }
 
 impl VideoRequest {
+    /// A video of this film.
+    pub fn of(encoder: VideoEncoder, film: &Film) -> VideoRequest {
+        let seconds = film.duration_us() as f64 / 1e6;
+        VideoRequest { encoder, size: film.size(), fps: film.frames() as f64 / seconds.max(0.001) }
+    }
+
     fn arguments(&self) -> Vec<String> {
         // Chroma has half the resolution, so both sides must be even.
         let (width, height) = (self.size.0 & !1, self.size.1 & !1);
@@ -158,11 +177,12 @@ impl VideoRequest {
         words.chain(colours.into_iter().chain(after).map(str::to_owned)).collect()
     }
 
-    /// Starts `ffmpeg`.
+    /// Starts `ffmpeg`. Blocks for some milliseconds on a Raspberry Pi, because starting a process copies the page
+    /// tables of this one.
     ///
     /// # Errors
     /// It cannot be started.
-    pub fn start(&self) -> io::Result<(Transcoder, TranscoderPipes)> {
+    pub fn start(&self) -> io::Result<Transcoder> {
         let mut child = child::command(FFMPEG)
             .args(self.arguments())
             .stdin(Stdio::piped())
@@ -172,45 +192,177 @@ impl VideoRequest {
             .spawn()?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         // From here on dropping it ends the process after any error.
-        let transcoder = Transcoder { child, is_reaped: false };
+        let running = Running { child, is_reaped: false };
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(ErrorKind::BrokenPipe.into());
         };
-        if let Some(pid) = transcoder.pid()
+        if let Some(pid) = running.pid()
             && let Err(error) = setpriority_process(Some(pid), NICE)
         {
             log::debug!("ffmpeg is not nice: {error}");
         }
-        Ok((transcoder, TranscoderPipes { stdin, stdout, stderr }))
+        Ok(Transcoder { running: Some(running), pipes: Some((stdin, stdout, stderr)) })
     }
 }
 
-/// Our ends of the pipes.
+/// Why a video was not completed.
 #[derive(Debug)]
-pub struct TranscoderPipes {
-    /// Input: the recording.
-    pub stdin: ChildStdin,
-    /// Output: the video.
-    pub stdout: ChildStdout,
-    /// Error messages.
-    pub stderr: ChildStderr,
+pub enum NotMade<E> {
+    /// The recording could not be read, or the video was not taken.
+    Ended(E),
+    /// `ffmpeg` failed, in words.
+    Failed(String),
+}
+
+impl<E> From<io::Error> for NotMade<E> {
+    fn from(error: io::Error) -> NotMade<E> {
+        NotMade::Failed(format!("ffmpeg's pipes: {error}"))
+    }
+}
+
+impl<E> From<NotFragmented> for NotMade<E> {
+    fn from(error: NotFragmented) -> NotMade<E> {
+        NotMade::Failed(error.to_string())
+    }
+}
+
+/// A started `ffmpeg`. Dropping it ends it, on a thread that may block if there is a runtime.
+#[derive(Debug)]
+pub struct Transcoder {
+    running: Option<Running>,
+    pipes: Option<(ChildStdin, ChildStdout, ChildStderr)>,
+}
+
+impl Drop for Transcoder {
+    fn drop(&mut self) {
+        let Some(running) = self.running.take() else { return };
+        // Reaping blocks until all its memory is freed.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            drop(runtime.spawn_blocking(move || drop(running)));
+        }
+    }
+}
+
+impl Transcoder {
+    /// Converts `film`, whose first picture was taken at `began_us` (microseconds since 1970). `read` gives the film's
+    /// bytes from an offset on. `take` gets the pieces of the MP4 and the number of pictures so far. The first piece has
+    /// a picture, which shows that encoding works.
+    ///
+    /// # Errors
+    /// [`NotMade`]; the pieces are then no whole file.
+    pub async fn convert<E>(
+        &mut self,
+        film: &Film,
+        began_us: u64,
+        read: impl AsyncFnMut(u64) -> Result<Bytes, E>,
+        mut take: impl AsyncFnMut(Bytes, u64) -> Result<(), E>,
+    ) -> Result<(), NotMade<E>> {
+        let (stdin, stdout, stderr) = self.pipes.take().ok_or(io::Error::from(ErrorKind::BrokenPipe))?;
+        let stdin = pipe::Sender::from_owned_fd(OwnedFd::from(stdin))?;
+        let stdout = pipe::Receiver::from_owned_fd(OwnedFd::from(stdout))?;
+        let stderr = pipe::Receiver::from_owned_fd(OwnedFd::from(stderr))?;
+        let mut words = Vec::new();
+        let feeding = async { feed(film, stdin, read).await.map_err(NotMade::Ended) };
+        let listening = async {
+            listen(stderr, &mut words).await;
+            Ok(())
+        };
+        let ((), remux, ()) = tokio::try_join!(feeding, drain(stdout, &mut take), listening)?;
+        if let Some(mut running) = self.running.take() {
+            let ended = tokio::task::spawn_blocking(move || running.wait()).await;
+            let status = ended.map_err(io::Error::other)??;
+            if !status.success() {
+                let words = String::from_utf8_lossy(&words);
+                let last = words.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim();
+                let colon = if last.is_empty() { "" } else { ": " };
+                return Err(NotMade::Failed(format!("ffmpeg ended ({status}){colon}{last}")));
+            }
+        }
+        let pictures = remux.pictures();
+        let mut rest = Vec::new();
+        remux.finish(began_us, film.duration_us(), &mut rest)?;
+        for piece in rest.chunks(PIECE) {
+            take(Bytes::copy_from_slice(piece), pictures).await.map_err(NotMade::Ended)?;
+        }
+        Ok(())
+    }
+}
+
+/// Feeds the film to `ffmpeg`, then closes its input. If it stops reading, its exit status tells why.
+async fn feed<E>(
+    film: &Film,
+    stdin: pipe::Sender,
+    mut read: impl AsyncFnMut(u64) -> Result<Bytes, E>,
+) -> Result<(), E> {
+    let mut at = 0;
+    while at < film.len() {
+        let mut piece = read(at).await?;
+        at += piece.len() as u64;
+        while !piece.is_empty() {
+            if stdin.writable().await.is_err() {
+                return Ok(());
+            }
+            match stdin.try_write(&piece) {
+                Ok(written) => drop(piece.split_to(written)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => return Ok(()),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Passes `ffmpeg`'s output on until it closes.
+async fn drain<E>(
+    stdout: pipe::Receiver,
+    take: &mut impl AsyncFnMut(Bytes, u64) -> Result<(), E>,
+) -> Result<Remux, NotMade<E>> {
+    let (mut remux, mut held) = (Remux::default(), Vec::new());
+    let mut piece = vec![0; PIECE];
+    loop {
+        stdout.readable().await?;
+        let got = match stdout.try_read(&mut piece) {
+            Ok(0) => return Ok(remux),
+            Ok(got) => got,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+            Err(error) => return Err(error.into()),
+        };
+        remux.push(&piece[..got], &mut held)?;
+        if remux.pictures() > 0 && !held.is_empty() {
+            take(std::mem::take(&mut held).into(), remux.pictures()).await.map_err(NotMade::Ended)?;
+        }
+    }
+}
+
+/// Reads `ffmpeg`'s messages and keeps their end.
+async fn listen(stderr: pipe::Receiver, words: &mut Vec<u8>) {
+    let mut piece = [0; WORDS];
+    while stderr.readable().await.is_ok() {
+        match stderr.try_read(&mut piece) {
+            Ok(0) => return,
+            Ok(got) => {
+                words.extend_from_slice(&piece[..got]);
+                words.drain(..words.len().saturating_sub(WORDS));
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
+    }
 }
 
 /// A running `ffmpeg`. Dropping it kills and reaps it, which may block for some milliseconds.
 #[derive(Debug)]
-pub struct Transcoder {
+struct Running {
     child: Child,
     is_reaped: bool,
 }
 
-impl Transcoder {
+impl Running {
     /// Waits until it ends by itself, which it does when its output is closed.
-    ///
-    /// # Errors
-    /// The operating system's error.
-    pub fn wait(mut self) -> io::Result<ExitStatus> {
+    fn wait(&mut self) -> io::Result<std::process::ExitStatus> {
+        let status = self.child.wait();
         self.is_reaped = true;
-        self.child.wait()
+        status
     }
 
     /// Its process id, which is also its group's. `None` once it is reaped, because the id may be reused.
@@ -219,7 +371,7 @@ impl Transcoder {
     }
 }
 
-impl Drop for Transcoder {
+impl Drop for Running {
     fn drop(&mut self) {
         let Some(pid) = self.pid() else { return };
         let _ = kill_process_group(pid, Signal::KILL);

@@ -12,6 +12,59 @@ use serde_json::{Value, json};
 const PLAYER: &str = "const v = document.querySelector('video'); return v && {at: v.currentTime, long: v.duration, ended: v.ended, \
                       wide: v.videoWidth, error: v.error && v.error.message};";
 
+/// Plays the video of the current page, seeks in it, and plays it to its end.
+fn plays(browser: &Browser, duration: f64) {
+    let state = || browser.script(PLAYER);
+    browser
+        .wait_until("the browser opens it", || state()["long"].as_f64().is_some() && state()["wide"] == 640);
+    let long = state()["long"].as_f64().unwrap();
+    assert!((long - duration).abs() < 0.5, "{long} is not {duration}");
+    browser.script("const v = document.querySelector('video'); v.muted = true; v.play();");
+    let at = || state()["at"].as_f64().unwrap_or(0.0);
+    browser.wait_until("it plays", || at() > 0.3);
+    browser.script(&format!("document.querySelector('video').currentTime = {};", duration - 1.0));
+    browser.wait_until("it plays to its end", || state()["ended"] == true);
+    assert!(state()["error"].is_null(), "{}", state());
+}
+
+#[test]
+fn a_clip_plays_at_its_address_and_in_a_page() {
+    if !has("ffmpeg", &["-version"]) {
+        return;
+    }
+    let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
+    let program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
+    let daemon = Daemon::start(program, &crate::scene(&[]));
+    let begun = client::send_json(daemon.address, "POST", "/api/v1/recordings", &json!({"duration": "6s"}));
+    assert_eq!(begun.status, 201, "{}", begun.text());
+    let id = begun.json()["id"].clone();
+    let item = || client::get(daemon.address, &format!("/api/v1/media/{id}")).json();
+    crate::common::wait_until("some seconds are recorded", || item()["open"] == false);
+    let item = item();
+    let (name, duration) = (item["name"].as_str().unwrap(), item["duration"].as_f64().unwrap());
+    assert!(name.ends_with(".avi"), "{name} is no MP4");
+    // The address of the video.
+    browser.goto(&format!("http://{}/api/v1/media/{id}/video", daemon.address));
+    plays(&browser, duration);
+    // A name that ends in .mp4.
+    let renamed = client::send_json(
+        daemon.address,
+        "PATCH",
+        &format!("/api/v1/media/{id}"),
+        &json!({"name": "Street.mp4"}),
+    );
+    assert_eq!(renamed.status, 200, "{}", renamed.text());
+    browser.goto(&format!("http://{}/media/Street.mp4", daemon.address));
+    plays(&browser, duration);
+    // A part of it, in a page without a policy.
+    browser.goto(&format!("http://{}/health", daemon.address));
+    browser.script(&format!(
+        "const v = document.createElement('video'); v.src = '/api/v1/media/{id}/video?from=1&to=4'; \
+         document.body.append(v);"
+    ));
+    plays(&browser, 3.0);
+}
+
 #[test]
 fn a_minute_of_the_street_is_downloaded_played_and_seeked() {
     if !has("ffmpeg", &["-version"]) || !has("ffprobe", &["-version"]) {

@@ -1,6 +1,7 @@
 //! `tallycam media`, beside a daemon, which has the store open, and without one as far as that works.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::common::client::send_json;
@@ -247,6 +248,17 @@ fn the_daemon_makes_the_changes() {
     );
 }
 
+/// Exit code, codec, width and number of frames, and errors, by ffprobe.
+fn probed(file: &Path) -> (i32, String, String) {
+    let probed = Command::new("ffprobe")
+        .args(["-v", "error", "-count_frames", "-show_entries", "stream=nb_read_frames,codec_name,width"])
+        .args(["-of", "csv=p=0"])
+        .arg(file)
+        .output()
+        .unwrap();
+    output_of(&probed)
+}
+
 #[test]
 fn other_programs_read_the_films() {
     let items = three();
@@ -258,7 +270,7 @@ fn other_programs_read_the_films() {
     let (code, _, err) = items.run(&["media", "export", "1"]);
     assert_eq!((code, err.as_str()), (74, "tallycam: a.jpg is there already\nhint: --force replaces it\n"));
     for (arguments, file) in [
-        (&["walk.mp4"][..], "walk.mp4"),
+        (&["walk.mp4", "--as", "mov"][..], "walk.mov"),
         (&["walk.mp4", "film.avi"], "film.avi"),
         (&["2", "--as", "mjpeg"], "walk.mjpeg"),
         (&["7", "."], "7.jpg"),
@@ -271,17 +283,26 @@ fn other_programs_read_the_films() {
     assert_eq!(read(&folder.join("first.jpg")), jpeg(1));
     let all: Vec<u8> = (1..=30).flat_map(jpeg).collect();
     assert_eq!(read(&folder.join("walk.mjpeg")), all);
-    let out = items.command(&["media", "export", "2", "-"]).stdout(Stdio::piped()).output().unwrap();
-    assert_eq!(out.stdout, read(&folder.join("walk.mp4")), "standard output gets the same bytes");
-    for file in ["walk.mp4", "film.avi"] {
-        let probed = Command::new("ffprobe")
-            .args(["-v", "error", "-count_frames", "-show_entries", "stream=nb_read_frames,codec_name,width"])
-            .args(["-of", "csv=p=0"])
-            .arg(folder.join(file))
-            .output()
-            .unwrap();
-        assert_eq!(output_of(&probed), (0, String::from("mjpeg,160,30\n"), String::new()), "{file}");
+    let mut export = items.command(&["media", "export", "2", "-", "--as", "mov"]);
+    let out = export.stdout(Stdio::piped()).output().unwrap();
+    assert_eq!(out.stdout, read(&folder.join("walk.mov")), "standard output gets the same bytes");
+    for file in ["walk.mov", "film.avi"] {
+        assert_eq!(probed(&folder.join(file)), (0, String::from("mjpeg,160,30\n"), String::new()), "{file}");
     }
+    // Every .mp4 has what players expect.
+    for arguments in [&["walk.mp4"][..], &["walk.mp4", "video.MP4"]] {
+        let (code, out, err) = items.run(&[&["media", "export"], arguments].concat());
+        assert_eq!((code, err.as_str()), (0, ""), "{arguments:?}");
+        let file = out.split(':').next().unwrap();
+        assert_eq!(probed(&folder.join(file)), (0, String::from("h264,160,30\n"), String::new()), "{file}");
+    }
+    let mut without = items.command(&["media", "export", "2", "x.mp4"]);
+    let said = output_of(&without.env("PATH", "/nowhere").output().unwrap());
+    assert_eq!(said.0, 1);
+    assert!(said.2.contains("there is no ffmpeg here that makes H.264") && said.2.contains("something.avi"));
+    let mut without = items.command(&["media", "export", "2"]);
+    let said = output_of(&without.env("PATH", "/nowhere").output().unwrap());
+    assert!(said.0 == 0 && said.1.starts_with("walk.avi: "), "{said:?}");
     // An exported file can be added again, and is the same.
     let _daemon = items.serve();
     items.json(&["media", "add", "film.avi", "--json"]);

@@ -171,7 +171,7 @@ fn ffprobe_agrees_on_every_picture_of_an_mp4() {
     }
     let folder = tempfile::tempdir().unwrap();
     let mut reels = uneven();
-    let file = reels.write(FilmFormat::Mp4, folder.path());
+    let file = reels.write(FilmFormat::Mov, folder.path());
     let (packets, frames, duration) = probe(&file);
     let times = reels.times();
     assert_eq!((packets.len(), frames), (times.len(), times.len() as u64));
@@ -217,7 +217,7 @@ fn ffmpeg_decodes_every_picture_of_every_format_without_complaint() {
     }
     let folder = tempfile::tempdir().unwrap();
     let mut reels = uneven();
-    for format in [FilmFormat::Mp4, FilmFormat::Avi, FilmFormat::Mjpeg] {
+    for format in [FilmFormat::Mov, FilmFormat::Avi, FilmFormat::Mjpeg] {
         let file = reels.write(format, folder.path());
         let arguments = ["-v", "error", "-i", file.to_str().unwrap(), "-fps_mode", "passthrough"];
         let arguments = [&arguments[..], &["-vf", "scale=1:1,format=gray", "-f", "rawvideo"]].concat();
@@ -239,7 +239,7 @@ fn a_change_of_size_is_shown_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let second = |n: u64| (0..10).map(|i| n * 1_000_000 + i * 100_000).collect();
     let mut reels = Reels::new(&[(second(0), (160, 120)), (second(1), (320, 240)), (second(2), (160, 120))]);
-    for format in [FilmFormat::Mp4, FilmFormat::Avi] {
+    for format in [FilmFormat::Mov, FilmFormat::Avi] {
         let file = reels.write(format, folder.path());
         let arguments = ["-v", "error", "-of", "csv=p=0", "-show_entries", "frame=width,height"];
         let want = (0..30).fold(String::new(), |mut want, n| {
@@ -262,7 +262,7 @@ fn opencv_counts_reads_and_seeks() {
         (0..5).map(|s| ((0..25).map(|n| s * 1_000_000 + n * 40_000).collect(), size)).collect();
     for (name, mut reels) in [("even", Reels::new(&even)), ("uneven", uneven())] {
         let count = reels.times().len();
-        for format in [FilmFormat::Mp4, FilmFormat::Avi] {
+        for format in [FilmFormat::Mov, FilmFormat::Avi] {
             let file = reels.write(format, folder.path());
             let sought = [0, count / 3, 7, count - 1];
             let mut python = Command::new(PYTHON);
@@ -309,7 +309,7 @@ fn odd_films_open() {
     {
         let mut reels = Reels::new(&chunks);
         let count = reels.times().len();
-        for format in [FilmFormat::Mp4, FilmFormat::Avi] {
+        for format in [FilmFormat::Mov, FilmFormat::Avi] {
             let (packets, frames, stated) = probe(&reels.write(format, folder.path()));
             let pictures = packets.iter().filter(|(_, size)| *size > 0).count();
             assert_eq!((pictures, frames), (count, count as u64), "{format:?}");
@@ -333,7 +333,7 @@ fn a_hundred_thousand_pictures_are_laid_out_at_once_and_probed() {
         (frames.collect(), picture.repeat(30), (16, 16))
     };
     let mut reels = Reels((0..3334).map(chunk).collect());
-    for format in [FilmFormat::Mp4, FilmFormat::Avi] {
+    for format in [FilmFormat::Mov, FilmFormat::Avi] {
         let file = reels.write(format, folder.path());
         let arguments = [
             "-v",

@@ -113,7 +113,7 @@ fn of_files_and_archives() {
     let (kept, id) = kept();
     shares(&kept, 16, 4, |n| match n % 2 {
         0 => format!("/api/v1/media/{id}/content"),
-        _ => format!("/api/v1/media/zip?ids={id}"),
+        _ => format!("/api/v1/media/zip?ids={id}&as=avi"),
     });
 }
 

@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::common::daemon::Daemon;
-use crate::common::items::{Items, recording};
+use crate::common::items::{Items, jpeg, recording};
 use crate::common::{client, wait_until};
 use crate::row;
 
@@ -61,24 +61,39 @@ fn is_near(times: &[u64], wanted: &[u64]) -> bool {
 fn our_own_film_is_imported_unchanged() {
     let items = Items::new();
     let taken = [0, 40_001, 90_000, 1_500_000, 1_700_007, 9_000_000, 9_033_333, 9_066_666];
-    items.fill(|media| drop(recording(media, "walk.mp4", 60 * S, &taken)));
+    items.fill(|media| drop(recording(media, "walk", 60 * S + 123_456, &taken)));
     let _daemon = items.serve();
-    for format in ["mp4", "avi"] {
+    let keys = ["time", "date", "frames", "time_sure"];
+    let same = |names: [&str; 2], keys: &[&str]| {
+        let [was, is] = names.map(|name| shown(&items, name));
+        for key in keys {
+            assert_eq!(was[key], is[key], "{names:?} {key}");
+        }
+    };
+    for format in ["mov", "avi"] {
         let out = format!("out.{format}");
-        assert_eq!(items.run(&["media", "export", "walk.mp4", &out]).0, 0);
+        assert_eq!(items.run(&["media", "export", "walk", &out]).0, 0);
         let (code, said, err) = items.run(&["media", "add", &out]);
         assert_eq!(code, 0, "{said}{err}");
+        same(["walk", &out], &keys);
     }
-    let (was, is) = (shown(&items, "walk.mp4"), shown(&items, "out.mp4"));
-    for key in ["time", "date", "duration", "frames", "time_sure"] {
-        assert_eq!(was[key], is[key], "{key}");
+    assert!(shown(&items, "walk")["time"].as_str().unwrap().ends_with(":00.123Z"));
+    same(["walk", "out.mov"], &["duration"]);
+    assert!(is_near(&times(&items, "out.mov"), &taken), "{:?}", times(&items, "out.mov"));
+    // A time that is not sure does not become so on the way.
+    std::fs::write(items.folder.path().join("a.mjpeg"), [jpeg(1), jpeg(2)].concat()).unwrap();
+    assert_eq!(items.run(&["media", "add", "a.mjpeg"]).0, 0);
+    assert_eq!(shown(&items, "a.mjpeg")["time_sure"], json!(false));
+    for format in ["mov", "avi"] {
+        let out = format!("unsure.{format}");
+        assert_eq!(items.run(&["media", "export", "a.mjpeg", &out]).0, 0);
+        assert_eq!(items.run(&["media", "add", &out]).0, 0);
+        same(["a.mjpeg", &out], &keys);
     }
-    assert!(is_near(&times(&items, "out.mp4"), &taken), "{:?}", times(&items, "out.mp4"));
-    assert_eq!(shown(&items, "out.avi")["frames"], was["frames"]);
     row(
         "Recordings",
-        "a recording exported as MP4, added again",
-        "the same times to the millisecond, duration and date",
+        "a recording exported as MOV or AVI, added again",
+        "the same time to the millisecond, sure or not; as MOV also the times and duration of its pictures",
     );
 }
 

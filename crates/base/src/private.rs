@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FlockOperation, Gid, Mode, OFlags, Uid, chownat, flock};
 use rustix::io::Errno;
 
+use crate::clock;
+
 /// Creates `directory` and its missing parents for owner and group.
 pub fn make_directory(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o750).create(directory)
@@ -21,6 +23,21 @@ pub fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.mode(0o600).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32);
     options
+}
+
+/// An unnamed file in `folder`, for reading and writing. It disappears when it is closed, also by a crash.
+pub fn unnamed(folder: &Path) -> io::Result<File> {
+    let mode = Mode::RUSR | Mode::WUSR;
+    match rustix::fs::open(folder, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, mode) {
+        Ok(file) => return Ok(file.into()),
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT) => {}
+        Err(error) => return Err(error.into()),
+    }
+    // File systems such as NFS and FUSE have no unnamed files.
+    let named = folder.join(format!(".tallycam-{}-{}", std::process::id(), clock::monotonic_us()));
+    let file = options().read(true).write(true).create_new(true).open(&named)?;
+    fs::remove_file(&named)?;
+    Ok(file)
 }
 
 /// An exclusive lock of a file (flock(2)); dropping it unlocks.

@@ -10,18 +10,22 @@ use super::{bytes as amount, find_stored_item, reader, store_failure};
 use crate::cli::common::atomic_file::{already_exists, write_atomically, write_failure};
 use crate::cli::common::terminal::{Of, Progress};
 use crate::cli::{ConfigArgs, Failure, print_stdout};
-use tallycam_base::{Fault, FaultKind};
+use crate::pipeline::video::{NotMade, VideoEncoders, VideoRequest};
+use tallycam_base::{Fault, FaultKind, block_on};
 use tallycam_camera::media::film::{FilmFormat, FilmReadError, empty_film};
 use tallycam_camera::media::zip::joined;
-use tallycam_store::media::{Item, MediaKind, MediaReader, StoredFootage, film};
+use tallycam_store::media::{
+    CutFootage, Item, MediaError, MediaKind, MediaReader, StoredFootage, clip, film,
+};
 
 /// Bytes that are written at once.
 const PIECE: usize = 1 << 20;
 
 /// Write an item to a file.
 ///
-/// A snapshot is a JPEG. The ending of FILE or --as selects the format of a recording. MP4 and AVI have every frame
-/// as recorded, at its own time; mjpeg has the frames one after the other; jpg is the first frame.
+/// A snapshot is a JPEG. The ending of FILE or --as selects the format of a recording. MP4 is H.264, which browsers
+/// and phones play; ffmpeg makes it. AVI and MOV have every frame as recorded (Motion JPEG), at its own time; mjpeg has
+/// the frames one after the other; jpg is the first frame.
 #[derive(Debug, Args)]
 pub struct MediaExportArgs {
     /// Its number or its name; id:7 and name:7 say which
@@ -30,8 +34,8 @@ pub struct MediaExportArgs {
     /// Output file; - is standard output; default: a file with the item's name here
     #[arg(value_name = "FILE")]
     to: Option<PathBuf>,
-    /// Output format
-    #[arg(long = "as", value_name = "FORMAT", value_parser = ["mp4", "avi", "mjpeg", "jpg"])]
+    /// Output format; default for a recording: mp4 if there is ffmpeg, else avi
+    #[arg(long = "as", value_name = "FORMAT", value_parser = ["mp4", "avi", "mov", "mjpeg", "jpg"])]
     format: Option<String>,
     /// Overwrite FILE
     #[arg(long)]
@@ -40,6 +44,8 @@ pub struct MediaExportArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ExportFormat {
+    /// H.264 in MP4.
+    Video,
     Film(FilmFormat),
     Jpeg,
 }
@@ -47,7 +53,8 @@ enum ExportFormat {
 impl ExportFormat {
     fn parse(word: &str) -> Option<ExportFormat> {
         match word.to_ascii_lowercase().as_str() {
-            "mp4" => Some(ExportFormat::Film(FilmFormat::Mp4)),
+            "mp4" => Some(ExportFormat::Video),
+            "mov" => Some(ExportFormat::Film(FilmFormat::Mov)),
             "avi" => Some(ExportFormat::Film(FilmFormat::Avi)),
             "mjpeg" | "mjpg" => Some(ExportFormat::Film(FilmFormat::Mjpeg)),
             "jpg" | "jpeg" => Some(ExportFormat::Jpeg),
@@ -61,6 +68,7 @@ impl ExportFormat {
 
     fn extension(self) -> &'static str {
         match self {
+            ExportFormat::Video => "mp4",
             ExportFormat::Film(film) => film.as_str(),
             ExportFormat::Jpeg => "jpg",
         }
@@ -98,16 +106,17 @@ impl MediaExportArgs {
         print_stdout(&format!("{}: {}\n", to.display(), amount(len)))
     }
 
-    /// The format of --as, else of the file's ending, else JPEG for a snapshot and MP4 for a recording.
+    /// The format of --as, else of the file's ending, else JPEG for a snapshot, and the default for a recording.
     fn format(&self, item: &Item, is_stdout: bool) -> Result<ExportFormat, Failure> {
         let asked = self.format.as_deref().and_then(ExportFormat::parse);
         let named =
             || self.to.as_deref().filter(|to| !is_stdout && !to.is_dir()).and_then(ExportFormat::from_path);
-        let usual = match item.kind {
+        let usual = || match item.kind {
             MediaKind::Snapshot => ExportFormat::Jpeg,
-            MediaKind::Recording => ExportFormat::Film(FilmFormat::Mp4),
+            MediaKind::Recording if VideoEncoders::find().is_some() => ExportFormat::Video,
+            MediaKind::Recording => ExportFormat::Film(FilmFormat::Avi),
         };
-        let format = asked.or_else(named).unwrap_or(usual);
+        let format = asked.or_else(named).unwrap_or_else(usual);
         if item.kind == MediaKind::Snapshot && format != ExportFormat::Jpeg {
             return Err(Failure::usage(format!(
                 "{:?} is a snapshot, and cannot be written as {}",
@@ -142,6 +151,7 @@ fn write(
 ) -> Result<u64, Failure> {
     let format = match (item.kind, format) {
         (MediaKind::Recording, ExportFormat::Film(format)) => format,
+        (MediaKind::Recording, ExportFormat::Video) => return write_video(reader, item, out, not_taken),
         (MediaKind::Snapshot, _) => {
             let jpeg = reader.snapshot(item.id).map_err(store_failure)?;
             out.write_all(&jpeg).map_err(not_taken)?;
@@ -159,17 +169,58 @@ fn write(
     let mut at = 0;
     let progress = Progress::new(&item.name, Of::Bytes(film.len()));
     while at < film.len() {
-        let piece = film.read(at, PIECE, &mut footage).map_err(|error| match error {
-            FilmReadError::Footage(error) => store_failure(error),
-            odd @ FilmReadError::Odd(_) => {
-                Failure::io(format!("{:?}: {odd}", item.name)).hint("`tallycam media check` says more")
-            }
-        })?;
+        let piece = film.read(at, PIECE, &mut footage).map_err(|error| unreadable(item, error))?;
         out.write_all(&piece).map_err(&not_taken)?;
         at += piece.len() as u64;
         progress.set(at);
     }
     Ok(at)
+}
+
+/// Writes the recording as H.264 in MP4. Returns the number of bytes.
+fn write_video(
+    reader: &MediaReader,
+    item: &Item,
+    out: &mut impl Write,
+    not_taken: impl Fn(io::Error) -> Failure,
+) -> Result<u64, Failure> {
+    let rows = reader.chunks(item.id).map_err(store_failure)?;
+    let film = clip(reader, item, &rows, (0, u64::MAX), FilmFormat::Mov).map_err(store_failure)?;
+    let (film, cut, began_us) = film.map_err(|error| film_failure(item, error))?;
+    let encoder = VideoEncoders::find().and_then(|encoders| encoders.best(film.size())).ok_or_else(|| {
+        Failure::failed("there is no ffmpeg here that makes H.264").hint(
+            "install it (sudo apt install ffmpeg), or call the file something.avi: Motion JPEG, as recorded",
+        )
+    })?;
+    let mut footage = CutFootage { whole: StoredFootage { reader, id: item.id }, cut };
+    let progress = Progress::new(&item.name, Of::Frames(film.frames()));
+    let mut written = 0;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(Failure::Output)?;
+    let made = block_on(&runtime, async {
+        let read = async |at| film.read(at, PIECE, &mut footage).map_err(|error| unreadable(item, error));
+        let take = async |piece: Bytes, pictures| {
+            out.write_all(&piece).map_err(&not_taken)?;
+            written += piece.len() as u64;
+            progress.set(pictures);
+            Ok(())
+        };
+        VideoRequest::of(encoder, &film).start()?.convert(&film, began_us, read, take).await
+    });
+    match made {
+        Ok(()) => Ok(written),
+        Err(NotMade::Ended(failure)) => Err(failure),
+        Err(NotMade::Failed(reason)) => Err(Failure::failed(format!("{:?}: {reason}", item.name))),
+    }
+}
+
+fn unreadable(item: &Item, error: FilmReadError<MediaError>) -> Failure {
+    match error {
+        FilmReadError::Footage(error) => store_failure(error),
+        odd @ FilmReadError::Odd(_) => {
+            Failure::io(format!("{:?}: {odd}", item.name)).hint("`tallycam media check` says more")
+        }
+    }
 }
 
 fn film_failure(item: &Item, fault: Fault) -> Failure {
@@ -193,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_file_gets_the_name_of_its_item() {
-        let film = ExportFormat::Film(FilmFormat::Mp4);
+        let film = ExportFormat::Video;
         let long = "\u{1F600}".repeat(196);
         for (name, format, want) in [
             ("door.jpg", ExportFormat::Jpeg, String::from("door.jpg")),

@@ -152,15 +152,8 @@ fn a_time_lapse_has_25_pictures_a_second() {
     assert_eq!(said.trim(), "1.200000");
 }
 
-#[test]
-fn few_videos_are_made_at_a_time_and_none_for_a_client_that_takes_nothing() {
-    if !can_be_made() {
-        return;
-    }
-    // No client is disconnected for its pause.
-    let stall = std::time::Duration::from_secs(3600);
-    let stored = StoredMedia::with(ServerSettings { stall, ..ServerSettings::default() });
-    // Noise compresses badly: more than the buffers in between hold.
+/// A recording of 300 pictures of noise, which compress badly: more than the buffers in between hold.
+fn noise(stored: &StoredMedia, name: &str) -> u64 {
     let noise = |n: u64| {
         let pixels: Vec<u8> = (0..640 * 480_u64)
             .map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(n * 0x5851_f42d) >> 33) as u8)
@@ -171,38 +164,153 @@ fn few_videos_are_made_at_a_time_and_none_for_a_client_that_takes_nothing() {
     };
     let frame = |n: u64| (n * 40_000, noise(n));
     let chunks = (0..12).map(|chunk| (false, (640, 480), (chunk * 25..chunk * 25 + 25).map(frame).collect()));
-    let id = stored.record("noise.avi", MediaOrigin::Asked, chunks);
-    assert_eq!(stored.get("/api/v1/video").json(), serde_json::json!({"possible": true, "now": null}));
-    let asked = || {
-        let mut client = narrow(&stored);
-        client.send(&format!("GET /api/v1/media/{id}/video HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n"));
-        let status = client.head().status;
-        (client, status)
-    };
+    stored.record(name, MediaOrigin::Asked, chunks)
+}
+
+/// A client that asks for a video and takes nothing but the head of the answer, and the status.
+fn asked(stored: &StoredMedia, id: u64) -> (Client, u16) {
+    let mut client = narrow(stored);
+    client.send(&format!("GET /api/v1/media/{id}/video HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n"));
+    let status = client.head().status;
+    (client, status)
+}
+
+/// No client is disconnected for its pause.
+fn patient() -> StoredMedia {
+    let stall = std::time::Duration::from_secs(3600);
+    StoredMedia::with(ServerSettings { stall, ..ServerSettings::default() })
+}
+
+#[test]
+fn few_videos_are_made_at_a_time_and_none_that_nobody_waits_for() {
+    if !can_be_made() {
+        return;
+    }
+    let stored = patient();
     let cores = std::thread::available_parallelism().unwrap().get();
-    let clients: Vec<_> = (0..if cores < 4 { 1 } else { 2 }).map(|_| asked()).collect();
+    let places = if cores < 4 { 1 } else { 2 };
+    let ids: Vec<u64> = (0..=places).map(|n| noise(&stored, &format!("noise-{n}.avi"))).collect();
+    assert_eq!(stored.get("/api/v1/video").json(), serde_json::json!({"possible": true, "now": null}));
+    let clients: Vec<_> = ids[..places].iter().map(|id| asked(&stored, *id)).collect();
     assert!(clients.iter().all(|(_, status)| *status == 200));
-    let other = stored.get(&format!("/api/v1/media/{id}/video"));
+    let last = ids[places];
+    let other = stored.get(&format!("/api/v1/media/{last}/video"));
     assert_eq!(other.status, 503, "{}", other.text());
     assert!(other.header("retry-after").unwrap().parse::<u32>().unwrap() >= 2);
-    assert_eq!(stored.get("/api/v1/video").json()["now"]["id"], id);
+    assert_eq!(stored.get("/api/v1/video").json()["now"]["id"], ids[0]);
     let head =
-        stored.served.ask(&format!("HEAD /api/v1/media/{id}/video HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n"));
+        stored.served.ask(&format!("HEAD /api/v1/media/{last}/video HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n"));
     assert_eq!(head.status, 200, "nothing is made for it");
-    // One that takes nothing for some seconds loses its place to another.
-    let mut others = Vec::new();
-    crate::common::wait_until("there is room", || {
-        let (client, status) = asked();
-        others.extend((status == 200).then_some(client));
-        !others.is_empty()
-    });
-    // A client that has left stops the encoder, or one that sends its end.
-    drop(clients);
-    let last = others.pop().unwrap();
-    last.0.get_ref().shutdown(std::net::Shutdown::Write).unwrap();
+    // The clients have left, one of them by sending its end: another takes the place.
+    for (client, _) in clients {
+        client.0.get_ref().shutdown(std::net::Shutdown::Write).unwrap();
+    }
+    crate::common::wait_until("there is room", || asked(&stored, last).1 == 200);
     crate::common::wait_until("the place is free", || stored.get("/api/v1/video").json()["now"].is_null());
-    let (_again, status) = asked();
+}
+
+#[test]
+fn a_range_is_answered_with_the_finished_file_which_all_share() {
+    if !can_be_made() {
+        return;
+    }
+    let stored = StoredMedia::new();
+    let frame = |n: u64| (n * 40_000, picture((320, 240), n));
+    let chunks = (0..8).map(|chunk| (false, (320, 240), (chunk * 25..chunk * 25 + 25).map(frame).collect()));
+    let id = stored.record("clip.mp4", MediaOrigin::Asked, chunks);
+    // As a browser opens an address: it asks, leaves, and its player asks for a range.
+    let mut first = narrow(&stored);
+    first.send("GET /media/clip.mp4 HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n");
+    let head = first.head();
+    assert_eq!((head.status, head.header("content-length")), (200, None), "it is being made");
+    drop(first);
+    let part = stored.get_with("/media/clip.mp4", "Range: bytes=0-\r\n");
+    assert_eq!((part.status, part.header("content-type")), (206, Some("video/mp4")), "{}", part.text());
+    assert_eq!(part.header("etag"), head.header("etag"), "it is the same video");
+    let (len, tag) = (part.body.len(), part.header("etag").unwrap());
+    assert_eq!(part.header("content-range"), Some(format!("bytes 0-{}/{len}", len - 1).as_str()));
+    assert_eq!(part.header("content-disposition"), Some("inline; filename=\"clip.mp4\""));
+    for path in ["/media/clip.mp4", &format!("/api/v1/media/{id}/video")] {
+        let whole = stored.get(path);
+        assert_eq!((whole.status, whole.header("accept-ranges")), (200, Some("bytes")));
+        assert_eq!(whole.header("content-length"), Some(len.to_string().as_str()));
+        assert!(whole.body == part.body && whole.header("etag") == Some(tag));
+        let some = stored.get_with(path, &format!("Range: bytes=100-199\r\nIf-Range: {tag}\r\n"));
+        assert!(some.status == 206 && some.body == part.body[100..200]);
+        assert_eq!(stored.get_with(path, &format!("If-None-Match: {tag}\r\n")).status, 304);
+        assert_eq!(stored.get_with(path, &format!("Range: bytes={len}-\r\n")).status, 416);
+        let head = stored.served.ask(&format!("HEAD {path} HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n"));
+        assert_eq!(head.header("content-length"), Some(len.to_string().as_str()));
+    }
+    let file = stored.folder().join("clip.mp4");
+    std::fs::write(&file, &part.body).unwrap();
+    let entries = ["-v", "error", "-of", "csv=p=0", "-show_entries", "stream=codec_name,nb_frames"];
+    let said = run("ffprobe", &[&entries[..], &[file.to_str().unwrap()]].concat());
+    assert_eq!(said.trim(), "h264,200");
+    wait(stored.media.remove(vec![id])).unwrap();
+    assert_eq!(stored.get("/media/clip.mp4").status, 404);
+}
+
+#[test]
+fn without_room_for_a_file_a_video_goes_to_its_client_who_may_take_it_over() {
+    if !can_be_made() {
+        return;
+    }
+    let stored = patient();
+    let id = noise(&stored, "noise.avi");
+    let kept =
+        stored.served.send("POST", "/api/v1/media/keep", "application/json", &format!("{{\"ids\":[{id}]}}"));
+    assert_eq!(kept.status, 204, "{}", kept.text());
+    stored.media.set_retention(RetentionRules { min_free: Some(1 << 60), ..RetentionRules::default() });
+    let (mut first, status) = asked(&stored, id);
     assert_eq!(status, 200);
+    let (second, status) = asked(&stored, id);
+    assert_eq!(status, 200, "the same client asks again");
+    let mut piece = vec![0; 1 << 16];
+    // The first is cut, by a close or a reset.
+    while let Ok(1..) = first.0.read(&mut piece) {}
+    drop(second);
+    let whole = probed(&stored, &format!("{id}/video"));
+    assert_eq!((whole.about.as_str(), whole.times.len()), ("h264 640 480 yuv420p", 300));
+    let again = stored.get_with(&format!("/api/v1/media/{id}/video"), "Connection: close\r\n");
+    assert_eq!(again.header("content-length"), None, "it was not kept");
+}
+
+#[test]
+fn an_archive_of_two_recordings_has_two_videos() {
+    if !can_be_made() || !has("unzip", &["-v"]) || !has("/usr/bin/python3", &["-c", "import zipfile"]) {
+        return;
+    }
+    let stored = StoredMedia::new();
+    let clip = |name: &str, size: (u32, u32)| {
+        let frame = |n: u64| (n * 40_000, picture(size, n));
+        let chunks = (0..2).map(|chunk| (false, size, (chunk * 25..chunk * 25 + 25).map(frame).collect()));
+        stored.record(name, MediaOrigin::Asked, chunks)
+    };
+    let ids = [clip("door.mp4", (160, 120)), clip("2026-11-20_14-53-07.avi", (320, 240))];
+    let snapshot = stored.snapshot("door.jpg", numbered_jpeg(7, 0));
+    let path = format!("/api/v1/media/zip?ids={},{snapshot},{}", ids[0], ids[1]);
+    let answer = stored.get_with(&path, "Connection: close\r\n");
+    assert_eq!((answer.status, answer.header("content-length")), (200, None), "{}", answer.text());
+    let file = stored.folder().join("two.zip");
+    std::fs::write(&file, unchunked(&answer.body)).unwrap();
+    let path = file.to_str().unwrap();
+    let script = "import zipfile,sys; z=zipfile.ZipFile(sys.argv[1]); print(z.testzip(), z.namelist())";
+    assert_eq!(
+        run("/usr/bin/python3", &["-c", script, path]),
+        "None ['door.mp4', 'door.jpg', '2026-11-20_14-53-07.mp4']\n"
+    );
+    assert!(run("unzip", &["-t", path]).contains("No errors detected"));
+    let out = stored.folder().join("two");
+    run("unzip", &["-q", path, "-d", out.to_str().unwrap()]);
+    for (name, size) in [("door.mp4", "160,120"), ("2026-11-20_14-53-07.mp4", "320,240")] {
+        let video = out.join(name);
+        let entries = ["-v", "error", "-of", "csv=p=0", "-count_frames", "-show_entries"];
+        let fields = ["stream=codec_name,width,height,nb_read_frames", video.to_str().unwrap()];
+        let said = run("ffprobe", &[&entries[..], &fields].concat());
+        assert_eq!(said.trim(), format!("h264,{size},50"), "{name}");
+    }
+    assert_eq!(number_of(&std::fs::read(out.join("door.jpg")).unwrap()), Some(7));
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Streams a zip archive that never exists as a whole: the headers come between the entries, and the length is known
-//! beforehand. Pure.
+//! beforehand if those of all entries are. Pure.
 //!
 //! Follows PKWARE's "APPNOTE.TXT", version 6.3.10. Entries are stored, not compressed (JPEGs do not shrink).
 //! Checksums are known only after the data and follow in a data descriptor (4.3.9). Sizes and offsets above four
@@ -13,8 +13,8 @@ use std::collections::HashSet;
 pub struct ZipEntry {
     /// Its name, from [`FileNames`].
     pub name: String,
-    /// Its length in bytes.
-    pub len: u64,
+    /// Its length in bytes; `None` for one that is made while it is sent, until [`Zip::set_len`].
+    pub len: Option<u64>,
     /// Time of modification, seconds since 1970.
     pub changed_s: i64,
     /// The same in local time: year, month, day, hour, minute, second.
@@ -24,7 +24,20 @@ pub struct ZipEntry {
 /// The layout of an archive.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Zip {
-    entries: Vec<ZipEntry>,
+    entries: Vec<PlacedEntry>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct PlacedEntry {
+    entry: ZipEntry,
+    /// Its sizes have 64 bits, because they are large or were unknown.
+    is_large: bool,
+}
+
+impl PlacedEntry {
+    fn len(&self) -> u64 {
+        self.entry.len.unwrap_or(0)
+    }
 }
 
 /// The 32-bit value that refers to the ZIP64 field.
@@ -38,11 +51,22 @@ const PLAIN: u16 = 20;
 impl Zip {
     /// An archive of `entries`.
     pub fn new(entries: Vec<ZipEntry>) -> Zip {
-        Zip { entries }
+        let place =
+            |entry: ZipEntry| PlacedEntry { is_large: entry.len.is_none_or(|len| len >= ELSEWHERE), entry };
+        Zip { entries: entries.into_iter().map(place).collect() }
     }
 
-    /// Length of the whole archive in bytes.
-    pub fn total_bytes(&self) -> u64 {
+    /// Sets the length of entry `n`, once it is made.
+    pub fn set_len(&mut self, n: usize, len: u64) {
+        self.entries[n].entry.len = Some(len);
+    }
+
+    /// Length of the whole archive in bytes; `None` if one of an entry is unknown.
+    pub fn total_bytes(&self) -> Option<u64> {
+        self.entries.iter().all(|entry| entry.entry.len.is_some()).then(|| self.whole_len())
+    }
+
+    fn whole_len(&self) -> u64 {
         let (places, at) = self.offsets();
         let directory: usize = (0..self.entries.len()).map(|n| self.record(n, places[n], 0).len()).sum();
         let end = self.end_of_directory(at, directory as u64).len();
@@ -51,8 +75,8 @@ impl Zip {
 
     /// The header before the bytes of entry `n`.
     pub fn local_header(&self, n: usize) -> Vec<u8> {
-        let entry = &self.entries[n];
-        let is_large = entry.len >= ELSEWHERE;
+        let PlacedEntry { entry, is_large } = &self.entries[n];
+        let is_large = *is_large;
         let mut out = b"PK\x03\x04".to_vec();
         push_u16(&mut out, if is_large { ZIP64 } else { PLAIN });
         push_u16(&mut out, FLAGS);
@@ -80,10 +104,10 @@ impl Zip {
         let mut out = b"PK\x07\x08".to_vec();
         push_u32(&mut out, check_sum);
         for _ in 0..2 {
-            if entry.len >= ELSEWHERE {
-                push_u64(&mut out, entry.len);
+            if entry.is_large {
+                push_u64(&mut out, entry.len());
             } else {
-                push_u32(&mut out, entry.len as u32);
+                push_u32(&mut out, entry.len() as u32);
             }
         }
         out
@@ -106,7 +130,7 @@ impl Zip {
         let mut at = 0;
         let places = self.entries.iter().enumerate().map(|(n, entry)| {
             let place = at;
-            at += self.local_header(n).len() as u64 + entry.len + self.data_descriptor(n, 0).len() as u64;
+            at += self.local_header(n).len() as u64 + entry.len() + self.data_descriptor(n, 0).len() as u64;
             place
         });
         (places.collect(), at)
@@ -114,14 +138,14 @@ impl Zip {
 
     /// An entry's record in the directory.
     fn record(&self, n: usize, place: u64, check_sum: u32) -> Vec<u8> {
-        let entry = &self.entries[n];
+        let (entry, len) = (&self.entries[n].entry, self.entries[n].len());
         let mut large = Vec::new();
-        for number in [entry.len, entry.len, place] {
+        for number in [len, len, place] {
             if number >= ELSEWHERE {
                 push_u64(&mut large, number);
             }
         }
-        let version = if large.is_empty() { PLAIN } else { ZIP64 };
+        let version = if large.is_empty() && !self.entries[n].is_large { PLAIN } else { ZIP64 };
         let mut out = b"PK\x01\x02".to_vec();
         // Made on Unix: defines the meaning of names and permissions.
         push_u16(&mut out, (3 << 8) | version);
@@ -129,8 +153,8 @@ impl Zip {
         push_u16(&mut out, FLAGS);
         stored(&mut out, entry);
         push_u32(&mut out, check_sum);
-        push_u32(&mut out, entry.len.min(ELSEWHERE) as u32);
-        push_u32(&mut out, entry.len.min(ELSEWHERE) as u32);
+        push_u32(&mut out, len.min(ELSEWHERE) as u32);
+        push_u32(&mut out, len.min(ELSEWHERE) as u32);
         push_u16(&mut out, entry.name.len() as u16);
         let large_len = if large.is_empty() { 0 } else { 4 + large.len() };
         push_u16(&mut out, large_len as u16 + 9);
@@ -320,7 +344,7 @@ mod tests {
     fn lengths_are_known_beforehand() {
         let entry = |n: usize, len| ZipEntry {
             name: format!("{n} ä.jpg"),
-            len,
+            len: Some(len),
             changed_s: 1_763_650_387,
             changed: [2025, 11, 20, 14, 53, 7],
         };
@@ -331,7 +355,7 @@ mod tests {
                 .map(|n| (zip.local_header(n).len() + zip.data_descriptor(n, 1).len()) as u64 + lens[n])
                 .sum();
             let directory = zip.directory(&vec![7; lens.len()]);
-            assert_eq!(zip.total_bytes(), entries + directory.len() as u64);
+            assert_eq!(zip.total_bytes(), Some(entries + directory.len() as u64));
             // The directory states its offset.
             let is_large = lens.len() >= 0xffff || entries >= ELSEWHERE;
             let end = directory.len() - 22;

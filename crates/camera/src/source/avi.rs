@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::container::ContainerError;
 use crate::media::Fourcc;
+use crate::media::film::FilmStart;
 use crate::media::jpeg::{self, Jpeg};
 
 /// Larger chunks are no frames. Bytes.
@@ -37,6 +38,7 @@ pub struct Video {
 pub struct AviReader<R: Read + Seek> {
     input: BufReader<R>,
     video: Video,
+    began: Option<FilmStart>,
     /// Offset of the first frame.
     pictures: u64,
 }
@@ -53,16 +55,21 @@ impl<R: Read + Seek> AviReader<R> {
         if !is_whole || head[..4] != *b"RIFF" || head[8..] != *b"AVI " {
             return Err(ContainerError::unfit("not an AVI"));
         }
-        let video = headers(&mut input)?;
+        let (video, began) = headers(&mut input)?;
         let pictures = input.stream_position()?;
         // The buffer is larger than the headers of the file and of its first frame.
         refuse_fields(input.fill_buf()?, &video)?;
-        Ok(AviReader { input, video, pictures })
+        Ok(AviReader { input, video, began, pictures })
     }
 
     /// The video that is played.
     pub fn video(&self) -> &Video {
         &self.video
+    }
+
+    /// The capture time of the first frame, if the file states it exactly.
+    pub fn began(&self) -> Option<FilmStart> {
+        self.began
     }
 
     /// Goes back to the first frame.
@@ -121,8 +128,9 @@ fn refuse_fields(ahead: &[u8], video: &Video) -> Result<(), ContainerError> {
 }
 
 /// Parses the headers and stops inside the list of frames.
-fn headers(input: &mut (impl Read + Seek)) -> Result<Video, ContainerError> {
+fn headers(input: &mut (impl Read + Seek)) -> Result<(Video, Option<FilmStart>), ContainerError> {
     let mut found: Option<Video> = None;
+    let mut began = None;
     let mut other: Option<Fourcc> = None;
     let mut frame_step = None;
     // The current stream, and its time step if it is video.
@@ -135,9 +143,13 @@ fn headers(input: &mut (impl Read + Seek)) -> Result<Video, ContainerError> {
             (b"LIST", Some([b'm', b'o', b'v', b'i'])) => {
                 let mut video = found.ok_or_else(|| no_video(other))?;
                 video.step = video.step.or(frame_step);
-                return Ok(video);
+                return Ok((video, began));
             }
-            (b"LIST", Some([b'h', b'd', b'r', b'l'])) => {}
+            (b"LIST", Some([b'h', b'd', b'r', b'l'] | [b'I', b'N', b'F', b'O'])) => {}
+            (b"ICRD", _) => {
+                chunk.read(input, &mut body)?;
+                began = FilmStart::parse(&body);
+            }
             (b"LIST", Some([b's', b't', b'r', b'l'])) if streams < MAX_STREAMS => {
                 streams += 1;
                 rate = None;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{ChunkRow, Item, MediaError, MediaOrigin, MediaReader};
 use tallycam_base::Fault;
-use tallycam_camera::media::film::{Film, FilmChunk, FilmFormat, FilmFrame, Footage, empty_film};
+use tallycam_camera::media::film::{Film, FilmChunk, FilmFormat, FilmFrame, FilmStart, Footage, empty_film};
 
 /// The pictures of one recording. Reading blocks.
 #[derive(Debug)]
@@ -115,9 +115,10 @@ pub fn clip(
     // The row of an unfinished recording does not have its end yet.
     let end_us = rows.last().map_or(0, |row| row.to_us + 1).max(item.duration_us).min(to_us);
     let began_us = item.at_us.saturating_add(start.at_us);
+    let began = FilmStart { us: began_us, is_sure: item.is_sure };
     let film = match item.even_step_us() {
-        Some(step_us) => Film::evenly(format, chunks, began_us, step_us),
-        None => Film::new(format, chunks, began_us, end_us.saturating_sub(start.at_us)),
+        Some(step_us) => Film::evenly(format, chunks, began, step_us),
+        None => Film::new(format, chunks, began, end_us.saturating_sub(start.at_us)),
     };
     Ok(film.map(|film| (film, cut, began_us)))
 }
@@ -142,11 +143,11 @@ pub fn film(item: &Item, rows: &[ChunkRow], format: FilmFormat) -> Result<Film, 
     // The row counts from the recording's start, a film from its first picture. Pictures between may have been lost
     // to a slow disk or a damaged page.
     let lost_us = rows.first().map_or(0, |first| first.from_us);
-    let began_us = item.at_us.saturating_add(lost_us);
+    let began = FilmStart { us: item.at_us.saturating_add(lost_us), is_sure: item.is_sure };
     let chunks = rows.iter().map(film_chunk);
     match item.even_step_us() {
-        Some(step_us) => Film::evenly(format, chunks, began_us, step_us),
-        None => Film::new(format, chunks, began_us, item.duration_us.saturating_sub(lost_us)),
+        Some(step_us) => Film::evenly(format, chunks, began, step_us),
+        None => Film::new(format, chunks, began, item.duration_us.saturating_sub(lost_us)),
     }
 }
 
@@ -207,7 +208,7 @@ mod tests {
             height: 8,
             is_after_gap: false,
         };
-        let film = film(&item, &[row], FilmFormat::Mp4).expect("a film");
+        let film = film(&item, &[row], FilmFormat::Mov).expect("a film");
         film.read(0, 1 << 16, &mut Nothing).expect("its head")
     }
 

@@ -483,6 +483,13 @@ impl Media {
         self.shared.retention()
     }
 
+    /// Free bytes of the file system beyond `min_free`. Blocks.
+    pub fn spare_bytes(&self) -> u64 {
+        let directory = self.file.parent().unwrap_or(Path::new("."));
+        let free = storage::file_system_space(directory).map_or(0, |(free, _)| free);
+        free.saturating_sub(self.retention().min_free.unwrap_or(0))
+    }
+
     /// The current time for retention, for [`MediaReader::plan`]. If the clock is not synchronized and was set
     /// recently, its wall time is not trusted, and nothing is deleted by age.
     pub fn retention_now(&self) -> ClockTime {

@@ -112,11 +112,11 @@ pub(super) fn check_note(note: &str) -> Result<(), MediaError> {
     Ok(())
 }
 
-/// The default name: local time, and the extension for downloads.
+/// The default name: local time, and the extension of what is stored.
 pub(super) fn default_name(kind: MediaKind, at_us: i64, zone: &TimeZone) -> String {
     let extension = match kind {
         MediaKind::Snapshot => "jpg",
-        MediaKind::Recording => "mp4",
+        MediaKind::Recording => "avi",
     };
     format!("{}.{extension}", local(at_us, zone).strftime("%Y-%m-%d_%H-%M-%S"))
 }
@@ -125,7 +125,9 @@ pub(super) fn default_name(kind: MediaKind, at_us: i64, zone: &TimeZone) -> Stri
 pub(super) fn is_default_name(name: &str, kind: MediaKind, at_us: i64, zone: &TimeZone) -> bool {
     let default = default_name(kind, at_us, zone);
     let (stem, extension) = split(&default);
-    let number = name.strip_prefix(stem).and_then(|rest| rest.strip_suffix(extension));
+    // Earlier versions called recordings `.mp4`.
+    let end = name.strip_suffix(extension).or_else(|| name.strip_suffix(".mp4"));
+    let number = end.and_then(|end| end.strip_prefix(stem));
     number.is_some_and(|number| {
         let digits = number.strip_prefix('-').unwrap_or("0");
         (number.is_empty() || number.starts_with('-'))
@@ -310,7 +312,16 @@ mod tests {
     fn unnamed_items_are_named_after_their_time() {
         let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("a zone");
         assert_eq!(default_name(MediaKind::Snapshot, NOON, &zone), "2026-11-20_13-13-07.jpg");
-        assert_eq!(default_name(MediaKind::Recording, NOON, &zone), "2026-11-20_13-13-07.mp4");
+        assert_eq!(default_name(MediaKind::Recording, NOON, &zone), "2026-11-20_13-13-07.avi");
+        for (name, is_default) in [
+            ("2026-11-20_13-13-07.avi", true),
+            ("2026-11-20_13-13-07-2.avi", true),
+            ("2026-11-20_13-13-07-2.mp4", true),
+            ("2026-11-20_13-13-07-a.avi", false),
+            ("2026-11-20_13-13-08.avi", false),
+        ] {
+            assert_eq!(is_default_name(name, MediaKind::Recording, NOON, &zone), is_default, "{name}");
+        }
         assert_eq!(format_day(NOON, &zone), "2026-11-20");
     }
 

@@ -16,6 +16,7 @@ use hyper::header::{
 use hyper::{Method, Response, StatusCode};
 use tokio::sync::mpsc;
 
+use crate::http::api::media::video;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::wrong_value;
 use crate::http::request::range;
@@ -59,11 +60,13 @@ enum DownloadContent {
     Film(Arc<Film>, FilmFormat),
 }
 
-/// `GET /api/v1/media/{id}/content`.
+/// `GET /api/v1/media/{id}/content`. Motion JPEG is never called `.mp4`, because most players of MP4 do not play it.
 pub async fn content(request: Request) -> Result<Response<Body>, Problem> {
     let words = [
         ("jpg", None),
-        ("mp4", Some(FilmFormat::Mp4)),
+        ("mov", Some(FilmFormat::Mov)),
+        // Its name in earlier versions.
+        ("mp4", Some(FilmFormat::Mov)),
         ("avi", Some(FilmFormat::Avi)),
         ("mjpeg", Some(FilmFormat::Mjpeg)),
     ];
@@ -72,12 +75,12 @@ pub async fn content(request: Request) -> Result<Response<Body>, Problem> {
     let item = request.site.media_readers()?.read(move |reader| reader.item(id)).await?;
     let format = match (item.kind, wanted) {
         (MediaKind::Snapshot, None | Some(None)) => None,
-        (MediaKind::Recording, None) => Some(FilmFormat::Mp4),
+        (MediaKind::Recording, None) => Some(FilmFormat::Mov),
         (MediaKind::Recording, Some(Some(format))) => Some(format),
         (kind, _) => {
             let expected = match kind {
                 MediaKind::Snapshot => "jpg for a snapshot",
-                MediaKind::Recording => "mp4, avi or mjpeg for a recording",
+                MediaKind::Recording => "mov, avi or mjpeg for a recording",
             };
             return Err(wrong_value("as", request.query.get("as").unwrap_or_default(), expected));
         }
@@ -86,20 +89,25 @@ pub async fn content(request: Request) -> Result<Response<Body>, Problem> {
     send(&request, item, format, &name).await
 }
 
-/// `GET /media/NAME`: the name's extension gives a recording's format, else MP4.
+/// `GET /media/NAME`: the name's extension gives a recording's format, else it is H.264 in MP4; without `ffmpeg`
+/// Motion JPEG in AVI, under that name.
 pub async fn named(request: Request) -> Result<Response<Body>, Problem> {
     let name = request.name.clone();
     let item = request.site.media_readers()?.read(move |reader| reader.by_name(&name)).await?;
     let ending = item.name.to_lowercase();
-    let format = match item.kind {
-        MediaKind::Snapshot => None,
-        MediaKind::Recording if ending.ends_with(".avi") => Some(FilmFormat::Avi),
-        MediaKind::Recording if ending.ends_with(".mjpeg") || ending.ends_with(".mjpg") => {
-            Some(FilmFormat::Mjpeg)
+    let is_one_of = |endings: &[&str]| endings.iter().any(|own| ending.ends_with(own));
+    let (format, name) = match item.kind {
+        MediaKind::Snapshot => (None, item.name.clone()),
+        MediaKind::Recording if is_one_of(&[".avi"]) => (Some(FilmFormat::Avi), item.name.clone()),
+        MediaKind::Recording if is_one_of(&[".mjpeg", ".mjpg"]) => {
+            (Some(FilmFormat::Mjpeg), item.name.clone())
         }
-        MediaKind::Recording => Some(FilmFormat::Mp4),
+        MediaKind::Recording if is_one_of(&[".mov"]) => (Some(FilmFormat::Mov), item.name.clone()),
+        MediaKind::Recording if request.site.videos.encoders().await.is_some() => {
+            return video::send(&request, item, (0, u64::MAX), false).await;
+        }
+        MediaKind::Recording => (Some(FilmFormat::Avi), zip::stem(&item.name) + ".avi"),
     };
-    let name = item.name.clone();
     send(&request, item, format, &name).await
 }
 
@@ -135,41 +143,8 @@ async fn send(
         DownloadContent::Film(film, format) => (film.len(), format.media_type()),
     };
     let is_download = request.query.is_set("download")?;
-    let is_old = request.id == 0;
-    let mut response = Response::new(Body::full(""));
-    put(&mut response, ETAG, &tag);
-    put(&mut response, ACCEPT_RANGES, "bytes");
-    // The file may be cached, but is revalidated before use: items can be removed.
-    put(&mut response, CACHE_CONTROL, "private, no-cache");
-    if range::is_known(&request.headers, &tag) {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        return Ok(response);
-    }
-    let part = match request.method == Method::HEAD {
-        true => FilePart::Whole,
-        false => range::part(&request.headers, len, &tag),
-    };
-    let wanted = match part {
-        FilePart::Whole => 0..len,
-        FilePart::Bytes(range) => {
-            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-            put(&mut response, CONTENT_RANGE, &format!("bytes {}-{}/{len}", range.start, range.end - 1));
-            range
-        }
-        FilePart::None => {
-            let problem =
-                Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, format!("the file has {len} bytes"));
-            let mut response = problem.respond(!is_old);
-            put(&mut response, CONTENT_RANGE, &format!("bytes */{len}"));
-            return Ok(response);
-        }
-    };
-    put(&mut response, CONTENT_TYPE, kind);
-    put(&mut response, CONTENT_DISPOSITION, &range::disposition(is_download, name));
-    put(&mut response, CONTENT_LENGTH, &(wanted.end - wanted.start).to_string());
-    if request.method == Method::HEAD {
-        return Ok(response);
-    }
+    let (mut response, wanted) = FileHead { len, tag: &tag, kind, name, is_download }.answer(request);
+    let Some(wanted) = wanted else { return Ok(response) };
     *response.body_mut() = match content {
         DownloadContent::Jpeg(jpeg) => Body::full(jpeg.slice(wanted.start as usize..wanted.end as usize)),
         DownloadContent::Film(film, _) => {
@@ -189,6 +164,56 @@ async fn send(
         }
     };
     Ok(response)
+}
+
+/// The facts of a file for the head of its answer.
+pub struct FileHead<'a> {
+    pub len: u64,
+    /// Its entity tag.
+    pub tag: &'a str,
+    pub kind: &'static str,
+    pub name: &'a str,
+    pub is_download: bool,
+}
+
+impl FileHead<'_> {
+    /// The head of the answer, and the range of the bytes that follow; `None` if none follow.
+    pub fn answer(&self, request: &Request) -> (Response<Body>, Option<Range<u64>>) {
+        let FileHead { len, tag, .. } = *self;
+        let mut response = Response::new(Body::full(""));
+        put(&mut response, ETAG, tag);
+        put(&mut response, ACCEPT_RANGES, "bytes");
+        // The file may be cached, but is revalidated before use: items can be removed.
+        put(&mut response, CACHE_CONTROL, "private, no-cache");
+        if range::is_known(&request.headers, tag) {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            return (response, None);
+        }
+        let part = match request.method == Method::HEAD {
+            true => FilePart::Whole,
+            false => range::part(&request.headers, len, tag),
+        };
+        let wanted = match part {
+            FilePart::Whole => 0..len,
+            FilePart::Bytes(range) => {
+                *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+                put(&mut response, CONTENT_RANGE, &format!("bytes {}-{}/{len}", range.start, range.end - 1));
+                range
+            }
+            FilePart::None => {
+                let problem =
+                    Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, format!("the file has {len} bytes"));
+                let is_old = request.id == 0;
+                let mut response = problem.respond(!is_old);
+                put(&mut response, CONTENT_RANGE, &format!("bytes */{len}"));
+                return (response, None);
+            }
+        };
+        put(&mut response, CONTENT_TYPE, self.kind);
+        put(&mut response, CONTENT_DISPOSITION, &range::disposition(self.is_download, self.name));
+        put(&mut response, CONTENT_LENGTH, &(wanted.end - wanted.start).to_string());
+        (response, (request.method != Method::HEAD).then_some(wanted))
+    }
 }
 
 /// Why a film is cut off when the server stops.

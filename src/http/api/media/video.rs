@@ -1,25 +1,29 @@
-//! `/api/v1/media/{id}/video` and `/api/v1/crossings/{id}/video`: a recording or a part of it as H.264 in MP4, made
-//! by `ffmpeg` while it is sent.
+//! `/api/v1/media/{id}/video`, `/api/v1/crossings/{id}/video` and `/media/NAME.mp4`: a recording or a part of it as
+//! H.264 in MP4, made by `ffmpeg`.
 //!
 //! ```text
-//! readers ─► film (Motion JPEG in MP4) ─► ffmpeg ─► fragments ─► one MP4 (Remux) ─► client
+//!                                              ┌─► file of the shelf ─► every client that asks for it
+//! readers ─► film ─► ffmpeg ─► one MP4 (pieces)┤
+//!                                              └─► its only client, if there is no room for a file
 //! ```
 //!
-//! All steps are tasks of the server's thread on non-blocking pipes. They wait for the client: a slow one costs some
-//! pieces of memory, and its place if another client wants one. If it leaves, `ffmpeg` is killed.
+//! All steps are tasks of the server's thread on non-blocking pipes. A client that asks for a range, as a browser's
+//! player does, waits until the file is whole. Others get the bytes as they come, without a length. When all clients
+//! have left, `ffmpeg` is killed.
 
-use std::io::ErrorKind;
-use std::os::fd::OwnedFd;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue, LOCATION};
+use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, HeaderValue, LOCATION, RANGE};
 use hyper::{Method, Response, StatusCode};
-use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::http::api::media::download::{PIECE, go_on, not_downloaded, piece, put, stopped, take_place};
+use crate::http::api::media::download::{
+    FileHead, PIECE, go_on, not_downloaded, piece, put, stopped, take_place,
+};
 use crate::http::api::media::thumbnail::seconds;
 use crate::http::report::wire;
 use crate::http::request::problem::Problem;
@@ -31,10 +35,10 @@ use crate::http::server::link::{Link, LinkVerdict};
 use crate::http::site::Site;
 use crate::http::site::handler::Request;
 use crate::http::site::readers::MediaReaders;
+use crate::http::site::videos::shelf::{self, Clip, ClipKey, ClipState, ClipUse};
 use crate::http::site::videos::{VideoPlace, Videos};
-use crate::pipeline::video::{Transcoder, TranscoderPipes, VideoRequest};
-use tallycam_base::Fault;
-use tallycam_camera::media::film::h264::{NotFragmented, Remux};
+use crate::pipeline::video::{NotMade, Transcoder, VideoEncoder, VideoRequest};
+use tallycam_base::{Fault, clock};
 use tallycam_camera::media::film::{Film, FilmFormat};
 use tallycam_camera::media::zip::stem;
 use tallycam_store::media::{self, Item, MediaError, MediaKind, MediaOrigin, MediaQuery, MediaReader, clip};
@@ -48,8 +52,15 @@ pub const LOOKED_AT: usize = 50;
 /// Pieces that may wait for a client: up to 2 MiB, so that one that is slow for a moment does not stop `ffmpeg`.
 const WAITING: usize = 32;
 
-/// Bytes kept of `ffmpeg`'s messages.
-const WORDS: usize = 500;
+/// A client that asks for a range waits this long for the whole video, then gets the bytes as they come. Firefox waits
+/// for five minutes.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// Interval between two attempts of an archive to have a video made.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// A video has at most about this part of its recording's bytes.
+const SMALLER: u64 = 2;
 
 /// `GET /api/v1/video`.
 pub async fn status(request: Request) -> Result<Response<Body>, Problem> {
@@ -59,46 +70,279 @@ pub async fn status(request: Request) -> Result<Response<Body>, Problem> {
 
 /// `GET /api/v1/media/{id}/video`.
 pub async fn video(request: Request) -> Result<Response<Body>, Problem> {
-    let (site, query) = (&request.site, &request.query);
-    let from_us = seconds(query, "from")?;
-    let to_us = seconds(query, "to")?;
-    let is_download = query.is_set("download")?;
+    let from_us = seconds(&request.query, "from")?;
+    let to_us = seconds(&request.query, "to")?;
     let part = (from_us.unwrap_or(0), to_us.unwrap_or(u64::MAX));
     if part.1 <= part.0 {
-        return Err(wrong_value("to", query.get("to").unwrap_or_default(), "more than `from`"));
+        return Err(wrong_value("to", request.query.get("to").unwrap_or_default(), "more than `from`"));
     }
-    let readers = site.media_readers()?;
     let id = request.id;
-    let read = readers.read(move |reader| {
-        let item = reader.item(id)?;
-        if item.kind == MediaKind::Snapshot {
-            return Ok((item, None));
-        }
-        let rows = reader.chunks(id)?;
-        let film = clip(reader, &item, &rows, part, FilmFormat::Mp4)?;
-        Ok((item, Some(film)))
-    });
-    let (item, Some(film)) = read.await? else {
+    let item = request.site.media_readers()?.read(move |reader| reader.item(id)).await?;
+    if item.kind == MediaKind::Snapshot {
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "a snapshot is no video")
             .hint(format!("its picture is at /api/v1/media/{id}/content")));
-    };
-    let (film, cut, began_us) = film.map_err(not_downloaded)?;
-    let encoder = site.videos.encoders().await.and_then(|encoders| encoders.best(film.size()));
-    let Some(encoder) = encoder else {
-        return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "there is no ffmpeg here that makes H.264")
-            .hint("install it (`sudo apt install ffmpeg`); `content?as=avi` gives Motion JPEG"));
-    };
+    }
     let is_part = from_us.is_some() || to_us.is_some();
+    send(&request, item, part, is_part).await
+}
+
+/// The bytes of a video, in order. Without an error at the end they are all.
+type Pieces = mpsc::Receiver<Result<Bytes, BrokenBody>>;
+
+/// A recording that will be a video.
+struct Source {
+    key: ClipKey,
+    film: Film,
+    cut: media::FootageCut,
+    began_us: u64,
+}
+
+/// The recording `item`, or `part` of it, as H.264 in MP4.
+///
+/// # Errors
+/// There is no `ffmpeg`, no place, or no picture.
+pub async fn send(
+    request: &Request,
+    item: Item,
+    part: (u64, u64),
+    is_part: bool,
+) -> Result<Response<Body>, Problem> {
+    let site = &request.site;
+    let is_download = request.query.is_set("download")?;
+    let source = look_up(&site.media_readers()?, item.clone(), part).await?;
     let name = stem(&item.name);
-    let name = if is_part { format!("{name} {}.mp4", clock_of(site, began_us)) } else { name + ".mp4" };
+    let name =
+        if is_part { format!("{name} {}.mp4", clock_of(site, source.began_us)) } else { name + ".mp4" };
     let mut response = no_store(Response::new(Body::full("")));
     put(&mut response, CONTENT_TYPE, "video/mp4");
     put(&mut response, CONTENT_DISPOSITION, &disposition(is_download, &name));
+    let clip = match site.videos.shelf.find(&source.key) {
+        Some(clip) => clip,
+        None => {
+            let encoder = encoder(site, &source.film).await?;
+            if request.method == Method::HEAD {
+                return Ok(response);
+            }
+            take_place(request)?;
+            match make(site, &request.link, source, encoder).await? {
+                Made::Kept(clip) => clip,
+                Made::Sent(pieces) => {
+                    *response.body_mut() = Body::pieces(pieces);
+                    return Ok(response);
+                }
+            }
+        }
+    };
+    // A browser's player asks for a range, and needs the length.
+    let is_whole_wanted = request.headers.contains_key(RANGE);
+    request.link.may_pause();
+    // A client that sends its end has left, and its wait ends with it.
+    request.link.watches();
+    let ready = |state: &ClipState| match state {
+        ClipState::Growing(len) => *len > 0 && !is_whole_wanted,
+        ClipState::Whole(_) | ClipState::Broken(_) => true,
+    };
+    let state = match tokio::time::timeout(PATIENCE, clip.wait(ready)).await {
+        Ok(state) => state,
+        Err(_) => clip.wait(|_| true).await,
+    };
+    let (range, len) = match state {
+        ClipState::Broken(reason) => return Err(not_made(item.id, &reason)),
+        ClipState::Growing(_) => (0..u64::MAX, None),
+        ClipState::Whole(len) => {
+            let file = FileHead { len, tag: &clip.tag, kind: "video/mp4", name: &name, is_download };
+            let (whole, range) = file.answer(request);
+            response = whole;
+            let Some(range) = range else { return Ok(response) };
+            (range, Some(len))
+        }
+    };
+    put(&mut response, ETAG, &clip.tag);
     if request.method == Method::HEAD {
         return Ok(response);
     }
-    take_place(&request)?;
-    let place = site.videos.take_place(id, film.frames()).map_err(|left_s| {
+    take_place(request)?;
+    let (sender, pieces) = mpsc::channel(1);
+    *response.body_mut() = match len {
+        Some(_) => Body::sized(range.end - range.start, pieces),
+        None => Body::pieces(pieces),
+    };
+    tokio::task::spawn_local(pass(clip, range, sender, Rc::clone(site)));
+    Ok(response)
+}
+
+/// The item's film and the key of its video.
+async fn look_up(readers: &MediaReaders, item: Item, part: (u64, u64)) -> Result<Source, Problem> {
+    let read = readers.read(move |reader| {
+        let rows = reader.chunks(item.id)?;
+        let frames = rows.iter().map(|row| u64::from(row.frames)).sum();
+        let bytes = rows.iter().map(|row| u64::from(row.bytes)).sum();
+        let facts = [item.at_us, item.duration_us, frames, bytes];
+        let made = clip(reader, &item, &rows, part, FilmFormat::Mov)?;
+        let key = ClipKey { id: item.id, part, facts };
+        Ok(made.map(|(film, cut, began_us)| Source { key, film, cut, began_us }))
+    });
+    read.await?.map_err(not_downloaded)
+}
+
+async fn encoder(site: &Site, film: &Film) -> Result<VideoEncoder, Problem> {
+    let encoder = site.videos.encoders().await.and_then(|encoders| encoders.best(film.size()));
+    encoder.ok_or_else(no_encoder)
+}
+
+/// The problem of a machine that makes no videos.
+pub fn no_encoder() -> Problem {
+    Problem::new(StatusCode::NOT_IMPLEMENTED, "there is no ffmpeg here that makes H.264")
+        .hint("install it (`sudo apt install ffmpeg`); `as=avi` gives Motion JPEG")
+}
+
+/// The pieces of the video of `item` as they are made, for an archive. Waits until it can be made.
+///
+/// # Errors
+/// It cannot be made.
+pub async fn pieces(site: &Rc<Site>, link: &Rc<Link>, item: Item) -> Result<Pieces, Problem> {
+    loop {
+        let source = look_up(&site.media_readers()?, item.clone(), (0, u64::MAX)).await?;
+        let kept = match site.videos.shelf.find(&source.key) {
+            Some(kept) => Ok(Made::Kept(kept)),
+            None => {
+                let encoder = encoder(site, &source.film).await?;
+                make(site, link, source, encoder).await
+            }
+        };
+        match kept {
+            Ok(Made::Kept(clip)) => {
+                let (sender, pieces) = mpsc::channel(1);
+                tokio::task::spawn_local(pass(clip, 0..u64::MAX, sender, Rc::clone(site)));
+                return Ok(pieces);
+            }
+            Ok(Made::Sent(pieces)) => return Ok(pieces),
+            // Another video is being made.
+            Err(problem) if problem.status == StatusCode::SERVICE_UNAVAILABLE => {
+                go_on(site)?;
+                tokio::time::sleep(RETRY).await;
+            }
+            Err(problem) => return Err(problem),
+        }
+    }
+}
+
+fn not_made(id: u64, reason: &str) -> Problem {
+    log::warn!("no video could be made of item {id}: {reason}");
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("no video could be made: {reason}"))
+        .hint("`content?as=avi` gives the recording as it is")
+}
+
+/// Sends `range` of a clip, or all of it while it grows. A client that leaves is no error.
+async fn pass(
+    clip: ClipUse,
+    range: Range<u64>,
+    sender: mpsc::Sender<Result<Bytes, BrokenBody>>,
+    site: Rc<Site>,
+) {
+    let mut at = range.start;
+    while at < range.end {
+        let is_there = |state: &ClipState| !matches!(state, ClipState::Growing(len) if *len <= at);
+        let end = tokio::select! {
+            state = clip.wait(is_there) => match state {
+                ClipState::Growing(len) => Ok(len),
+                ClipState::Whole(len) if len <= at => return,
+                ClipState::Whole(len) => Ok(len),
+                ClipState::Broken(reason) => Err(reason),
+            },
+            () = sender.closed() => return,
+        };
+        let read = match end {
+            Ok(end) => {
+                let most = (end.min(range.end) - at).min(PIECE as u64) as usize;
+                clip.read(at, most).await.map_err(|error| error.to_string())
+            }
+            Err(reason) => Err(reason),
+        };
+        let piece = read.and_then(|piece| {
+            go_on(&site).map_err(|fault| fault.to_string())?;
+            if piece.is_empty() { Err(String::from("it was removed")) } else { Ok(piece) }
+        });
+        match piece {
+            Ok(piece) => {
+                at += piece.len() as u64;
+                if sender.send(Ok(piece)).await.is_err() {
+                    return;
+                }
+            }
+            Err(reason) => {
+                log::warn!("a video was cut off: {reason}");
+                // The client may have gone.
+                let _ = sender.send(Err(BrokenBody)).await;
+                return;
+            }
+        }
+    }
+}
+
+/// A video that has begun.
+enum Made {
+    /// In a file, for everybody.
+    Kept(ClipUse),
+    /// For the client that asked for it.
+    Sent(Pieces),
+}
+
+/// Begins to make a video.
+async fn make(
+    site: &Rc<Site>,
+    link: &Rc<Link>,
+    source: Source,
+    encoder: VideoEncoder,
+) -> Result<Made, Problem> {
+    let Source { key, film, cut, began_us } = source;
+    let place = take_video_place(site, link, &key, film.frames())?;
+    let options = VideoRequest::of(encoder, &film);
+    // Starting a process copies this one's page tables: some milliseconds on a Raspberry Pi.
+    let started = tokio::task::spawn_blocking(move || options.start()).await;
+    let transcoder = match started {
+        Ok(Ok(started)) => started,
+        Ok(Err(error)) => return Err(not_made(key.id, &format!("ffmpeg could not be started: {error}"))),
+        Err(error) => return Err(not_made(key.id, &error.to_string())),
+    };
+    let media = site.media()?;
+    let tag = format!("\"{:x}-{:x}-h264\"", key.id, clock::wall_us());
+    let kept = site.videos.shelf.begin(media, key.clone(), tag, film.len() / SMALLER).await;
+    let making = Making {
+        readers: site.media_readers()?,
+        site: Rc::clone(site),
+        id: key.id,
+        film: Arc::new(film),
+        cut,
+        began_us,
+        place,
+    };
+    if let Some(kept) = kept {
+        making.place.job.fills(kept.clip());
+        tokio::task::spawn_local(making.keep(transcoder, kept.clip()));
+        shelf::watch(site, media);
+        return Ok(Made::Kept(kept));
+    }
+    let (sender, pieces) = mpsc::channel(WAITING);
+    let (begin, begun) = oneshot::channel();
+    link.may_pause_briefly();
+    // A client that sends its end has left.
+    link.watches();
+    tokio::task::spawn_local(making.send(transcoder, sender, begin, Rc::clone(link)));
+    // Faults before the first byte give an error; later the connection is cut.
+    match begun.await {
+        Ok(Ok(())) => Ok(Made::Sent(pieces)),
+        Ok(Err(reason)) => Err(not_made(key.id, &reason)),
+        Err(_) => Err(not_made(key.id, "the server stops")),
+    }
+}
+
+/// A place for making a video.
+///
+/// # Errors
+/// All are taken.
+fn take_video_place(site: &Site, link: &Link, key: &ClipKey, frames: u64) -> Result<VideoPlace, Problem> {
+    site.videos.take_place(key.clone(), link.client(), frames).map_err(|left_s| {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             match Videos::places() {
@@ -108,47 +352,7 @@ pub async fn video(request: Request) -> Result<Response<Body>, Problem> {
         )
         .hint("try again when it is finished")
         .retry_after(left_s)
-    })?;
-    let seconds = film.duration_us() as f64 / 1e6;
-    let options = VideoRequest { encoder, size: film.size(), fps: film.frames() as f64 / seconds.max(0.001) };
-    let failed = |reason: String| {
-        log::warn!("no video could be made of item {id}: {reason}");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("no video could be made: {reason}"))
-            .hint("`content?as=avi` gives the recording as it is")
-    };
-    // Starting a process copies this one's page tables: some milliseconds on a Raspberry Pi.
-    let started = tokio::task::spawn_blocking(move || options.start()).await;
-    let (transcoder, pipes) = match started {
-        Ok(Ok(started)) => started,
-        Ok(Err(error)) => return Err(failed(format!("ffmpeg could not be started: {error}"))),
-        Err(error) => return Err(failed(error.to_string())),
-    };
-    let (sender, pieces) = mpsc::channel(WAITING);
-    let (begin, begun) = oneshot::channel();
-    let making = Making {
-        readers,
-        site: site.clone(),
-        id,
-        film: Arc::new(film),
-        cut,
-        began_us,
-        sender,
-        begin: Some(begin),
-        place,
-        link: request.link.clone(),
-        running: Running(Some(transcoder)),
-    };
-    request.link.may_pause_briefly();
-    // A client that sends its end has left.
-    request.link.watches();
-    tokio::task::spawn_local(making.all(pipes));
-    // Faults before the first byte give an error; later the connection is cut.
-    match begun.await {
-        Ok(Ok(())) => *response.body_mut() = Body::pieces(pieces),
-        Ok(Err(reason)) => return Err(failed(reason)),
-        Err(_) => return Err(failed(String::from("the server stops"))),
-    }
-    Ok(response)
+    })
 }
 
 /// The time of day as part of a file name: "14.53.07".
@@ -215,19 +419,7 @@ pub fn covers(item: &Item, at_us: u64) -> bool {
     is_live && item.at_us <= at_us && (item.is_open || at_us <= item.at_us.saturating_add(item.duration_us))
 }
 
-/// `ffmpeg`; dropping this ends it, on a thread that may block.
-struct Running(Option<Transcoder>);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Some(transcoder) = self.0.take() {
-            // Reaping blocks until all its memory is freed.
-            drop(tokio::task::spawn_blocking(move || drop(transcoder)));
-        }
-    }
-}
-
-/// A video being made for one client.
+/// A video being made.
 struct Making {
     readers: MediaReaders,
     site: Rc<Site>,
@@ -235,183 +427,84 @@ struct Making {
     film: Arc<Film>,
     cut: media::FootageCut,
     began_us: u64,
-    sender: mpsc::Sender<Result<Bytes, BrokenBody>>,
-    /// Gets the arrival of the first bytes, or why there are none.
-    begin: Option<oneshot::Sender<Result<(), String>>>,
     place: VideoPlace,
-    link: Rc<Link>,
-    running: Running,
-}
-
-/// Why a video was not completed.
-#[derive(Debug, thiserror::Error)]
-enum NotMade {
-    #[error(transparent)]
-    Fault(#[from] Fault),
-    #[error("ffmpeg's pipes: {0}")]
-    Pipe(#[from] std::io::Error),
-    /// Its output is not fragmented MP4.
-    #[error(transparent)]
-    Output(#[from] NotFragmented),
-    #[error("the client has left")]
-    Left,
-    #[error("its client took nothing, and another wanted a video")]
-    GaveWay,
 }
 
 impl Making {
-    /// Makes and sends the video; logs or reports a failure.
-    async fn all(mut self, pipes: TranscoderPipes) {
-        let mut words = Vec::new();
-        let error = match self.run(pipes, &mut words).await {
-            Ok(()) | Err(NotMade::Left) => return,
-            Err(error) => error,
+    /// Writes it to `clip`, until it is whole or nobody wants it any more.
+    async fn keep(self, transcoder: Transcoder, clip: Rc<Clip>) {
+        let made = tokio::select! {
+            made = self.run(transcoder, async |piece| {
+                clip.append(piece).await.map_err(|error| Fault::passing(format!("its file: {error}")))
+            }) => made,
+            () = clip.abandoned() => Err(Fault::passing("nobody waits for it")),
         };
-        let words = String::from_utf8_lossy(&words);
-        let last = words.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim();
-        let reason = if last.is_empty() { error.to_string() } else { format!("{error}: {last}") };
-        if let Some(begin) = self.begin.take() {
-            // The client may have gone; also below.
-            let _ = begin.send(Err(reason));
-        } else {
-            log::warn!("a video of item {} was cut off: {reason}", self.id);
-            // A client that takes nothing does not take the end either.
-            if self.sender.try_send(Err(BrokenBody)).is_err() {
-                self.link.call(LinkVerdict::Shed);
+        match made {
+            Ok(()) => clip.finish(),
+            Err(error) => {
+                log::debug!("a video of item {} was given up: {error}", self.id);
+                clip.break_off(&error.to_string());
+                self.site.videos.shelf.remove(&clip);
             }
         }
     }
 
-    async fn run(&mut self, pipes: TranscoderPipes, words: &mut Vec<u8>) -> Result<(), NotMade> {
-        let stdin = pipe::Sender::from_owned_fd(OwnedFd::from(pipes.stdin))?;
-        let stdout = pipe::Receiver::from_owned_fd(OwnedFd::from(pipes.stdout))?;
-        let stderr = pipe::Receiver::from_owned_fd(OwnedFd::from(pipes.stderr))?;
-        let feeding = feed(&self.readers, &self.site, self.id, &self.film, self.cut, stdin);
-        let made = VideoOutput {
-            remux: Remux::default(),
-            held: Vec::new(),
-            sender: &self.sender,
-            begin: &mut self.begin,
-            place: &self.place,
-        };
-        let running = &mut self.running;
-        let draining = async {
-            let made = made.drain(stdout).await;
-            if made.is_err() {
-                // Ending it also closes the other pipes.
-                *running = Running(None);
-            }
-            made
-        };
-        let (sender, site, job) = (self.sender.clone(), self.site.clone(), self.place.job.clone());
-        let (fed, made) = tokio::select! {
-            (fed, made, ()) = async { tokio::join!(feeding, draining, listen(stderr, words)) } => (fed, made),
-            () = sender.closed() => return Err(NotMade::Left),
-            () = job.give_way() => return Err(NotMade::GaveWay),
-            () = site.stop.stopped() => return Err(stopped().into()),
-        };
-        let remux = made?;
-        // If it stopped reading, its exit status tells more than the broken pipe.
-        match fed {
-            Err(NotMade::Pipe(_)) | Ok(()) => {}
-            Err(error) => return Err(error),
-        }
-        if let Some(transcoder) = self.running.0.take() {
-            let ended = tokio::task::spawn_blocking(move || transcoder.wait()).await;
-            let why = match ended {
-                Ok(status) => {
-                    Some(status?).filter(|status| !status.success()).map(|status| status.to_string())
+    /// Sends it to its only client; logs or reports a failure. `begin` gets the arrival of the first bytes, or why
+    /// there are none.
+    async fn send(
+        self,
+        transcoder: Transcoder,
+        sender: mpsc::Sender<Result<Bytes, BrokenBody>>,
+        begin: oneshot::Sender<Result<(), String>>,
+        link: Rc<Link>,
+    ) {
+        let mut begin = Some(begin);
+        let made = tokio::select! {
+            made = self.run(transcoder, async |piece| {
+                if let Some(begin) = begin.take() {
+                    // The client may have gone; also below.
+                    let _ = begin.send(Ok(()));
                 }
-                Err(panicked) => Some(panicked.to_string()),
-            };
-            if let Some(why) = why {
-                return Err(Fault::passing(format!("ffmpeg ended ({why})")).into());
-            }
-        }
-        let mut rest = Vec::new();
-        remux.finish(self.began_us, self.film.duration_us(), &mut rest)?;
-        for piece in rest.chunks(PIECE) {
-            let piece = Bytes::copy_from_slice(piece);
-            self.place.job.wait_for(self.sender.send(Ok(piece))).await.map_err(|_| NotMade::Left)?;
-        }
-        Ok(())
-    }
-}
-
-/// The processing of `ffmpeg`'s output.
-struct VideoOutput<'a> {
-    remux: Remux,
-    /// The bytes before the first picture, which shows that encoding works.
-    held: Vec<u8>,
-    sender: &'a mpsc::Sender<Result<Bytes, BrokenBody>>,
-    begin: &'a mut Option<oneshot::Sender<Result<(), String>>>,
-    place: &'a VideoPlace,
-}
-
-impl VideoOutput<'_> {
-    /// Sends `ffmpeg`'s output until it closes.
-    async fn drain(mut self, stdout: pipe::Receiver) -> Result<Remux, NotMade> {
-        let mut piece = vec![0; PIECE];
-        loop {
-            stdout.readable().await?;
-            let got = match stdout.try_read(&mut piece) {
-                Ok(0) => return Ok(self.remux),
-                Ok(got) => got,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
-                Err(error) => return Err(error.into()),
-            };
-            self.remux.push(&piece[..got], &mut self.held)?;
-            self.place.job.set_made(self.remux.pictures());
-            if self.remux.pictures() == 0 || self.held.is_empty() {
-                continue;
-            }
-            if let Some(begin) = self.begin.take() {
-                let _ = begin.send(Ok(()));
-            }
-            let out = std::mem::take(&mut self.held);
-            self.place.job.wait_for(self.sender.send(Ok(out.into()))).await.map_err(|_| NotMade::Left)?;
-        }
-    }
-}
-
-/// Feeds the recording to `ffmpeg`, then closes its input.
-async fn feed(
-    readers: &MediaReaders,
-    site: &Site,
-    id: u64,
-    film: &Arc<Film>,
-    cut: media::FootageCut,
-    stdin: pipe::Sender,
-) -> Result<(), NotMade> {
-    let mut at = 0;
-    while at < film.len() {
-        let mut piece = piece(readers, id, film, Some(cut), at, PIECE).await?;
-        go_on(site)?;
-        at += piece.len() as u64;
-        while !piece.is_empty() {
-            stdin.writable().await?;
-            match stdin.try_write(&piece) {
-                Ok(written) => drop(piece.split_to(written)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error.into()),
+                let sent = self.place.job.wait_for(sender.send(Ok(piece))).await;
+                sent.map_err(|_| Fault::passing("the client has left"))
+            }) => made,
+            () = sender.closed() => return,
+        };
+        let Err(error) = made else { return };
+        if let Some(begin) = begin.take() {
+            let _ = begin.send(Err(error.to_string()));
+        } else {
+            log::warn!("a video of item {} was cut off: {error}", self.id);
+            // A client that takes nothing does not take the end either.
+            if sender.try_send(Err(BrokenBody)).is_err() {
+                link.call(LinkVerdict::Shed);
             }
         }
     }
-    Ok(())
-}
 
-/// Reads `ffmpeg`'s messages and keeps their end.
-async fn listen(stderr: pipe::Receiver, words: &mut Vec<u8>) {
-    let mut piece = [0; WORDS];
-    while stderr.readable().await.is_ok() {
-        match stderr.try_read(&mut piece) {
-            Ok(0) => return,
-            Ok(got) => {
-                words.extend_from_slice(&piece[..got]);
-                words.drain(..words.len().saturating_sub(WORDS));
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(_) => return,
-        }
+    /// Converts the recording; `take` gets the pieces.
+    async fn run(
+        &self,
+        mut transcoder: Transcoder,
+        mut take: impl AsyncFnMut(Bytes) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let read = async |at| {
+            let piece = piece(&self.readers, self.id, &self.film, Some(self.cut), at, PIECE).await?;
+            go_on(&self.site)?;
+            Ok(piece)
+        };
+        let take = async |piece, pictures| {
+            self.place.job.set_made(pictures);
+            take(piece).await
+        };
+        let made = tokio::select! {
+            made = transcoder.convert(&self.film, self.began_us, read, take) => made,
+            () = self.place.job.give_way() => return Err(Fault::passing("another client wanted a video")),
+            () = self.site.stop.stopped() => return Err(stopped()),
+        };
+        made.map_err(|error| match error {
+            NotMade::Ended(fault) => fault,
+            NotMade::Failed(reason) => Fault::passing(reason),
+        })
     }
 }

@@ -1,9 +1,9 @@
 //! `/api/v1/media/zip`: selected items as one archive, made while it is sent ([`Zip`]): snapshots as JPEG, recordings
-//! as MP4.
+//! as H.264 in MP4, or as Motion JPEG in AVI.
 //!
-//! Its length is known in advance, so that browsers show progress; memory never holds the archive or a whole entry. A
-//! recording that still grows is included as it was at the request. If an item is removed meanwhile, the connection
-//! is cut.
+//! Memory never holds the archive or a whole entry. Without videos its length is known in advance, so that browsers
+//! show progress. A recording that still grows is included as it was at the request. If an item is removed meanwhile,
+//! the connection is cut.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 
 use crate::http::api::media::download;
 use crate::http::api::media::download::{PIECE, WAITING, put};
+use crate::http::api::media::video;
 use crate::http::request::json_body;
 use crate::http::request::kinds::ItemIds;
 use crate::http::request::problem::Problem;
@@ -25,10 +26,11 @@ use crate::http::request::query::Query;
 use crate::http::request::range::disposition;
 use crate::http::request::reply::no_store;
 use crate::http::server::body::{Body, BrokenBody};
+use crate::http::server::link::Link;
 use crate::http::site::Site;
 use crate::http::site::handler::Request;
 use crate::http::site::readers::{MediaReadError, MediaReaders};
-use tallycam_base::{Fault, FaultKind};
+use tallycam_base::{Fault, FaultKind, json};
 use tallycam_camera::media::film::FilmFormat;
 use tallycam_camera::media::zip::{FileNames, Zip, ZipEntry, stem};
 use tallycam_store::media::{Item, MediaKind, film};
@@ -46,6 +48,30 @@ pub struct ArchiveIds {
     #[serde(deserialize_with = "json_body::wholes")]
     #[schemars(with = "ItemIds<MOST>")]
     ids: Vec<u64>,
+    /// The format of recordings.
+    #[serde(rename = "as", default)]
+    format: Option<ArchiveFormat>,
+}
+
+json::words! { ArchiveFormat { Mp4 "mp4", Avi "avi" } }
+
+/// The format of recordings in an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ArchiveFormat {
+    /// H.264 in MP4, made by `ffmpeg`.
+    Mp4,
+    /// Motion JPEG in AVI, as recorded.
+    Avi,
+}
+
+impl ArchiveFormat {
+    /// The film that is sent, or that the video is made of.
+    fn film(self) -> FilmFormat {
+        match self {
+            ArchiveFormat::Mp4 => FilmFormat::Mov,
+            ArchiveFormat::Avi => FilmFormat::Avi,
+        }
+    }
 }
 
 /// An item for the archive.
@@ -53,17 +79,24 @@ struct Packed {
     item: Item,
     /// Number of a recording's chunks at the request.
     chunks: usize,
-    len: u64,
+    /// Its bytes; `None` for a video.
+    len: Option<u64>,
 }
 
 /// `GET` and `POST /api/v1/media/zip`.
 pub async fn archive(request: Request) -> Result<Response<Body>, Problem> {
     let readers = request.site.media_readers()?;
-    let packed = look_up(&readers, chosen(&request)?).await?;
+    let (ids, format) = chosen(&request)?;
+    let can_be_made = request.site.videos.encoders().await.is_some();
+    let format = format.unwrap_or(if can_be_made { ArchiveFormat::Mp4 } else { ArchiveFormat::Avi });
+    let packed = look_up(&readers, ids, format).await?;
+    if !can_be_made && packed.iter().any(|packed| packed.len.is_none()) {
+        return Err(video::no_encoder());
+    }
     let clock = request.site.clock();
     let mut names = FileNames::default();
     let entries = packed.iter().map(|Packed { item, len, .. }| {
-        let ending = if item.kind == MediaKind::Snapshot { "jpg" } else { FilmFormat::Mp4.as_str() };
+        let ending = if item.kind == MediaKind::Snapshot { "jpg" } else { format.as_str() };
         let changed_s = (item.at_us / 1_000_000) as i64;
         ZipEntry {
             name: names.unique_name(&item.name, ending),
@@ -72,24 +105,30 @@ pub async fn archive(request: Request) -> Result<Response<Body>, Problem> {
             changed: local(changed_s, &clock.zone),
         }
     });
-    let zip = Zip::new(entries.collect());
+    let mut zip = Zip::new(entries.collect());
     let mut response = no_store(Response::new(Body::full("")));
     let [year, month, day, ..] = local((clock.now_us / 1_000_000) as i64, &clock.zone);
     let name = format!("{} {year:04}-{month:02}-{day:02}.zip", stem(&request.site.settings().name));
     put(&mut response, CONTENT_TYPE, "application/zip");
     put(&mut response, CONTENT_DISPOSITION, &disposition(true, &name));
-    put(&mut response, CONTENT_LENGTH, &zip.total_bytes().to_string());
+    let len = zip.total_bytes();
+    if let Some(len) = len {
+        put(&mut response, CONTENT_LENGTH, &len.to_string());
+    }
     if request.method == Method::HEAD {
         return Ok(response);
     }
     download::take_place(&request)?;
     request.link.may_pause();
     let (sender, pieces) = mpsc::channel(WAITING);
-    *response.body_mut() = Body::sized(zip.total_bytes(), pieces);
-    let mut sending =
-        Sending { readers, sender, site: request.site.clone(), check: crc32fast::Hasher::new() };
+    *response.body_mut() = match len {
+        Some(len) => Body::sized(len, pieces),
+        None => Body::pieces(pieces),
+    };
+    let (site, link) = (request.site.clone(), request.link.clone());
+    let mut sending = Sending { readers, sender, site, link, check: crc32fast::Hasher::new(), sent: 0 };
     tokio::task::spawn_local(async move {
-        if let Err(error) = sending.all(&zip, &packed).await {
+        if let Err(error) = sending.all(&mut zip, &packed).await {
             log::warn!("an archive of {} items was cut off: {error}", packed.len());
             // The client may have gone.
             let _ = sending.sender.send(Err(BrokenBody)).await;
@@ -98,18 +137,22 @@ pub async fn archive(request: Request) -> Result<Response<Body>, Problem> {
     Ok(response)
 }
 
-/// The requested IDs, without duplicates.
-fn chosen(request: &Request) -> Result<Vec<u64>, Problem> {
+/// The requested IDs, without duplicates, and the requested format.
+fn chosen(request: &Request) -> Result<(Vec<u64>, Option<ArchiveFormat>), Problem> {
     let wrong = |words: String| Problem::new(StatusCode::BAD_REQUEST, words);
     let begin = request.body.iter().find(|byte| !byte.is_ascii_whitespace());
-    let ids = match begin {
-        Some(b'{') => json_body::read::<ArchiveIds>(&request.headers, &request.body)?.ids,
+    let (ids, format) = match begin {
+        Some(b'{') => {
+            let body = json_body::read::<ArchiveIds>(&request.headers, &request.body)?;
+            (body.ids, body.format)
+        }
         begin => {
             let form = begin.map(|_| Query::parse(&String::from_utf8_lossy(&request.body)));
             let query = form.as_ref().unwrap_or(&request.query);
             let number =
                 |text: &str| text.parse().map_err(|_| wrong(format!("{text:?} is no number of an item")));
-            query.list("ids").into_iter().map(number).collect::<Result<Vec<u64>, Problem>>()?
+            let ids = query.list("ids").into_iter().map(number).collect::<Result<Vec<u64>, Problem>>()?;
+            (ids, query.one_of("as", &ArchiveFormat::WORDS)?)
         }
     };
     let mut known = std::collections::HashSet::new();
@@ -120,11 +163,15 @@ fn chosen(request: &Request) -> Result<Vec<u64>, Problem> {
             status: StatusCode::UNPROCESSABLE_ENTITY,
             ..wrong(format!("{n} items are too many for one archive; {MOST} are not"))
         }),
-        _ => Ok(ids),
+        _ => Ok((ids, format)),
     }
 }
 
-async fn look_up(readers: &MediaReaders, ids: Vec<u64>) -> Result<Vec<Packed>, Problem> {
+async fn look_up(
+    readers: &MediaReaders,
+    ids: Vec<u64>,
+    format: ArchiveFormat,
+) -> Result<Vec<Packed>, Problem> {
     let mut packed = Vec::with_capacity(ids.len());
     for ids in ids.chunks(AT_ONCE) {
         let ids = ids.to_owned();
@@ -133,13 +180,14 @@ async fn look_up(readers: &MediaReaders, ids: Vec<u64>) -> Result<Vec<Packed>, P
             for id in ids {
                 let item = reader.item(id)?;
                 if item.kind == MediaKind::Snapshot {
-                    found.push(Packed { len: item.bytes, chunks: 0, item });
+                    found.push(Packed { len: Some(item.bytes), chunks: 0, item });
                     continue;
                 }
                 let rows = reader.chunks(id)?;
-                // A recording without pictures, or one that MP4 cannot hold, is left out.
-                if let Ok(film) = film(&item, &rows, FilmFormat::Mp4) {
-                    found.push(Packed { len: film.len(), chunks: rows.len(), item });
+                // A recording without pictures, or one that the format cannot hold, is left out.
+                if let Ok(film) = film(&item, &rows, format.film()) {
+                    let len = (format == ArchiveFormat::Avi).then(|| film.len());
+                    found.push(Packed { len, chunks: rows.len(), item });
                 }
             }
             Ok(found)
@@ -167,25 +215,28 @@ struct Sending {
     readers: MediaReaders,
     sender: mpsc::Sender<Result<Bytes, BrokenBody>>,
     site: Rc<Site>,
-    /// The checksum of the current entry.
+    link: Rc<Link>,
+    /// The checksum of the current entry, and its bytes so far.
     check: crc32fast::Hasher,
+    sent: u64,
 }
 
 struct Gone;
 
 impl Sending {
-    async fn all(&mut self, zip: &Zip, packed: &[Packed]) -> Result<(), Fault> {
+    async fn all(&mut self, zip: &mut Zip, packed: &[Packed]) -> Result<(), Fault> {
         let mut check_sums = Vec::with_capacity(packed.len());
         for (n, packed) in packed.iter().enumerate() {
             if self.send(zip.local_header(n).into()).await.is_err() {
                 return Ok(());
             }
-            self.check = crc32fast::Hasher::new();
+            (self.check, self.sent) = (crc32fast::Hasher::new(), 0);
             if self.entry(packed).await?.is_err() {
                 return Ok(());
             }
             let check_sum = self.check.clone().finalize();
             check_sums.push(check_sum);
+            zip.set_len(n, self.sent);
             if self.send(zip.data_descriptor(n, check_sum).into()).await.is_err() {
                 return Ok(());
             }
@@ -199,24 +250,31 @@ impl Sending {
         self.sender.send(Ok(piece)).await.map_err(|_| Gone)
     }
 
+    /// Sends bytes of the current entry.
+    async fn add(&mut self, piece: Bytes) -> Result<(), Gone> {
+        self.check.update(&piece);
+        self.sent += piece.len() as u64;
+        self.send(piece).await
+    }
+
     async fn entry(&mut self, packed: &Packed) -> Result<Result<(), Gone>, Fault> {
         let (item, chunks) = (packed.item.clone(), packed.chunks);
         let id = item.id;
         let odd = |id| Fault::new(FaultKind::File, format!("item {id} is not what it was"));
         let failed = |error: MediaReadError| Fault::passing(error.to_string());
+        let Some(len) = packed.len else { return self.video(item).await };
         if item.kind == MediaKind::Snapshot {
             let jpeg = self.readers.read(move |reader| reader.snapshot(id)).await.map_err(failed)?;
-            if jpeg.len() as u64 != packed.len {
+            if jpeg.len() as u64 != len {
                 return Err(odd(id));
             }
             download::go_on(&self.site)?;
-            self.check.update(&jpeg);
-            return Ok(self.send(jpeg).await);
+            return Ok(self.add(jpeg).await);
         }
         let rows = self.readers.read(move |reader| reader.chunks(id)).await.map_err(failed)?;
-        let film = film(&item, &rows[..chunks.min(rows.len())], FilmFormat::Mp4);
+        let film = film(&item, &rows[..chunks.min(rows.len())], FilmFormat::Avi);
         let film = Arc::new(film.map_err(|_| odd(id))?);
-        if film.len() != packed.len {
+        if film.len() != len {
             return Err(odd(id));
         }
         let mut at = 0;
@@ -224,8 +282,22 @@ impl Sending {
             let piece = download::piece(&self.readers, id, &film, None, at, PIECE).await?;
             download::go_on(&self.site)?;
             at += piece.len() as u64;
-            self.check.update(&piece);
-            if self.send(piece).await.is_err() {
+            if self.add(piece).await.is_err() {
+                return Ok(Err(Gone));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    async fn video(&mut self, item: Item) -> Result<Result<(), Gone>, Fault> {
+        let made = tokio::select! {
+            made = video::pieces(&self.site, &self.link, item) => made,
+            () = self.sender.closed() => return Ok(Err(Gone)),
+        };
+        let mut pieces = made.map_err(|problem| Fault::passing(problem.detail))?;
+        while let Some(piece) = pieces.recv().await {
+            let piece = piece.map_err(|error| Fault::passing(error.to_string()))?;
+            if self.add(piece).await.is_err() {
                 return Ok(Err(Gone));
             }
         }

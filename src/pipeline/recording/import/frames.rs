@@ -5,10 +5,9 @@ use std::io;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
-
 use super::{ImportError, RUN};
-use tallycam_base::{clock, private};
+use tallycam_base::private;
+use tallycam_camera::media::film::FilmStart;
 use tallycam_camera::source::AviReader;
 use tallycam_camera::source::Mp4Reader;
 use tallycam_camera::source::multipart::{MAX_PICTURE, MultipartReader, PartError, Step};
@@ -25,8 +24,8 @@ pub(super) struct ReadFrame<'a> {
 pub(super) trait Frames {
     fn next(&mut self) -> Result<Option<ReadFrame<'_>>, ImportError>;
 
-    /// Start of the clip in microseconds since 1970, if the file has it apart from its pictures.
-    fn began_us(&self) -> Option<u64> {
+    /// Start of the clip, if the file has it apart from its pictures.
+    fn began(&self) -> Option<FilmStart> {
         None
     }
 
@@ -45,6 +44,10 @@ impl<R: Read + Seek> Frames for AviFrames<R> {
         Ok(is_there.then_some(ReadFrame { jpeg: &self.jpeg, told_us: None, shown_us: None }))
     }
 
+    fn began(&self) -> Option<FilmStart> {
+        self.reader.began()
+    }
+
     fn skipped_count(&self) -> u64 {
         0
     }
@@ -61,8 +64,8 @@ impl<R: Read> Frames for Mp4Frames<R> {
         Ok(shown_us.map(|_| ReadFrame { jpeg: &self.jpeg, told_us: None, shown_us }))
     }
 
-    fn began_us(&self) -> Option<u64> {
-        self.reader.created_us()
+    fn began(&self) -> Option<FilmStart> {
+        self.reader.began()
     }
 
     fn skipped_count(&self) -> u64 {
@@ -73,18 +76,7 @@ impl<R: Read> Frames for Mp4Frames<R> {
 /// An unnamed file on the disk of the store, which disappears when it is closed.
 pub(super) fn create_spool(store: &Path) -> Result<File, ImportError> {
     let folder = store.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mode = Mode::RUSR | Mode::WUSR;
-    match rustix::fs::open(folder, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, mode) {
-        Ok(file) => return Ok(file.into()),
-        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR | rustix::io::Errno::NOENT) => {}
-        Err(error) => return Err(ImportError::Spool(error.into())),
-    }
-    // File systems such as NFS and FUSE have no unnamed files.
-    let named = folder.join(format!(".tallycam-{}-{}", std::process::id(), clock::monotonic_us()));
-    let file = private::options().read(true).write(true).create_new(true).open(&named);
-    let file = file.map_err(ImportError::Spool)?;
-    std::fs::remove_file(&named).map_err(ImportError::Spool)?;
-    Ok(file)
+    private::unnamed(folder).map_err(ImportError::Spool)
 }
 
 /// Concatenated pictures.

@@ -16,6 +16,7 @@ use jiff::tz::TimeZone;
 
 use frames::{AviFrames, Forward, Frames, ImportedPictures, Mp4Frames, create_spool};
 use tallycam_base::{ClockTime, block_on, clock};
+use tallycam_camera::media::film::FilmStart;
 use tallycam_camera::media::jpeg::{self, Jpeg, JpegError, STANDARD_HUFFMAN_TABLES};
 use tallycam_camera::source::AviReader;
 use tallycam_camera::source::ContainerError;
@@ -194,7 +195,7 @@ fn picture(
     if !found.has_huffman_tables {
         bytes.splice(found.tables_at..found.tables_at, STANDARD_HUFFMAN_TABLES.iter().copied());
     }
-    let (stamp, date) = request.start_time(told_us);
+    let (stamp, date) = request.start_time(told_us.map(FilmStart::from));
     let snapshot = NewSnapshot {
         name: request.name,
         may_rename: request.may_rename,
@@ -221,7 +222,7 @@ fn record(
     let own_step = request.fps.filter(|fps| *fps > 0.0).map(|fps| (1e6 / fps).round() as u64);
     let mut pace =
         ImportPace { step_us: own_step.or(step_us).unwrap_or(USUAL_STEP_US).max(1), ..ImportPace::default() };
-    let began_us = pictures.began_us();
+    let began = pictures.began();
     let mut taken: Option<ImportedFile> = None;
     let mut left_out = 0;
     let mut until_us = None;
@@ -255,8 +256,9 @@ fn record(
             continue;
         };
         if taken.is_none() {
-            let told_us = began_us.map(|began_us| began_us.saturating_add(at_us)).or(pace.first_told_us);
-            match ImportedFile::new(media, told_us, &request) {
+            let later = |began: FilmStart| FilmStart { us: began.us.saturating_add(at_us), ..began };
+            let told = began.map(later).or(pace.first_told_us.map(FilmStart::from));
+            match ImportedFile::new(media, told, &request) {
                 Ok(begun) => taken = Some(begun),
                 Err(error) => break Err(error.into()),
             }
@@ -287,8 +289,12 @@ struct ImportedFile {
 }
 
 impl ImportedFile {
-    fn new(media: &Media, told_us: Option<u64>, request: &ImportRequest) -> Result<ImportedFile, MediaError> {
-        let (stamp, date) = request.start_time(told_us);
+    fn new(
+        media: &Media,
+        told: Option<FilmStart>,
+        request: &ImportRequest,
+    ) -> Result<ImportedFile, MediaError> {
+        let (stamp, date) = request.start_time(told);
         let handle = media.begin_recording(NewRecording {
             name: request.name.clone(),
             may_rename: request.may_rename,
@@ -365,7 +371,7 @@ impl ImportedFile {
 
 impl ImportRequest {
     /// Capture time of the first picture, and its date.
-    fn start_time(&self, told_us: Option<u64>) -> (ClockTime, Option<String>) {
+    fn start_time(&self, told: Option<FilmStart>) -> (ClockTime, Option<String>) {
         let given = self.date.as_deref().map(str::trim).filter(|date| !date.is_empty());
         let said = given.and_then(|date| parse_date(date, &self.zone));
         let time = said.and_then(|said| match said {
@@ -378,10 +384,12 @@ impl ImportRequest {
         let stamp = self.stamp.unwrap_or_else(|| {
             // A camera with a wrong clock may write future times.
             let now = ClockTime::now();
-            let is_past = |us: &u64| !now.wall_trusted || *us <= now.wall_us.saturating_add(DAY_US);
-            let known_us = said_us.or(told_us.filter(is_past));
-            let wall_us = known_us.or(self.modified_us).unwrap_or_else(clock::wall_us);
-            ClockTime { monotonic_us: now.monotonic_us, wall_us, wall_trusted: known_us.is_some() }
+            let is_past =
+                |told: &FilmStart| !now.wall_trusted || told.us <= now.wall_us.saturating_add(DAY_US);
+            let known = said_us.map(FilmStart::from).or(told.filter(is_past));
+            let wall_us = known.map(|known| known.us).or(self.modified_us).unwrap_or_else(clock::wall_us);
+            let wall_trusted = known.is_some_and(|known| known.is_sure);
+            ClockTime { monotonic_us: now.monotonic_us, wall_us, wall_trusted }
         });
         (stamp, date)
     }

@@ -1,12 +1,14 @@
 //! AVI: RIFF as in Microsoft's "AVI RIFF File Reference", above a gigabyte in parts with indexes as in OpenDML's "AVI
 //! File Format Extensions" (1996). Pure.
 //!
-//! AVI has a constant interval between frames. If frames come evenly it is the mean, every slot has a frame, and the
-//! number of frames in the headers is exact.
+//! AVI has a constant interval between frames. If frames come evenly it is the mean, every slot has a frame, and all
+//! headers state the number of frames. A few that were lost on the way do not matter: no frame is more than
+//! [`EVEN_US`] off its time.
 //!
 //! Otherwise it is the interval where they come fastest. Every frame is in the slot of its time (or the next free
 //! one). Slots without a frame hold an empty chunk, for which a player keeps showing the frame before. Times and the
-//! total length are thus exact within one interval.
+//! total length are thus exact within one interval. The header of the file states the number of frames and their mean
+//! interval; that of the stream has to state the slots, as its length.
 //!
 //! RIFF pads odd lengths. Each of the store's chunks ends with a `JUNK` chunk that makes up for frames without
 //! padding, so that all offsets follow from the rows alone.
@@ -15,11 +17,15 @@ use std::ops::Range;
 
 use super::footage::{FilmChunk, FilmReadError, Footage, film_too_long};
 use super::layout::{Film, Layout, OpenedChunk, Table};
+use super::start::FilmStart;
 use super::timeline::{CLOSEST_US, ChunkPosition, TimeUnit, Timeline, fastest_interval_us};
 use tallycam_base::Fault;
 
 /// Maximum size of a part in bytes: 32 bits are enough then, also signed ones.
 pub const PART: u64 = (1 << 30) - (1 << 20);
+
+/// Frames are even if no chunk would begin more than this off its time, or more than an interval. Microseconds.
+const EVEN_US: u64 = 250_000;
 
 /// A chunk that repeats the frame before.
 const EMPTY: [u8; 8] = *b"00dc\0\0\0\0";
@@ -41,7 +47,12 @@ fn padding(place: &ChunkPosition, frames: u64) -> u64 {
 }
 
 /// Lays a film out in parts of at most `most` bytes of frames and indexes.
-pub(crate) fn layout_film(rows: &[FilmChunk], end_us: u64, most: u64) -> Result<Film, Fault> {
+pub(crate) fn layout_film(
+    rows: &[FilmChunk],
+    began: FilmStart,
+    end_us: u64,
+    most: u64,
+) -> Result<Film, Fault> {
     let (step, timeline) = match even_timeline(rows, end_us) {
         Some(even) => even,
         None => {
@@ -54,11 +65,11 @@ pub(crate) fn layout_film(rows: &[FilmChunk], end_us: u64, most: u64) -> Result<
         return Err(film_too_long());
     }
     let largest = rows.iter().map(|row| row.bytes).max().unwrap_or(0);
-    Ok(AviHeader { timeline, parts, step: step as u32, largest }.into_film())
+    Ok(AviHeader { timeline, parts, step: step as u32, largest, info: info(began) }.into_film())
 }
 
 /// The interval and the slots of evenly spaced frames: each slot has a frame, so that the headers have the exact
-/// number of frames. `None` if a chunk would begin more than an interval off its time.
+/// number of frames. `None` if a chunk would begin too far off its time.
 fn even_timeline(rows: &[FilmChunk], end_us: u64) -> Option<(u64, Timeline)> {
     let from_us = rows.first()?.from_us;
     let frames: u64 = rows.iter().map(|row| u64::from(row.frames)).sum();
@@ -66,7 +77,7 @@ fn even_timeline(rows: &[FilmChunk], end_us: u64) -> Option<(u64, Timeline)> {
     let step = end_us.saturating_sub(from_us).div_ceil(frames.max(1)).max(CLOSEST_US);
     let timeline = Timeline::new(rows, end_us, TimeUnit { numerator: 1, denominator: step });
     let is_on_time = |(place, row): (&ChunkPosition, &FilmChunk)| {
-        place.start.saturating_mul(step).abs_diff(row.from_us.saturating_sub(from_us)) <= step
+        place.start.saturating_mul(step).abs_diff(row.from_us.saturating_sub(from_us)) <= step.max(EVEN_US)
     };
     let is_even = step <= u64::from(u32::MAX)
         && timeline.units() == frames
@@ -105,6 +116,22 @@ struct AviHeader {
     step: u32,
     /// Bytes of the largest of the store's chunks; no frame is larger.
     largest: u32,
+    /// The list with the capture time.
+    info: Vec<u8>,
+}
+
+/// The list `INFO` with the capture time of the first frame.
+fn info(began: FilmStart) -> Vec<u8> {
+    let mut text = began.text().into_bytes();
+    text.push(0);
+    let len = text.len() as u32;
+    text.resize(text.len().next_multiple_of(2), 0);
+    let mut out = b"LIST".to_vec();
+    push_u32s(&mut out, &[4 + 8 + text.len() as u32]);
+    out.extend(b"INFOICRD");
+    push_u32s(&mut out, &[len]);
+    out.extend(text);
+    out
 }
 
 impl AviHeader {
@@ -115,6 +142,10 @@ impl AviHeader {
 
     fn slots(&self, part: &Range<usize>) -> u64 {
         self.timeline.places[part.end].start - self.timeline.places[part.start].start
+    }
+
+    fn frames(&self, part: &Range<usize>) -> u64 {
+        self.timeline.places[part.end].first - self.timeline.places[part.start].first
     }
 
     /// Bytes of a part's frames.
@@ -131,7 +162,7 @@ impl AviHeader {
         let mut layout = Layout::default();
         // All lengths are known, so the offset of each part's index is known before its frames.
         let mut places = Vec::new();
-        let mut at = 12 + self.header_len();
+        let mut at = 12 + self.lists_len();
         for (n, part) in self.parts.iter().enumerate() {
             let movi = at + if n == 0 { 8 } else { 12 + 8 };
             let index = movi + 4 + self.pictures(part);
@@ -149,9 +180,10 @@ impl AviHeader {
             head.extend(b"RIFF");
             if n == 0 {
                 let old = 8 + 16 * slots;
-                push_u32s(&mut head, &[(4 + self.header_len() + 8 + list + old) as u32]);
+                push_u32s(&mut head, &[(4 + self.lists_len() + 8 + list + old) as u32]);
                 head.extend(b"AVI ");
                 self.headers(&mut head, &places);
+                head.extend(&self.info);
             } else {
                 push_u32s(&mut head, &[(4 + 8 + list) as u32]);
                 head.extend(b"AVIX");
@@ -192,6 +224,11 @@ impl AviHeader {
         layout.film(self.timeline)
     }
 
+    /// Bytes of the lists before the frames, including their own heads.
+    fn lists_len(&self) -> u64 {
+        self.header_len() + self.info.len() as u64
+    }
+
     /// Bytes of the list of headers, including its own head.
     fn header_len(&self) -> u64 {
         12 + (8 + 56) + self.stream_len() + if self.is_open_dml() { 12 + 8 + 248 } else { 0 }
@@ -208,12 +245,15 @@ impl AviHeader {
         let (width, height) = self.timeline.size;
         let slots = self.timeline.units() as u32;
         let buffer = self.largest.saturating_add(8);
-        let first = self.slots(&self.parts[0]) as u32;
+        let frames = self.timeline.frames();
+        let first = self.frames(&self.parts[0]) as u32;
         let step = self.step;
+        let mean =
+            (u64::from(slots) * u64::from(step)).div_ceil(frames.max(1)).min(u64::from(u32::MAX)) as u32;
         out.extend(b"LIST");
         push_u32s(out, &[self.header_len() as u32 - 8]);
         out.extend(b"hdrlavih");
-        push_u32s(out, &[56, step, 0, 0, HAS_INDEX, first, 0, 1, buffer, width, height, 0, 0, 0, 0]);
+        push_u32s(out, &[56, mean, 0, 0, HAS_INDEX, first, 0, 1, buffer, width, height, 0, 0, 0, 0]);
         out.extend(b"LIST");
         push_u32s(out, &[self.stream_len() as u32 - 8]);
         out.extend(b"strlstrh");
@@ -247,7 +287,7 @@ impl AviHeader {
         out.extend(b"LIST");
         push_u32s(out, &[4 + 8 + 248]);
         out.extend(b"odmldmlh");
-        push_u32s(out, &[248, slots]);
+        push_u32s(out, &[248, frames as u32]);
         out.extend([0; 244]);
     }
 }

@@ -50,13 +50,13 @@ pub trait Footage {
     fn bytes(&mut self, number: u64, offset: u32, len: u32) -> Result<Bytes, Self::Error>;
 }
 
-json::words! { FilmFormat { Mp4 "mp4", Avi "avi", Mjpeg "mjpeg" } }
+json::words! { FilmFormat { Mov "mov", Avi "avi", Mjpeg "mjpeg" } }
 
 /// The format of the file; its word is also the file name extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FilmFormat {
-    /// ISO/IEC 14496-12 with QuickTime's sample entry `jpeg`.
-    Mp4,
+    /// ISO/IEC 14496-12 with QuickTime's sample entry `jpeg`. Players of MP4 expect H.264, so it is not called `.mp4`.
+    Mov,
     /// RIFF AVI with `MJPG`; above a gigabyte with OpenDML's parts and indexes.
     Avi,
     /// Concatenated JPEGs, without times.
@@ -67,7 +67,7 @@ impl FilmFormat {
     /// Media type for `Content-Type`.
     pub fn media_type(self) -> &'static str {
         match self {
-            FilmFormat::Mp4 => "video/mp4",
+            FilmFormat::Mov => "video/quicktime",
             FilmFormat::Avi => "video/x-msvideo",
             FilmFormat::Mjpeg => "video/x-motion-jpeg",
         }

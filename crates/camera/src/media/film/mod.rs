@@ -19,6 +19,7 @@ mod footage;
 pub mod h264;
 mod layout;
 mod mp4;
+mod start;
 mod timeline;
 
 #[cfg(test)]
@@ -31,11 +32,12 @@ use bytes::Bytes;
 pub use footage::{FilmChunk, FilmFormat, FilmFrame, FilmReadError, Footage, empty_film};
 pub use layout::Film;
 use layout::{FilmPart, Layout, OpenedChunk, Table};
+pub use start::FilmStart;
 use tallycam_base::Fault;
 use timeline::Timeline;
 
 impl Film {
-    /// Lays `chunks` out as a file. `began_us` is the capture time of the first frame in microseconds since 1970.
+    /// Lays `chunks` out as a file. `began` is the capture time of the first frame.
     /// `duration_us` is the time from there to the end of the last frame; if it is too short, a typical interval
     /// after the last frame is used.
     ///
@@ -44,10 +46,10 @@ impl Film {
     pub fn new(
         format: FilmFormat,
         chunks: impl IntoIterator<Item = FilmChunk>,
-        began_us: u64,
+        began: impl Into<FilmStart>,
         duration_us: u64,
     ) -> Result<Film, Fault> {
-        Film::laid_out(format, chunks.into_iter().collect(), began_us, duration_us)
+        Film::laid_out(format, chunks.into_iter().collect(), began.into(), duration_us)
     }
 
     /// Like [`Film::new`], with a fixed interval of `step_us` microseconds instead of the frames' own times.
@@ -57,7 +59,7 @@ impl Film {
     pub fn evenly(
         format: FilmFormat,
         chunks: impl IntoIterator<Item = FilmChunk>,
-        began_us: u64,
+        began: impl Into<FilmStart>,
         step_us: u64,
     ) -> Result<Film, Fault> {
         let mut frames = 0;
@@ -67,14 +69,14 @@ impl Film {
             FilmChunk { from_us, to_us: from_us + u64::from(chunk.frames.max(1) - 1) * step_us, ..chunk }
         };
         let chunks: Vec<FilmChunk> = chunks.into_iter().map(&mut even).collect();
-        let film = Film::laid_out(format, chunks, began_us, frames * step_us)?;
+        let film = Film::laid_out(format, chunks, began.into(), frames * step_us)?;
         Ok(Film { step_us: Some(step_us), ..film })
     }
 
     fn laid_out(
         format: FilmFormat,
         chunks: Vec<FilmChunk>,
-        began_us: u64,
+        began: FilmStart,
         duration_us: u64,
     ) -> Result<Film, Fault> {
         let rows: Vec<FilmChunk> = chunks.into_iter().filter(|chunk| chunk.frames > 0).collect();
@@ -83,8 +85,8 @@ impl Film {
         }
         let end_us = timeline::end_us(&rows, duration_us);
         match format {
-            FilmFormat::Mp4 => mp4::layout_film(&rows, began_us, end_us),
-            FilmFormat::Avi => avi::layout_film(&rows, end_us, avi::PART),
+            FilmFormat::Mov => mp4::layout_film(&rows, began, end_us),
+            FilmFormat::Avi => avi::layout_film(&rows, began, end_us, avi::PART),
             FilmFormat::Mjpeg => {
                 let timeline = Timeline::new(&rows, end_us, timeline::MICROSECONDS);
                 let mut layout = Layout::default();

@@ -10,6 +10,7 @@
 
 use super::footage::{FilmChunk, film_too_long};
 use super::layout::{Film, Layout, OpenedChunk, Table};
+use super::start::FilmStart;
 use super::timeline::{TimeUnit, Timeline, longest_us};
 use tallycam_base::Fault;
 
@@ -21,7 +22,7 @@ pub(crate) const SINCE_1904: u64 = 2_082_844_800;
 const SCALES: [u64; 6] = [1_000_000, 100_000, 10_000, 1_000, 100, 1];
 
 /// Lays a film out.
-pub(crate) fn layout_film(rows: &[FilmChunk], began_us: u64, end_us: u64) -> Result<Film, Fault> {
+pub(crate) fn layout_film(rows: &[FilmChunk], began: FilmStart, end_us: u64) -> Result<Film, Fault> {
     let longest = longest_us(rows, end_us);
     // A chunk's frames may need a few units more than there are.
     let fits = |scale: &u64| u128::from(longest) * u128::from(*scale) / 1_000_000 < (1 << 31) - (1 << 20);
@@ -31,14 +32,12 @@ pub(crate) fn layout_film(rows: &[FilmChunk], began_us: u64, end_us: u64) -> Res
     if head_len(&timeline, is_wide) > u64::from(u32::MAX) {
         return Err(film_too_long());
     }
-    let created = began_us / 1_000_000 + SINCE_1904;
-    Ok(Mp4Header { timeline, created, scale, is_wide }.into_film())
+    Ok(Mp4Header { timeline, began, scale, is_wide }.into_film())
 }
 
 struct Mp4Header {
     timeline: Timeline,
-    /// Creation time in seconds since 1904.
-    created: u64,
+    began: FilmStart,
     /// Units a second.
     scale: u64,
     /// Offsets in the file need 64 bits.
@@ -123,6 +122,13 @@ impl Mp4Header {
         let trak = 8 + track.len() as u64 + mdia;
         let mut movie = Vec::new();
         times.movie_head(&mut movie);
+        // The time with its fraction: a length, the language "und", and a text.
+        let text = self.began.text();
+        write_box_header(&mut movie, b"udta", 8 + 12 + text.len() as u32);
+        write_box_header(&mut movie, b"\xa9day", 12 + text.len() as u32);
+        movie.extend((text.len() as u16).to_be_bytes());
+        movie.extend([0x55, 0xc4]);
+        movie.extend(text.as_bytes());
         let moov = 8 + movie.len() as u64 + trak;
         for (name, len, content) in [
             (b"moov", moov, &movie),
@@ -138,7 +144,8 @@ impl Mp4Header {
 
     fn times(&self) -> MovieTimes {
         let (units, size) = (self.timeline.units(), self.timeline.size);
-        MovieTimes { created: self.created, scale: self.scale, units, size }
+        let created = self.began.us / 1_000_000 + SINCE_1904;
+        MovieTimes { created, scale: self.scale, units, size }
     }
 
     /// `stsd` with a single description, also for changing sizes. ISO requires one for each size, but ffmpeg 5 cannot

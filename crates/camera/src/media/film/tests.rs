@@ -169,7 +169,8 @@ fn read_avi(file: &[u8]) -> (Vec<(usize, &[u8])>, u64) {
     }
     assert_eq!(at, file.len());
     assert_eq!(little(file, 4).min(file.len() - 8), little(file, 4));
-    (slots, little(file, 32) as u64)
+    let strh = find_all(file, b"strh")[0];
+    (slots, little(file, strh + 8 + 20) as u64)
 }
 
 /// Checks that the indexes list every slot with its offset.
@@ -223,7 +224,7 @@ fn footage() -> impl Strategy<Value = Reels> {
     })
 }
 
-const FORMATS: [FilmFormat; 3] = [FilmFormat::Mp4, FilmFormat::Avi, FilmFormat::Mjpeg];
+const FORMATS: [FilmFormat; 3] = [FilmFormat::Mov, FilmFormat::Avi, FilmFormat::Mjpeg];
 
 proptest! {
     #[test]
@@ -237,7 +238,7 @@ proptest! {
             let film = match format {
                 FilmFormat::Avi if parted => {
                     let rows = reels.rows();
-                    avi::layout_film(&rows, timeline::end_us(&rows, 0), 4_000_000).unwrap()
+                    avi::layout_film(&rows, 0.into(), timeline::end_us(&rows, 0), 4_000_000).unwrap()
                 }
                 _ => reels.film(format),
             };
@@ -255,7 +256,7 @@ proptest! {
     #[test]
     fn an_mp4_lists_offset_and_time_of_every_frame(reels in footage()) {
         let mut reels = reels;
-        let film = reels.film(FilmFormat::Mp4);
+        let film = reels.film(FilmFormat::Mov);
         let file = whole(&film, &mut reels, 1 << 20);
         let (pictures, duration) = read_mp4(&file);
         let want = reels.pictures();
@@ -277,7 +278,7 @@ proptest! {
         let mut reels = reels;
         let rows = reels.rows();
         // Parts that are too small for a chunk are refused, as a gap of years would be.
-        let film = avi::layout_film(&rows, timeline::end_us(&rows, 0), most)
+        let film = avi::layout_film(&rows, 0.into(), timeline::end_us(&rows, 0), most)
             .unwrap_or_else(|_| reels.film(FilmFormat::Avi));
         let file = whole(&film, &mut reels, 1 << 20);
         let (slots, step) = read_avi(&file);
@@ -340,10 +341,29 @@ fn an_avi_of_even_frames_has_a_frame_in_every_slot() {
 }
 
 #[test]
+fn an_avi_states_how_many_frames_it_has() {
+    // A camera at 30 fps that loses six frames in a row now and then; and one whose rate changes.
+    let lossy = |n: u64| n * 33_333 + n / 300 * 200_000;
+    let chunks: Vec<Vec<(u64, usize)>> =
+        (0..60).map(|chunk| (0..30).map(|n| (lossy(30 * chunk + n), 11 + n as usize)).collect()).collect();
+    for (mut reels, is_even) in [(Reels::new(&chunks), true), (uneven(), false)] {
+        let file = whole(&reels.film(FilmFormat::Avi), &mut reels, 1 << 20);
+        let (slots, step) = read_avi(&file);
+        let (rows, frames) = (reels.rows(), reels.pictures().len());
+        let long = timeline::end_us(&rows, 0) - rows[0].from_us;
+        let avih = find_all(&file, b"avih")[0] + 8;
+        let mean = little(&file, avih) as u64;
+        assert_eq!(little(&file, avih + 16), frames);
+        assert!((mean * frames as u64).abs_diff(long) <= step + frames as u64, "{mean} µs");
+        assert_eq!(slots.len() == frames, is_even, "{} slots", slots.len());
+    }
+}
+
+#[test]
 fn an_avi_of_many_parts_lists_each() {
     let mut reels = uneven();
     let rows = reels.rows();
-    let film = avi::layout_film(&rows, timeline::end_us(&rows, 0), 5_000).unwrap();
+    let film = avi::layout_film(&rows, 0.into(), timeline::end_us(&rows, 0), 5_000).unwrap();
     let file = whole(&film, &mut reels, 1 << 20);
     let (slots, _) = read_avi(&file);
     assert_indexed(&file, &slots);
@@ -362,7 +382,7 @@ fn an_avi_of_many_parts_lists_each() {
     }
     assert_eq!(told, slots.len());
     let total = find_all(&file, b"dmlh")[0];
-    assert_eq!(little(&file, total + 8), slots.len());
+    assert_eq!(little(&file, total + 8), reels.pictures().len());
 }
 
 #[test]
@@ -384,7 +404,7 @@ fn unusual_films_are_valid() {
         for format in FORMATS {
             let film = Film::new(format, reels.rows(), 0, duration_us).unwrap();
             let file = whole(&film, &mut reels, 1 << 20);
-            if format == FilmFormat::Mp4 {
+            if format == FilmFormat::Mov {
                 let (pictures, duration) = read_mp4(&file);
                 assert_eq!((pictures.len(), duration), (reels.pictures().len(), want_us));
             }
@@ -396,7 +416,7 @@ fn unusual_films_are_valid() {
             }
         }
     }
-    let none = Film::new(FilmFormat::Mp4, [], 0, 0);
+    let none = Film::new(FilmFormat::Mov, [], 0, 0);
     assert_eq!(none, Err(empty_film()));
     let empty = FilmChunk { number: 0, frames: 0, bytes: 0, from_us: 0, to_us: 0, width: 1, height: 1 };
     assert_eq!(Film::new(FilmFormat::Avi, [empty], 0, 0), Err(empty_film()));
@@ -426,7 +446,7 @@ fn beyond_four_gigabytes_offsets_have_64_bits() {
             Ok((0..len).map(|n| ((u64::from(offset + n) + number) % 250) as u8).collect::<Vec<_>>().into())
         }
     }
-    let film = Film::new(FilmFormat::Mp4, (0..3000).map(row), 0, 0).unwrap();
+    let film = Film::new(FilmFormat::Mov, (0..3000).map(row), 0, 0).unwrap();
     let head = (0..film.len()).step_by(1 << 16).take(30).scan(0, |at, _| {
         let part = film.read(*at, 1 << 16, &mut Nothing).unwrap();
         *at += part.len() as u64;
@@ -482,7 +502,7 @@ fn a_range_costs_no_more_at_the_end_than_at_the_beginning() {
 fn a_chunk_that_does_not_match_its_row_is_reported() {
     let mut reels = uneven();
     let rows = reels.rows();
-    let film = Film::new(FilmFormat::Mp4, rows.clone(), 0, 0).unwrap();
+    let film = Film::new(FilmFormat::Mov, rows.clone(), 0, 0).unwrap();
     reels.chunks[1].0.pop();
     let mut at = 0;
     let odd = loop {
@@ -503,7 +523,7 @@ fn ffprobe_reads_an_avi_of_many_parts() {
     }
     let mut reels = uneven();
     let rows = reels.rows();
-    let film = avi::layout_film(&rows, timeline::end_us(&rows, 0), 5_000).unwrap();
+    let film = avi::layout_film(&rows, 0.into(), timeline::end_us(&rows, 0), 5_000).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("parts.avi");
     let file = whole(&film, &mut reels, 1 << 20);

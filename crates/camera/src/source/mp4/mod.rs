@@ -12,6 +12,7 @@ use std::fs::File;
 use std::io::{self, Read};
 
 use crate::media::Fourcc;
+use crate::media::film::FilmStart;
 use crate::source::container::ContainerError;
 use scan::{ByteRegion, IndexScan, Spool};
 use track::{Mp4Track, Sample, Timed};
@@ -31,7 +32,7 @@ pub struct Mp4Reader<R> {
     /// Frames come directly from the input, not from the spool file.
     is_forward: bool,
     track: Mp4Track,
-    created_us: Option<u64>,
+    began: Option<FilmStart>,
     /// Bytes of frames that can still come. It ends files whose samples overlap.
     budget: u64,
 }
@@ -79,15 +80,15 @@ impl<R: Read> Mp4Reader<R> {
                 _ => drop(scan.skip(len)?),
             }
         }
-        let Movie { track, created_us } = movie.ok_or_else(no_index)?;
+        let Movie { track, began } = movie.ok_or_else(no_index)?;
         let IndexScan { input, at, spool, .. } = scan;
         let budget = if is_forward { u64::MAX } else { spool.len };
-        Ok(Mp4Reader { input, at, spool, is_forward, track, created_us, budget })
+        Ok(Mp4Reader { input, at, spool, is_forward, track, began, budget })
     }
 
-    /// Creation time, which is that of the first frame, in microseconds since 1970, if stated.
-    pub fn created_us(&self) -> Option<u64> {
-        self.created_us
+    /// Creation time, which is that of the first frame, if stated.
+    pub fn began(&self) -> Option<FilmStart> {
+        self.began
     }
 
     /// Reads the next frame into `picture`. Returns its begin and end in microseconds from the start of the file;
@@ -138,7 +139,7 @@ impl<R: Read> Mp4Reader<R> {
 
 struct Movie {
     track: Mp4Track,
-    created_us: Option<u64>,
+    began: Option<FilmStart>,
 }
 
 impl Movie {
@@ -185,13 +186,32 @@ impl Movie {
                 (None, Some(media)) => Timed::read(spool, media)?.created_us,
                 (created_us, _) => created_us,
             };
-            return Ok(Movie { track, created_us });
+            return Ok(Movie { track, began: began(spool, moov, created_us)? });
         }
         Err(ContainerError::Unfit(match other {
             Some(codec) => format!("its video is {codec}, not Motion JPEG"),
             None => String::from("no video is in it"),
         }))
     }
+}
+
+/// The creation time of the head, with its fraction if the file states it as text, too.
+fn began(
+    spool: &Spool,
+    moov: ByteRegion,
+    created_us: Option<u64>,
+) -> Result<Option<FilmStart>, ContainerError> {
+    let user = spool.find_child(moov, b"udta")?;
+    let day = user.map(|user| spool.find_child(user, b"\xa9day")).transpose()?.flatten();
+    let mut text = [0; 64];
+    let read = match day {
+        Some(day) => spool.read(day.at, &mut text[..(day.end - day.at).min(64) as usize])?,
+        None => 0,
+    };
+    // After its length and language.
+    let stated = text.get(4..read).and_then(FilmStart::parse).filter(|stated| stated.us <= track::LATEST_US);
+    let is_same = |stated: &FilmStart| created_us.is_none_or(|us| us == stated.us / 1_000_000 * 1_000_000);
+    Ok(stated.filter(is_same).or(created_us.map(FilmStart::from)))
 }
 
 fn no_index() -> ContainerError {

@@ -40,7 +40,7 @@ fn ours() -> Vec<u8> {
         width: 64,
         height: 48,
     };
-    let film = Film::new(FilmFormat::Mp4, (0..2).map(row), BEGAN, 0).unwrap();
+    let film = Film::new(FilmFormat::Mov, (0..2).map(row), BEGAN, 0).unwrap();
     let mut bytes = Vec::new();
     while (bytes.len() as u64) < film.len() {
         bytes.extend(film.read(bytes.len() as u64, 1 << 20, &mut Two).unwrap());
@@ -56,7 +56,7 @@ fn play(film: &[u8]) -> Result<Played, ContainerError> {
     while let Some((at, _)) = reader.next(&mut picture)? {
         pictures.push((at, picture.clone()));
     }
-    Ok((reader.created_us(), pictures))
+    Ok((reader.began().map(|began| began.us), pictures))
 }
 
 fn all() -> Vec<(u64, Vec<u8>)> {

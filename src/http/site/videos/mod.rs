@@ -1,12 +1,16 @@
 //! Videos made from recordings: one at a time, or two where there are cores for them.
 
-use std::cell::{Cell, RefCell};
+pub mod shelf;
+
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::Notify;
 
+use crate::access::LimitedClient;
+use crate::http::site::videos::shelf::{Clip, ClipKey, Shelf};
 use crate::pipeline::video::VideoEncoders;
 
 /// A video gives way to another client's once its own client has taken nothing for this time.
@@ -20,18 +24,29 @@ const CORES_FOR_TWO: usize = 4;
 pub struct Videos(Rc<VideoState>);
 
 #[derive(Debug, Default)]
-struct VideoState {
+pub struct VideoState {
     /// The video encoders, once found.
-    encoders: OnceCell<VideoEncoders>,
+    encoders: tokio::sync::OnceCell<VideoEncoders>,
     /// The oldest first.
     now: RefCell<Vec<Rc<VideoJob>>>,
+    /// Finished videos, and those in the making that are kept.
+    pub shelf: Shelf,
+}
+
+/// Gives access to the kept videos.
+impl std::ops::Deref for Videos {
+    type Target = VideoState;
+
+    fn deref(&self) -> &VideoState {
+        &self.0
+    }
 }
 
 /// A video that is being made.
 #[derive(Debug)]
 pub struct VideoJob {
-    /// The recording's ID.
-    id: u64,
+    key: ClipKey,
+    client: LimitedClient,
     began: Instant,
     /// Frames that the video will have.
     frames: u64,
@@ -39,6 +54,8 @@ pub struct VideoJob {
     made: Cell<u64>,
     /// Since when it waits for its client.
     waits_since: Cell<Option<Instant>>,
+    /// The file that it is written to; none if it is only sent.
+    clip: OnceCell<Rc<Clip>>,
     /// Its place went to another client.
     gives_way: Notify,
 }
@@ -62,8 +79,23 @@ impl VideoJob {
         self.gives_way.notified().await;
     }
 
+    /// Notes that it is written to `clip`.
+    pub fn fills(&self, clip: Rc<Clip>) {
+        // A job has one file.
+        let _ = self.clip.set(clip);
+    }
+
+    /// True if a client waits for it.
+    fn is_wanted(&self) -> bool {
+        self.clip.get().is_none_or(|clip| clip.is_used())
+    }
+
+    /// True if its client takes nothing, or all have left.
     fn is_stuck(&self) -> bool {
-        self.waits_since.get().is_some_and(|since| since.elapsed() >= STUCK)
+        match self.clip.get() {
+            Some(_) => !self.is_wanted(),
+            None => self.waits_since.get().is_some_and(|since| since.elapsed() >= STUCK),
+        }
     }
 
     /// The share that is done, 0 to 1.
@@ -121,26 +153,34 @@ impl Videos {
         if cores < CORES_FOR_TWO { 1 } else { 2 }
     }
 
-    /// Takes a place, if need be that of a video whose client takes nothing.
+    /// Takes a place, if need be that of a video whose client takes nothing, or of the same video for the same client.
     ///
     /// # Errors
     /// All are taken; the value is the estimated number of seconds until one is free.
-    pub fn take_place(&self, id: u64, frames: u64) -> Result<VideoPlace, u32> {
+    pub fn take_place(&self, key: ClipKey, client: LimitedClient, frames: u64) -> Result<VideoPlace, u32> {
         let mut now = self.0.now.borrow_mut();
-        if now.len() >= Videos::places() {
-            let Some(stuck) = now.iter().position(|job| job.is_stuck()) else {
+        let is_same = |job: &Rc<VideoJob>| job.key == key && job.client == client;
+        let is_full = now.len() >= Videos::places();
+        let ended = now
+            .iter()
+            .position(is_same)
+            .or_else(|| now.iter().position(|job| job.is_stuck()).filter(|_| is_full));
+        match ended {
+            Some(ended) => now.remove(ended).gives_way.notify_one(),
+            None if is_full => {
                 let left = now.iter().map(|job| job.left().unwrap_or(Duration::from_secs(10))).min();
                 return Err(left.unwrap_or_default().as_secs().clamp(2, 600) as u32);
-            };
-            now.remove(stuck).gives_way.notify_one();
+            }
+            None => {}
         }
-        let (made, waits_since) = (Cell::new(0), Cell::new(None));
         let job = Rc::new(VideoJob {
-            id,
+            key,
+            client,
             began: Instant::now(),
             frames,
-            made,
-            waits_since,
+            made: Cell::new(0),
+            waits_since: Cell::new(None),
+            clip: OnceCell::new(),
             gives_way: Notify::new(),
         });
         now.push(Rc::clone(&job));
@@ -150,8 +190,8 @@ impl Videos {
     /// The report for pages and the API.
     pub async fn report(&self) -> VideosReport {
         let possible = self.encoders().await.is_some();
-        let now = self.0.now.borrow().first().map(|job| VideoReport {
-            id: job.id,
+        let now = self.0.now.borrow().iter().find(|job| job.is_wanted()).map(|job| VideoReport {
+            id: job.key.id,
             done: (job.share() * 1000.0).round() / 1000.0,
             seconds_left: job.left().map(|left| left.as_secs() + 1),
         });
@@ -164,32 +204,51 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    /// A place for the recording `id` and the client with this last number of its address.
+    fn take(videos: &Videos, id: u64, client: u8, frames: u64) -> Result<VideoPlace, u32> {
+        let client = LimitedClient::from_address(std::net::Ipv4Addr::new(192, 0, 2, client).into());
+        videos.take_place(ClipKey { id, part: (0, 9), facts: [0; 4] }, client, frames)
+    }
+
     #[test]
     fn a_video_whose_client_takes_nothing_gives_way() {
         let videos = Videos::default();
-        let _other = (1..Videos::places()).map(|_| videos.take_place(6, 200).unwrap()).collect::<Vec<_>>();
-        let stuck = videos.take_place(7, 200).unwrap();
+        let _other = (1..Videos::places()).map(|_| take(&videos, 6, 1, 200).unwrap()).collect::<Vec<_>>();
+        let stuck = take(&videos, 7, 1, 200).unwrap();
         for since in [None, Some(Instant::now())] {
             stuck.job.waits_since.set(since);
-            assert!(videos.take_place(8, 1).is_err(), "{since:?}");
+            assert!(take(&videos, 8, 1, 1).is_err(), "{since:?}");
         }
         stuck.job.waits_since.set(Instant::now().checked_sub(STUCK));
-        let place = videos.take_place(8, 1).unwrap();
+        let place = take(&videos, 8, 1, 1).unwrap();
         drop(stuck);
-        assert!(videos.take_place(9, 1).is_err(), "the place is the other's");
+        assert!(take(&videos, 9, 1, 1).is_err(), "the place is the other's");
         drop(place);
-        assert!(videos.take_place(9, 1).is_ok());
+        assert!(take(&videos, 9, 1, 1).is_ok());
+    }
+
+    #[tokio::test]
+    async fn the_same_client_takes_its_own_video_over() {
+        let videos = Videos::default();
+        let _other = (1..Videos::places()).map(|_| take(&videos, 6, 1, 200).unwrap()).collect::<Vec<_>>();
+        let first = take(&videos, 7, 1, 200).unwrap();
+        assert!(take(&videos, 7, 2, 200).is_err(), "another client");
+        let second = take(&videos, 7, 1, 200).unwrap();
+        first.job.give_way().await;
+        drop(first);
+        assert!(take(&videos, 8, 1, 1).is_err(), "the place is the second's");
+        drop(second);
     }
 
     #[test]
     fn few_videos_are_made_at_a_time() {
         let videos = Videos::default();
-        let _other = (1..Videos::places()).map(|_| videos.take_place(6, 200).unwrap()).collect::<Vec<_>>();
-        let place = videos.take_place(7, 200).unwrap();
+        let _other = (1..Videos::places()).map(|_| take(&videos, 6, 1, 200).unwrap()).collect::<Vec<_>>();
+        let place = take(&videos, 7, 1, 200).unwrap();
         place.job.set_made(50);
-        assert!((2..=600).contains(&videos.take_place(8, 1).unwrap_err()));
+        assert!((2..=600).contains(&take(&videos, 8, 1, 1).unwrap_err()));
         assert!((place.job.share() - 0.25).abs() < 1e-9 && place.job.left().is_some());
         drop(place);
-        assert_eq!(videos.take_place(8, 1).unwrap().job.left(), None);
+        assert_eq!(take(&videos, 8, 1, 1).unwrap().job.left(), None);
     }
 }
