@@ -25,7 +25,7 @@ CROSS := $(AS_ROOT) deploy/cross.sh
 # Packages are made one after the other, in one folder.
 .NOTPARALLEL:
 
-.PHONY: help run demo test check deny fuzz bench instructions accuracy soak load kill fleet-test e2e e2e-long screenshots clients build install cross crosstest libcamera libcamera-test deb image image-e2e release
+.PHONY: help run demo test check deny fuzz bench instructions accuracy soak load kill fleet-test home-assistant e2e e2e-long screenshots clients build install cross crosstest libcamera libcamera-test deb image image-e2e release
 
 help: ## this list (the default)
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -44,6 +44,7 @@ test: ## everything that must hold: format, lints, documentation, scripts, all t
 	python3 tests/e2e/e2e.py --help >/dev/null
 	python3 tests/image/image.py --help >/dev/null
 	python3 -B tests/fleet/fleet.py --help >/dev/null
+	python3 -B tests/fleet/homeassistant.py --help >/dev/null
 	tests/js/run
 	deploy/deny.py
 	cargo rustc --locked --lib --features pwm -p tallycam-camera -- -Dwarnings
@@ -95,6 +96,11 @@ FLEET ?= 30
 fleet-test: build ## cameras, broker and database that are killed at random: no crossing lost, none twice; FLEET=30 minutes
 	@deploy/prerequisites.sh fleet
 	tests/fleet/run $(FLEET) "$(TALLYCAM)"
+
+HASS ?= hass
+home-assistant: build ## Home Assistant with a camera by MQTT: its entities, restarts, statistics, warnings; HASS=its program
+	@deploy/prerequisites.sh fleet
+	python3 -B tests/fleet/homeassistant.py "$(HASS)" "$(TALLYCAM)"
 
 # E2E_PACKAGE names an existing package; without it, a package is built.
 E2E_PACKAGE ?=

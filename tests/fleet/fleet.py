@@ -61,12 +61,15 @@ class Fleet:
             self.left_out.append("MQTT of the real tallycams: the program has no [mqtt]; pull.sh follows them")
         recorded = self.folder / "detections.csv"
         recorded.write_text(detections())
-        # One of them is followed by MQTT alone, if it can.
+        # The first is followed by MQTT alone, if it can.
         cameras = [Tallycam(name, self.folder / name, broker, program, recorded) for name in names]
-        cameras[-1].is_pulled = broker is None
+        cameras[0].is_pulled = broker is None
         return cameras
 
     def start(self):
+        # The last tallycam has a password, and pull.sh a token. The others are reset and restored.
+        for camera in self.by_kind("tallycam", TALLYCAMS - 1):
+            camera.lock()
         self.list_pulled()
         for camera in self.cameras:
             self.database.rows(f"insert into cameras (id, scene) values ('{camera.name}', '{camera.scene}')")

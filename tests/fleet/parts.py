@@ -250,6 +250,8 @@ class Tallycam(Camera):
 
     kind = "tallycam"
     scene = "sim"
+    is_locked = False
+    line = 'line=[{name = "Middle", a = [0.5, 1.0], b = [0.5, 0.0]}]'
 
     def __init__(self, name, folder, broker, program, recorded):
         super().__init__(name, folder, broker)
@@ -258,8 +260,11 @@ class Tallycam(Camera):
     def settings(self):
         sets = ["source.kind=sim", "source.width=320", "source.height=180", "source.fps=15", "detect.fps=15",
                 f"name={self.name}", f"http.listen=127.0.0.1:{self.port}", f"store.directory={self.folder / 'data'}",
-                f"detect.backend={'none' if self.is_quiet else 'replay'}", f"detect.replay={self.recorded}",
-                'line=[{name = "Middle", a = [0.5, 1.0], b = [0.5, 0.0]}]']
+                f"detect.backend={'none' if self.is_quiet else 'replay'}", f"detect.replay={self.recorded}"]
+        if self.line:
+            sets.append(self.line)
+        if self.is_locked:
+            sets.append("access.view=password")
         if self.broker:
             sets += [f"mqtt.url=mqtt://127.0.0.1:{self.broker.port}", f"mqtt.id={self.name}",
                      f"mqtt.username={self.name}", f"mqtt.password={PASSWORD}", "mqtt.history=all"]
@@ -273,9 +278,26 @@ class Tallycam(Camera):
                               stdin=subprocess.DEVNULL, timeout=60)
         if done.returncode:
             raise SystemExit(f"tallycam {' '.join(map(str, words))}: {done.stderr}")
+        return done.stdout.strip()
+
+    def lock(self):
+        """Reading needs a token from now on."""
+        self.is_locked = True
+        self.start()
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            try:
+                self.get("tallies")
+                break
+            except OSError:
+                time.sleep(0.5)
+        self.run("password", "random")
+        self.token = self.run("token", "add", "fleet", "--scope", "counts")
 
     def get(self, path):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/{path}", timeout=5) as answer:
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/api/v1/{path}", headers=headers)
+        with urllib.request.urlopen(request, timeout=5) as answer:
             return json.load(answer)
 
     def listed(self):
