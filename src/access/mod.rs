@@ -12,11 +12,12 @@ mod file;
 mod password;
 mod rate_limit;
 mod role;
+mod seen_time;
 mod sessions;
 mod tokens;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
@@ -32,8 +33,9 @@ pub use role::{Role, Scope};
 use error::LONGEST_NAME;
 use file::{AccessFile, User};
 use password::{Hash, random};
+use seen_time::SeenTime;
 use sessions::{Digest, Session};
-use tallycam_base::{clock, private};
+use tallycam_base::private;
 use tokens::Token;
 pub use tokens::TokenFacts;
 
@@ -48,19 +50,6 @@ const MOST_USERS: usize = 50;
 
 /// Maximum number of remembered passwords: one for each user, and some more spellings of names.
 const MOST_SHOWN: usize = 64;
-
-/// The greatest time ever seen is saved when it has grown by this many seconds.
-const TIME_KEPT_EVERY_S: u64 = 600;
-
-/// A clock that is further ahead of the greatest time ever seen is believed only while it shows that.
-const MOST_AHEAD_S: u64 = 400 * 24 * 3600;
-
-/// The greatest time that a file may claim: the year 2100.
-const LATEST_S: u64 = 4_102_444_800;
-
-fn monotonic_s() -> u64 {
-    clock::monotonic_us() / 1_000_000
-}
 
 /// Users, sessions and tokens of one camera. Clones share them.
 #[derive(Debug, Clone)]
@@ -78,11 +67,7 @@ struct AccessInner {
     claim: Option<private::Lock>,
     /// If no password was ever set, everybody is refused until somebody claims the camera.
     awaits_claim: AtomicBool,
-    /// The greatest time ever seen, in seconds since 1970, less the monotonic time: it goes on where the clock is set
-    /// back.
-    ahead_s: AtomicU64,
-    /// The greatest time that was given to be saved.
-    saved_s: AtomicU64,
+    seen: SeenTime,
 }
 
 #[derive(Debug, Default)]
@@ -156,11 +141,9 @@ impl Access {
             Err(why) => (AccessFile::default(), Some(why)),
         };
         let key = random::<32>().unwrap_or_default();
-        let seen_s = kept.seen_s.min(LATEST_S);
         Access(Arc::new(AccessInner {
             file,
-            ahead_s: AtomicU64::new(seen_s.saturating_sub(monotonic_s())),
-            saved_s: AtomicU64::new(seen_s),
+            seen: SeenTime::new(kept.seen_s),
             state: Mutex::new(AccessState { kept, trouble, shown: Vec::new() }),
             writing: Mutex::new(()),
             key: hmac::Key::new(hmac::HMAC_SHA256, &key),
@@ -169,29 +152,14 @@ impl Access {
         }))
     }
 
-    /// The time that ends of sessions, tokens and links are measured against, in seconds since 1970: the greatest that
-    /// any run has seen. A clock that is set back revives nothing.
+    /// The time that ends of sessions, tokens and links are measured against, in seconds since 1970.
     pub fn now_s(&self) -> u64 {
-        let wall_s = clock::wall_s();
-        let seen_s = self.seen_s();
-        // A clock that is years ahead for a moment, as one without a battery may be, is not remembered.
-        if wall_s > seen_s && (seen_s < MOST_AHEAD_S || wall_s - seen_s < MOST_AHEAD_S) {
-            self.0.ahead_s.fetch_max(wall_s.saturating_sub(monotonic_s()), Ordering::Relaxed);
-        }
-        wall_s.max(seen_s)
-    }
-
-    /// The greatest time that any run has seen, and the time since then, in seconds since 1970.
-    fn seen_s(&self) -> u64 {
-        self.0.ahead_s.load(Ordering::Relaxed) + monotonic_s()
+        self.0.seen.now_s()
     }
 
     /// True once for each time that [`Access::save_times`] should save, because something may end by it.
     pub fn is_time_news(&self) -> bool {
-        let (seen_s, saved_s) = (self.seen_s(), self.0.saved_s.load(Ordering::Relaxed));
-        seen_s >= saved_s + TIME_KEPT_EVERY_S
-            && self.has_password()
-            && self.0.saved_s.swap(seen_s, Ordering::Relaxed) == saved_s
+        self.has_password() && self.0.seen.is_news()
     }
 
     /// Makes the link key if a restored backup brought none. Writes.
@@ -475,7 +443,8 @@ impl Access {
             browser: browser.chars().filter(|c| !c.is_control()).take(200).collect(),
             page: page.to_owned(),
         };
-        self.update_in_memory(|kept| kept.sessions.insert(session.clone()));
+        let seen_s = self.0.seen.seen_s();
+        self.update_in_memory(|kept| kept.sessions.insert(session.clone(), seen_s));
         Ok(token)
     }
 
@@ -523,8 +492,9 @@ impl Access {
             until_s,
             used_s: None,
         };
+        let seen_s = self.0.seen.seen_s();
         self.change(|kept| {
-            kept.tokens.retain(|token| token.is_valid_at(now_s));
+            kept.tokens.retain(|token| token.is_valid_at(seen_s));
             if kept.tokens.len() >= tokens::MOST {
                 return Err(AccessError::TooMany(tokens::MOST));
             }
@@ -606,7 +576,7 @@ impl Access {
         let mut kept = self.state().kept.clone();
         change(&mut kept)?;
         kept.ensure_secrets()?;
-        kept.seen_s = self.seen_s();
+        kept.seen_s = self.0.seen.seen_s();
         file::write(&self.0.file, &kept)
             .map_err(|error| AccessError::NotKept { file: name(), reason: error.to_string() })?;
         let mut state = self.state();

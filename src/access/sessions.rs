@@ -92,9 +92,9 @@ impl Sessions {
         self.0.iter().find(|session| session.digest == digest && now_s < session.until_s)
     }
 
-    /// Adds a session with a new number, and removes those that have ended.
-    pub fn insert(&mut self, session: Session) {
-        self.0.retain(|other| session.begun_s < other.until_s);
+    /// Adds a session with a new number, and removes those that have ended at `seen_s`, a time that is certain.
+    pub fn insert(&mut self, session: Session, seen_s: u64) {
+        self.0.retain(|other| seen_s < other.until_s);
         if self.0.len() >= MOST {
             self.evict_oldest();
         }
@@ -139,10 +139,10 @@ mod tests {
     #[test]
     fn many_sign_ins_of_one_user_end_no_other_session() {
         let mut sessions = Sessions::default();
-        sessions.insert(session("the admin's", 0, 1000));
+        sessions.insert(session("the admin's", 0, 1000), 0);
         for n in 0..2 * MOST {
             let guest = Session { user: String::new(), ..session(&format!("guest {n}"), 1, 1000) };
-            sessions.insert(guest);
+            sessions.insert(guest, 1);
         }
         assert_eq!(sessions.all().len(), MOST);
         assert!(sessions.find("the admin's", 2).is_some());
@@ -152,11 +152,13 @@ mod tests {
     fn the_number_of_sessions_is_bounded() {
         let mut sessions = Sessions::default();
         for n in 0..MOST as u64 + 5 {
-            sessions.insert(session(&n.to_string(), 0, 100 + n));
+            sessions.insert(session(&n.to_string(), 0, 100 + n), 0);
         }
         assert_eq!(sessions.all().len(), MOST);
         assert!(sessions.find("4", 0).is_none() && sessions.find("5", 0).is_some(), "the oldest went");
-        sessions.insert(session("late", 150, 500));
+        sessions.insert(session("wild", 400, 500), 0);
+        assert!(sessions.find("5", 0).is_none() && sessions.find("6", 0).is_some(), "a clock may be wrong");
+        sessions.insert(session("late", 150, 500), 150);
         assert!(sessions.all().iter().all(|session| session.until_s > 150), "ended sessions go");
         let many = vec![session("x", 0, 1); MOST * 2];
         assert_eq!(Sessions::from(many).all().len(), MOST);

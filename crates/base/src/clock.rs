@@ -7,7 +7,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// 2026-01-01T00:00:00Z in microseconds. This program is younger, so an earlier wall clock is not set yet.
-const EARLIEST_PLAUSIBLE_US: u64 = 1_767_225_600_000_000;
+pub const EARLIEST_PLAUSIBLE_US: u64 = 1_767_225_600_000_000;
 
 /// One moment on both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
