@@ -9,7 +9,7 @@ use std::path::Path;
 use super::file::{self, AccessFile, NAME};
 use super::sessions::Sessions;
 use super::tokens::{self, Token};
-use super::{ADMIN, AccessError, MOST_USERS, Role, TokenFacts, validate_name};
+use super::{ADMIN, MOST_USERS, Role, TokenFacts, validate_name};
 
 /// The backup's copy of `access.json` in `directory`; `None` without one.
 ///
@@ -31,6 +31,8 @@ pub struct RestoredAccess {
     pub users: Vec<String>,
     /// Tokens with their scopes: `hass (stream, counts)`.
     pub tokens: Vec<String>,
+    /// The owner had removed the password: nobody is asked for one.
+    pub is_open: bool,
 }
 
 /// Checks the `access.json` of an archive by the rules for new users and tokens. Removes its sessions and the key of
@@ -57,9 +59,6 @@ pub fn prepare_restored(file: &Path) -> Result<RestoredAccess, String> {
     if kept.users.len() > MOST_USERS || kept.tokens.len() > tokens::MOST {
         return Err(format!("it has more than {MOST_USERS} users or {} tokens", tokens::MOST));
     }
-    if kept.password.is_none() && !kept.was_removed && !kept.users.is_empty() {
-        return Err(AccessError::NoAdmin.to_string());
-    }
     file::write(file, &kept).map_err(|error| error.to_string())?;
     let admin = kept.password.iter().map(|_| format!("{ADMIN} ({})", Role::Admin.as_str()));
     let others = kept.users.iter().map(|user| format!("{} ({})", user.name, user.role.as_str()));
@@ -70,6 +69,7 @@ pub fn prepare_restored(file: &Path) -> Result<RestoredAccess, String> {
     Ok(RestoredAccess {
         users: admin.chain(others).collect(),
         tokens: kept.tokens.iter().map(|kept| token(&kept.facts)).collect(),
+        is_open: kept.password.is_none(),
     })
 }
 
@@ -106,6 +106,19 @@ mod tests {
     }
 
     #[test]
+    fn a_backup_without_a_password_is_told_as_such() {
+        let folder = tempfile::tempdir().unwrap();
+        let access = Access::open(folder.path());
+        access.set("a long password").unwrap();
+        access.set_user("ann", None, Some("another password")).unwrap();
+        access.remove().unwrap();
+        drop(access);
+        let found = prepare_restored(&folder.path().join(NAME)).unwrap();
+        assert_eq!((found.users, found.is_open), (vec![String::from("ann (viewer)")], true));
+        assert!(Access::open(folder.path()).is_open());
+    }
+
+    #[test]
     fn an_archive_brings_no_session_and_no_key_and_keeps_the_rules() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join(NAME);
@@ -121,7 +134,7 @@ mod tests {
         let text = std::fs::read_to_string(&file).unwrap();
         let found = prepare_restored(&file).unwrap();
         assert_eq!(found.users, ["admin (admin)", "ann (operator)"]);
-        assert_eq!(found.tokens, ["hass (stream, counts)"]);
+        assert_eq!((found.tokens, found.is_open), (vec![String::from("hass (stream, counts)")], false));
         let restored = Access::open(folder.path());
         assert!(restored.session(&session, 2).is_none() && restored.sessions(2).is_empty());
         assert!(!restored.is_signed("/stream", 100, &link, 2));

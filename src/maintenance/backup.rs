@@ -11,11 +11,10 @@ use bytes::{Buf as _, Bytes};
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
-use super::{LAST_GOOD_SETTINGS, VERSION, file_error, names, system_error};
+use super::{VERSION, file_error, names, system_error};
 use crate::access;
 use tallycam_base::unicode::hex;
 use tallycam_base::{Fault, clock};
-use tallycam_config::Saved;
 use tallycam_store::backup::copy_counts;
 use tallycam_store::media::Backup;
 
@@ -53,6 +52,8 @@ pub struct Contents {
     pub name: String,
     /// The operator's file. If it is unreadable, it is left out.
     pub config: Option<PathBuf>,
+    /// `settings.toml` as it is in force. The file may be damaged, and nothing would repair it after a restore.
+    pub settings: String,
     /// Include the thumbnails of crossings.
     pub pictures: bool,
 }
@@ -148,9 +149,7 @@ pub fn write(
     if let Some(config) = contents.config.as_ref().and_then(|file| fs::read(file).ok()) {
         pack.bytes(names::CONFIG, &config)?;
     }
-    if let Some(settings) = settings(state)? {
-        pack.bytes(names::SETTINGS, &settings)?;
-    }
+    pack.bytes(names::SETTINGS, contents.settings.as_bytes())?;
     let users = access::read_for_backup(state).map_err(|why| system_error("no backup was made", &why))?;
     if let Some(users) = users {
         pack.bytes(names::ACCESS, &users)?;
@@ -211,20 +210,6 @@ impl<R: Read> Read for Summed<R> {
         self.sum.update(&into[..got]);
         self.len += got as u64;
         Ok(got)
-    }
-}
-
-/// The settings in force: those of the last good copy if the file is lost or damaged, because nothing restores it.
-fn settings(state: &Path) -> Result<Option<Vec<u8>>, Fault> {
-    let file = state.join(names::SETTINGS);
-    let good = Saved::load(&file).map_or_else(|_| read(&state.join(LAST_GOOD_SETTINGS)), |_| Ok(None))?;
-    if good.is_some() { Ok(good) } else { read(&file) }
-}
-
-fn read(file: &Path) -> Result<Option<Vec<u8>>, Fault> {
-    match fs::read(file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        read => read.map(Some).map_err(file_error(file)),
     }
 }
 

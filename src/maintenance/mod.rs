@@ -113,12 +113,14 @@ impl Maintenance {
         &self.state
     }
 
-    /// The contents of a backup of this state. `name` is the camera's current name; `pictures` includes thumbnails.
-    pub fn contents(&self, name: &str, pictures: bool) -> backup::Contents {
+    /// The contents of a backup of this state. `name` is the camera's current name, `settings` the text of
+    /// `settings.toml`; `pictures` includes thumbnails.
+    pub fn contents(&self, name: &str, settings: String, pictures: bool) -> backup::Contents {
         backup::Contents {
             state: self.state.clone(),
             name: name.to_owned(),
             config: self.config.clone(),
+            settings,
             pictures,
         }
     }

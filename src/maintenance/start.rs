@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use super::restore::{PLAN, plan};
 use super::update::is_pending;
-use super::{PROVISIONED, file_error, lock, names, power_cut_point, remove, rename, sync_folder};
+use super::{
+    LAST_GOOD_SETTINGS, PROVISIONED, file_error, lock, names, power_cut_point, remove, rename, sync_folder,
+};
 use tallycam_base::private::{self, Lock};
 use tallycam_base::{Fault, FaultKind};
 use tallycam_store::AuditEntry;
@@ -125,7 +127,7 @@ fn restore(state: &Path) -> Result<Finished, Fault> {
     let Some(plan) = plan(&ready)? else { return Ok(Finished::Nothing) };
     let is_in = |name: &str| plan.files.iter().any(|file| file == name);
     // Otherwise the last good copy of the old settings would be used in place of absent ones.
-    remove(&state.join("settings.toml.last-good"))?;
+    remove(&state.join(LAST_GOOD_SETTINGS))?;
     for name in [names::SETTINGS, names::ACCESS] {
         if is_in(name) { move_into_place(&ready, state, name, name)? } else { remove(&state.join(name))? }
     }

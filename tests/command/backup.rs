@@ -9,6 +9,8 @@ use crate::common::daemon::Daemon;
 use crate::common::items::{Items, output_of, recording, snapshot};
 use crate::common::wait_until;
 use serde_json::{Value, json};
+use tallycam::access::Access;
+use tallycam::config::Saved;
 
 const S: u64 = 1_000_000;
 
@@ -72,6 +74,8 @@ fn a_restore_brings_the_state_to_another_camera() {
     assert_eq!(set.status, 200, "{}", set.text());
     let file = one.folder.path().join("door.tar");
     let file = file.to_str().unwrap();
+    // What is in force is saved, whatever has happened to its file.
+    fs::write(one.state().join("settings.toml"), "").unwrap();
     let (code, out, err) = one.run(&["--set", &listen, "backup", file, "--media"]);
     assert_eq!(code, 0, "{out}{err}");
     assert!(out.contains("checked, with snapshots and recordings"), "{out}");
@@ -111,6 +115,55 @@ fn a_restore_brings_the_state_to_another_camera() {
     is_up(&to);
     assert!(!has_line(&to) && media(&to).is_empty());
     assert!(to.stop().success());
+}
+
+#[test]
+fn a_backup_has_the_settings_in_force_without_a_daemon() {
+    let (one, other) = (camera(), Items::new());
+    let place = |items: &Items, name: &str| items.state().join(name);
+    let file = one.folder.path().join("door.tar");
+    let file = file.to_str().unwrap();
+    let good = "[stream]\nquality = 61\nidle_stop = \"7m\"\n";
+    for (settings, copy, quality, idle_stop) in [
+        (Some(good), None, Some("61"), Some("\"7m\"")),
+        (Some(""), Some(good), Some("61"), Some("\"7m\"")),
+        (None, Some(good), Some("61"), Some("\"7m\"")),
+        (Some("[stream]\nqual"), Some(good), Some("61"), Some("\"7m\"")),
+        // One value is wrong.
+        (Some("[stream]\nquality = 6100\nidle_stop = \"9m\"\n"), Some(good), Some("61"), Some("\"9m\"")),
+        (Some("= no toml"), Some("= no toml"), None, None),
+    ] {
+        for (name, text) in [("settings.toml", settings), ("settings.toml.last-good", copy)] {
+            let _ = fs::remove_file(place(&one, name));
+            text.iter().for_each(|text| fs::write(place(&one, name), text).unwrap());
+        }
+        for (items, command) in [(&one, &["backup", file, "--force"][..]), (&other, &["restore", file])] {
+            let (code, out, err) = items.run(command);
+            assert_eq!(code, 0, "{settings:?} {command:?}: {out}{err}");
+        }
+        let restored = Saved::load(&place(&other, "settings.toml")).unwrap();
+        assert_eq!(restored.1, None, "{settings:?}");
+        let found = ["stream.quality", "stream.idle_stop"].map(|path| restored.0.get(path));
+        assert_eq!(found, [quality, idle_stop], "{settings:?}");
+    }
+}
+
+#[test]
+fn a_restore_without_a_password_says_so() {
+    let (one, other) = (camera(), Items::new());
+    let access = Access::open(&one.state());
+    access.set("correct horse").unwrap();
+    let file = one.folder.path().join("door.tar");
+    let file = file.to_str().unwrap();
+    let restored = || {
+        assert_eq!(one.run(&["backup", file, "--force"]).0, 0);
+        let (code, out, err) = other.run(&["restore", file]);
+        assert_eq!(code, 0, "{out}{err}");
+        out
+    };
+    assert!(!restored().contains("no password"));
+    access.remove().unwrap();
+    assert!(restored().contains("it has no password: whoever reaches the camera can change it"));
 }
 
 #[test]

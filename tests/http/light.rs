@@ -99,6 +99,10 @@ impl Preferences for Set {
         String::new()
     }
 
+    fn stored(&self) -> String {
+        unreachable!("no test makes a backup")
+    }
+
     fn import(&self, _: String, _: Terms) -> Changing<'_> {
         unreachable!("no test imports")
     }

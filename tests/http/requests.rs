@@ -491,6 +491,10 @@ impl Preferences for Faulty {
         panic!("the test's settings panic")
     }
 
+    fn stored(&self) -> String {
+        panic!("the test's settings panic")
+    }
+
     fn import(&self, _: String, _: Terms) -> Changing<'_> {
         panic!("the test's settings panic")
     }

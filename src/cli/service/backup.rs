@@ -8,11 +8,13 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::access::RestoredAccess;
 use crate::cli::common::atomic_file::{already_exists, write_atomically, write_failure};
 use crate::cli::common::daemon::{Daemon, RequestBody, WORKS_WITHIN};
 use crate::cli::media::{OwnCopy, bytes};
 use crate::cli::{ConfigArgs, Failure, print_stdout};
 use crate::daemon::counting::state_directory;
+use crate::daemon::settings_file;
 use crate::maintenance::backup::{Contents, write};
 use crate::maintenance::request_reset;
 use crate::maintenance::restore::{RestoreOptions, StagedRestore, stage_restore, verify_archive};
@@ -74,8 +76,10 @@ impl BackupArgs {
         part: &mut File,
     ) -> Result<(), Failure> {
         let config = &resolved.config;
+        let state = state_directory(config);
         let contents = Contents {
-            state: state_directory(config),
+            settings: settings_file::read(&state).saved.to_toml(),
+            state,
             name: config.name.clone(),
             config: given.read().file().map(Path::to_owned),
             pictures: !config.privacy.counts_only,
@@ -111,11 +115,14 @@ struct Restored {
     made: String,
     users: Vec<String>,
     tokens: Vec<String>,
+    #[serde(default)]
+    open: bool,
 }
 
 impl From<StagedRestore> for Restored {
     fn from(StagedRestore { head, access }: StagedRestore) -> Restored {
-        Restored { name: head.name, made: head.made, users: access.users, tokens: access.tokens }
+        let RestoredAccess { users, tokens, is_open } = access;
+        Restored { name: head.name, made: head.made, users, tokens, open: is_open }
     }
 }
 
@@ -124,7 +131,7 @@ impl RestoreArgs {
         let config = given.load()?.config;
         let file = File::open(&self.from)
             .map_err(|error| Failure::io(format!("{} could not be read: {error}", self.from.display())))?;
-        let (Restored { name, made, users, tokens }, when) = match Daemon::find(&config) {
+        let (Restored { name, made, users, tokens, open }, when) = match Daemon::find(&config) {
             Some(daemon) => {
                 let sent = RequestBody::File(&file);
                 let daemon = daemon.with_timeout(WORKS_WITHIN);
@@ -141,8 +148,9 @@ impl RestoreArgs {
             }
         };
         let all = |who: &[String]| if who.is_empty() { String::from("none") } else { who.join(", ") };
+        let open = if open { "it has no password: whoever reaches the camera can change it\n" } else { "" };
         print_stdout(&format!(
-            "the backup of {name:?} of {made} is valid; {when}\nusers: {}\ntokens: {}\n",
+            "the backup of {name:?} of {made} is valid; {when}\nusers: {}\ntokens: {}\n{open}",
             all(&users),
             all(&tokens)
         ))

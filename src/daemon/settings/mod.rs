@@ -230,6 +230,10 @@ impl Preferences for Settings {
         export_settings(&saved, &now.resolved)
     }
 
+    fn stored(&self) -> String {
+        self.0.lock_shared().saved.to_toml()
+    }
+
     fn import(&self, toml: String, terms: Terms) -> Changing<'_> {
         self.spawn(async move |inner| {
             let mut turn = inner.turn.lock().await;

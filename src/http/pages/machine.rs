@@ -49,6 +49,7 @@ pub async fn backup(request: Request) -> Response<Body> {
             made: head.made.clone(),
             users: access.users.clone(),
             tokens: access.tokens.clone(),
+            is_open: access.is_open,
         });
     shown(&request, restored.unwrap_or(BackupStep::Begin))
 }

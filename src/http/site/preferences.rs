@@ -150,6 +150,9 @@ pub trait Preferences: fmt::Debug + Send + Sync {
     /// and a placeholder for each secret. Importing it at once changes nothing.
     fn export(&self) -> String;
 
+    /// `settings.toml` as it is in force, whatever has happened to the file, with secrets: for a backup.
+    fn stored(&self) -> String;
+
     /// Replaces everything that was set here.
     ///
     /// # Errors

@@ -34,6 +34,8 @@ pub enum BackupStep {
         users: Vec<String>,
         /// The tokens that are valid then, with their scopes.
         tokens: Vec<String>,
+        /// No password is asked then.
+        is_open: bool,
     },
     /// Everything is being deleted.
     Reset,
@@ -53,14 +55,20 @@ pub fn backup_page(page: &BackupPage) -> String {
             format!(include_str!("backup.html"), media = media)
         }
         BackupStep::Ask => format!(include_str!("factory_reset.html"), name = name),
-        BackupStep::Restored { name, made, users, tokens } => restarting_page(&format!(
-            "The backup of {} of {} is whole. The camera starts again with it; sign in with the passwords that held \
-             then. {} {}",
-            Text(name),
-            Text(made),
-            listed("Users who may sign in", users),
-            listed("Tokens that are valid", tokens)
-        )),
+        BackupStep::Restored { name, made, users, tokens, is_open } => {
+            let signing_in = if *is_open {
+                "the backup has no password, so whoever reaches the camera can change it"
+            } else {
+                "sign in with the passwords that held then"
+            };
+            restarting_page(&format!(
+                "The backup of {} of {} is whole. The camera starts again with it; {signing_in}. {} {}",
+                Text(name),
+                Text(made),
+                listed("Users who may sign in", users),
+                listed("Tokens that are valid", tokens)
+            ))
+        }
         BackupStep::Reset => {
             let first = if page.is_claimed_by_network {
                 "the first browser on this network that opens its page chooses the password, unless \
@@ -127,7 +135,17 @@ mod tests {
             made: String::from("2026"),
             users: vec![String::from("admin (admin)"), String::from("ann (viewer)")],
             tokens: Vec::new(),
+            is_open: false,
         };
+        let mut open = step.clone();
+        if let BackupStep::Restored { is_open, .. } = &mut open {
+            *is_open = true;
+        }
+        let open = backup_page(&BackupPage { step: open, ..page.clone() });
+        assert!(
+            open.contains("whoever reaches the camera can change it")
+                && !open.contains("passwords that held")
+        );
         let restored = backup_page(&BackupPage { step, ..page });
         assert!(
             restored.contains("sign in: admin (admin), ann (viewer). Tokens that are valid: none."),

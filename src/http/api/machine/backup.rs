@@ -46,13 +46,15 @@ pub struct RestoredReport {
     users: Vec<String>,
     /// The tokens that are valid then, with their scopes.
     tokens: Vec<String>,
+    /// No password is asked then: whoever reaches the camera can change it.
+    open: bool,
 }
 
 impl From<StagedRestore> for RestoredReport {
     fn from(StagedRestore { head, access }: StagedRestore) -> RestoredReport {
         let ArchiveHeader { name, made, version, media, .. } = head;
-        let RestoredAccess { users, tokens } = access;
-        RestoredReport { name, made, version, media, users, tokens }
+        let RestoredAccess { users, tokens, is_open } = access;
+        RestoredReport { name, made, version, media, users, tokens, open: is_open }
     }
 }
 
@@ -69,7 +71,8 @@ pub async fn download(request: Request) -> Result<Response<Body>, Problem> {
     let maintenance = maintenance(site)?;
     let wants_media = request.query.is_set("media")?;
     let settings = site.settings();
-    let contents = maintenance.contents(&settings.name, !site.is_counts_only());
+    let stored = site.preferences()?.stored();
+    let contents = maintenance.contents(&settings.name, stored, !site.is_counts_only());
     let day = time_param::local(site.clock().now_us, &settings.zone);
     let name = format!("{} {} backup.tar", stem(&settings.name), day.get(..10).unwrap_or_default());
     let mut response = no_store(Response::new(Body::full("")));
