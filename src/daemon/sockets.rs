@@ -5,7 +5,7 @@
 //! (`FileDescriptorName=`) speak HTTPS.
 
 use std::io::{IsTerminal, Write};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{FromRawFd as _, OwnedFd};
 
 use log::{error, info, warn};
@@ -68,27 +68,81 @@ pub fn bind(listen: &[Listen]) -> Result<(Vec<http::Listener>, Vec<Listen>), Dae
     Ok((bound, absent.into_iter().map(waits).collect()))
 }
 
-/// Binds `listen`, as it is set on the page or by the operator. If one of its addresses cannot be served, those of the
-/// operator are, too, so that a mistake on the page cannot lock the page away.
+/// Binds `listen`, which the page or the operator has set. Also returns the addresses that are not there yet.
+///
+/// What the page has set must not lock the page away, and it may be meant as a restriction: an address that it leaves
+/// out is never served. Where its port is taken or forbidden, the operator's ports are served at the same address. If
+/// none of its addresses is there yet, the start goes on without any.
 ///
 /// # Errors
-/// As [`bind`], for the operator's.
+/// As [`bind`] for the operator's; of the page's none can be served, and one of them is there.
 pub fn bind_or_rescue(
     listen: &[Listen],
     operators: &[Listen],
 ) -> Result<(Vec<http::Listener>, Vec<Listen>), DaemonError> {
-    let (mut bound, absent) = match bind(listen) {
-        Err(error) if listen != operators => {
-            error!("[http] listen, as it was set on the page, cannot be used: {error}");
-            return bind(operators);
-        }
-        found => found?,
-    };
-    if !absent.is_empty() && listen != operators {
-        let rest = operators.iter().filter(|address| !listen.contains(address));
-        bound.extend(rest.filter_map(|address| http::listen::bind(address).ok()));
+    if listen == operators {
+        return bind(listen);
     }
-    Ok((bound, absent))
+    let (mut bound, mut absent, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+    for address in listen {
+        match http::listen::bind(address) {
+            Ok(listener) => bound.push(listener),
+            Err(cause) => {
+                let fault = http::listen::refused(address, &cause);
+                if http::listen::is_absent(&cause) {
+                    warn!("{fault}; it is served as soon as it is there");
+                    absent.push(address.clone());
+                } else {
+                    error!("[http] listen, as it was set on the page, cannot be used: {fault}");
+                    refused.push((address, fault));
+                }
+            }
+        }
+    }
+    for (address, _) in &refused {
+        let ports = operators.iter().filter_map(tcp).map(|address| address.port());
+        let instead = ports.filter_map(|port| with_port(address, port));
+        for instead in instead.filter(|instead| !listen.contains(instead)) {
+            match http::listen::bind(&instead) {
+                Ok(listener) => {
+                    warn!("{instead} is served instead of {address}");
+                    bound.push(listener);
+                }
+                Err(cause) => error!("{}", http::listen::refused(&instead, &cause)),
+            }
+        }
+    }
+    match refused.into_iter().next() {
+        Some((_, fault)) if bound.is_empty() => Err(fault.into()),
+        _ => Ok((bound, absent)),
+    }
+}
+
+/// The fault of the first address in `listen` that is new and that this machine does not have, or whose port is
+/// forbidden here.
+pub fn check_new(listen: &[Listen], former: &[Listen]) -> Option<(Listen, Fault)> {
+    let mut new = listen.iter().filter(|address| !former.contains(address));
+    new.find_map(|address| {
+        let cause = http::listen::try_address(tcp(address)?).err()?;
+        Some((address.clone(), http::listen::refused(address, &cause)))
+    })
+}
+
+fn tcp(listen: &Listen) -> Option<SocketAddr> {
+    match listen {
+        Listen::Tcp(address) | Listen::Https(address) => Some(*address),
+        Listen::Unix(_) => None,
+    }
+}
+
+/// The same address at another port; `None` for a Unix socket.
+fn with_port(listen: &Listen, port: u16) -> Option<Listen> {
+    let at = |address: &SocketAddr| SocketAddr::new(address.ip(), port);
+    match listen {
+        Listen::Tcp(address) => Some(Listen::Tcp(at(address))),
+        Listen::Https(address) => Some(Listen::Https(at(address))),
+        Listen::Unix(_) => None,
+    }
 }
 
 fn take_listener(socket: Socket, name: &str) -> std::io::Result<http::Listener> {
@@ -162,6 +216,57 @@ mod tests {
         assert!(refused.starts_with("cannot listen on 192.0.2.1:8080: "), "{refused}");
         let taken = Listen::Tcp(bound[0].address().parse().expect("an address"));
         assert!(bind(&[Listen::Tcp("127.0.0.1:0".parse().expect("TCP")), taken]).is_err());
+    }
+
+    #[test]
+    fn an_address_of_the_page_that_cannot_be_served_opens_no_other() {
+        let at = |address: &str| Listen::Tcp(address.parse().expect("TCP"));
+        let other = TcpListener::bind("127.0.0.2:0").expect("a free port");
+        let port = other.local_addr().expect("an address").port();
+        let (here, absent) = (at("127.0.0.1:0"), at("192.0.2.1:8080"));
+        let taken = |host: &str| at(&format!("{host}:{port}"));
+        for (listen, operators, served, waits) in [
+            // Restricted to this machine and an address that comes later, as that of a VPN.
+            (vec![here.clone(), absent.clone()], vec![at("0.0.0.0:0")], vec!["127.0.0.1"], 1),
+            (vec![absent.clone()], vec![at("0.0.0.0:0")], vec![], 1),
+            // Another program has the port.
+            (vec![taken("127.0.0.2")], vec![at("0.0.0.0:0")], vec!["127.0.0.2"], 0),
+            (vec![taken("0.0.0.0")], vec![at("127.0.0.1:0")], vec!["0.0.0.0"], 0),
+            (
+                vec![here.clone(), taken("127.0.0.2")],
+                vec![at("0.0.0.0:0")],
+                vec!["127.0.0.1", "127.0.0.2"],
+                0,
+            ),
+            // The operator's own are as they are.
+            (vec![here.clone(), absent.clone()], vec![here.clone(), absent.clone()], vec!["127.0.0.1"], 1),
+        ] {
+            let (bound, later) = bind_or_rescue(&listen, &operators).expect("no start ends");
+            let hosts: Vec<String> = addresses(&bound).iter().map(|at| at.address.ip().to_string()).collect();
+            assert_eq!(
+                (hosts, later.len()),
+                (served.iter().map(|&host| host.into()).collect(), waits),
+                "{listen:?}"
+            );
+        }
+        let refused =
+            bind_or_rescue(&[taken("127.0.0.2")], &[taken("0.0.0.0")]).expect_err("nothing is left");
+        assert!(refused.to_string().contains("cannot listen on 127.0.0.2"), "{refused}");
+    }
+
+    #[test]
+    fn a_mistyped_address_is_found_when_it_is_set() {
+        let at = |address: &str| Listen::Tcp(address.parse().expect("TCP"));
+        let own = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let own = Listen::Tcp(own.local_addr().expect("an address"));
+        let absent = at("192.0.2.1:8080");
+        let listen = [own, at("0.0.0.0:8080"), Listen::Unix("/nowhere/x.sock".into()), absent.clone()];
+        let (found, fault) = check_new(&listen, &[]).expect("nobody has it");
+        assert!(
+            found == absent && fault.hint.as_ref().is_some_and(|hint| hint.contains("no such address")),
+            "{fault}"
+        );
+        assert_eq!(check_new(&listen, &[absent]).map(|(found, _)| found), None, "it stays");
     }
 
     #[test]

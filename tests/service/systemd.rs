@@ -232,6 +232,24 @@ fn a_unix_socket_handed_over_is_served() {
 }
 
 #[test]
+fn an_address_that_this_machine_does_not_have_cannot_be_set() {
+    let (service, address) = Service::ready();
+    let set = |listen: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tallycam"));
+        command.arg("--config").arg(service.folder.path().join("config.toml"));
+        command.args(["settings", "set", &format!("http.listen=[\"{listen}\"]")]);
+        let set = command.env("STATE_DIRECTORY", service.folder.path().join("state")).output();
+        let set = set.expect("the program starts");
+        (set.status.success(), String::from_utf8_lossy(&set.stderr).into_owned())
+    };
+    let (is_set, said) = set("192.0.2.1:8080");
+    assert!(!is_set && said.contains("this machine has no such address"), "{said}");
+    // This service has the port.
+    let (is_set, said) = set(&address.to_string());
+    assert!(is_set, "{said}");
+}
+
+#[test]
 fn a_descriptor_that_is_no_listening_socket_is_refused_by_name() {
     let mut service = Service::start(UdpSocket::bind("127.0.0.1:0").expect("a socket").into());
     // `systemctl status` shows this between the attempts.

@@ -25,7 +25,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use crate::http::{Changing, NotSet, PreferenceChanges, Preferences, SettingsInForce, Terms};
+use crate::daemon::sockets;
+use crate::http::{Changing, NotSet, PreferenceChanges, Preferences, SettingsInForce, Terms, WrongSetting};
 use apply::Parts;
 use draft::{
     Draft, check_strip_range, conflict_error, draft, export_settings, imported, is_switch_only_change,
@@ -259,6 +260,18 @@ impl Preferences for Settings {
     }
 }
 
+/// Refuses a new address of `http.listen` that this machine cannot serve: it may be mistyped, and after the next start
+/// the page would be out of reach.
+fn check_addresses(now: &Resolved, to: &Resolved) -> Option<WrongSetting> {
+    let (address, fault) = sockets::check_new(&to.config.http.listen, &now.config.http.listen)?;
+    Some(WrongSetting {
+        path: String::from("http.listen"),
+        given: address.to_string(),
+        message: format!("{}.", fault.what),
+        hint: fault.hint,
+    })
+}
+
 impl SettingsInner {
     fn lock_shared(&self) -> std::sync::MutexGuard<'_, SharedSettings> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
@@ -306,9 +319,8 @@ impl SettingsInner {
                 to.override_value(path, toml, origin);
             }
         }
-        if !draft.is_export
-            && let Some(fault) = check_strip_range(&now.resolved, &to)
-        {
+        let strip = check_strip_range(&now.resolved, &to).filter(|_| !draft.is_export);
+        if let Some(fault) = strip.or_else(|| check_addresses(&now.resolved, &to)) {
             return Err(NotSet::Wrong(vec![fault]));
         }
         // An equal change also writes what an earlier write failed to store.
@@ -449,7 +461,6 @@ impl SettingsInner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::WrongSetting;
 
     /// The first error of an import.
     fn refused(toml: &str) -> WrongSetting {
@@ -479,6 +490,11 @@ mod tests {
         // Without syntax there is no key.
         let broken = refused("[lights]\nbrightness = \n");
         assert!(broken.path.starts_with("line 2, column "), "{broken:?}");
+        // A download may have broken off.
+        let mut export = Saved::empty("settings.toml".into());
+        export.set("stream.quality", Some("61")).expect("a value");
+        let export = export.to_toml();
+        assert!(refused(&export[..export.len() - 2]).message.contains("is cut off"));
         // A secret is not returned to its sender.
         for secret in [
             "[power]\nkey = \"s3cret\"",

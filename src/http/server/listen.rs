@@ -118,7 +118,24 @@ pub fn bind(listen: &Listen) -> io::Result<Listener> {
     }
 }
 
+/// Tries whether `address` can be listened on some time. A port in use counts as such: this process may have it.
+///
+/// # Errors
+/// No interface has the address, or the port is forbidden. [`refused`] explains it.
+pub fn try_address(address: SocketAddr) -> io::Result<()> {
+    match bound_socket(address) {
+        Err(cause) if cause.kind() != ErrorKind::AddrInUse => Err(cause),
+        _ => Ok(()),
+    }
+}
+
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = bound_socket(address)?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn bound_socket(address: SocketAddr) -> io::Result<socket2::Socket> {
     let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A restart need not wait for the old connections' last minutes.
     socket.set_reuse_address(true)?;
@@ -127,8 +144,7 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
         socket.set_only_v6(true)?;
     }
     socket.bind(&SockAddr::from(address))?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 fn bind_unix(path: &Path) -> io::Result<UnixListener> {
