@@ -14,7 +14,7 @@ use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::access::{PASSWORD, own_address};
+use crate::access::{PASSWORD, basic, own_address};
 use crate::common::DEADLINE;
 use crate::common::client::{self, Client};
 use crate::common::served::{Served, serve_all};
@@ -256,28 +256,38 @@ fn passwords_are_not_taken_over_plain_http() {
     assert_eq!(from(own, "POST", "/sign-in", "X-Forwarded-Proto: https\r\n").status, 303);
     assert_eq!(from("127.0.0.1".parse().unwrap(), "POST", "/sign-in", "").status, 303);
 
-    let folder = tempfile::tempdir().unwrap();
-    let access = Access::open(folder.path());
-    access.start_claim_mode();
+    // Nor is a new one, for any user.
+    let change = |path: &str, lines: &str| from(own, "PUT", path, &(basic("admin", PASSWORD) + lines));
+    for path in ["/api/v1/password", "/api/v1/users/ann"] {
+        let refused = change(path, "");
+        assert_eq!(refused.status, 403, "{path}: {}", refused.text());
+        assert!(refused.text().contains("not taken over plain HTTP"), "{path}: {}", refused.text());
+    }
+    assert_eq!(secure.access.users().len(), 1);
+    let added = change("/api/v1/users/ann", "X-Forwarded-Proto: https\r\n");
+    assert_eq!(secure.access.users().len(), 2, "{}", added.text());
+
+    // Where HTTPS is wanted and cannot listen, nobody is locked out.
     let any: SocketAddr = "0.0.0.0:0".parse().unwrap();
-    let (_shown, identity) = watch::channel(Arc::new(secure.certificate.identity.clone()));
-    let run = TestCam::new().pipeline(pipeline::CaptureOptions::default());
-    let (served, _) = serve_all(&[Listen::Tcp(any), Listen::Https(any)], run, |pipeline| {
-        let server = Server::new(ServerSettings::default(), pipeline, None);
-        server.with_access(access.clone()).with_https(identity)
-    });
-    let claim = |lines: &str| {
-        let body = "password=correct+horse&again=correct+horse";
+    for (listens, status) in [(&[Listen::Tcp(any), Listen::Https(any)][..], 403), (&[Listen::Tcp(any)], 303)]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let access = Access::open(folder.path());
+        access.start_claim_mode();
+        let (_shown, identity) = watch::channel(Arc::new(secure.certificate.identity.clone()));
+        let run = TestCam::new().pipeline(pipeline::CaptureOptions::default());
+        let (served, _) = serve_all(listens, run, |pipeline| {
+            let server = Server::new(ServerSettings::default(), pipeline, None);
+            server.with_access(access.clone()).with_https(identity)
+        });
         let port = served.address.port();
-        let request = format!(
-            "POST /claim HTTP/1.1\r\nHost: {own}:{port}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-             {lines}Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        client::ask(SocketAddr::new(own, port), &request)
-    };
-    assert_eq!(claim("").status, 403);
-    assert!(!access.has_password());
+        let body = "password=correct+horse&again=correct+horse";
+        let head = format!("Host: {own}:{port}\r\nContent-Type: application/x-www-form-urlencoded");
+        let request =
+            format!("POST /claim HTTP/1.1\r\n{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let claimed = client::ask(SocketAddr::new(own, port), &request);
+        assert_eq!((claimed.status, access.has_password()), (status, status == 303), "{}", claimed.text());
+    }
 }
 
 #[test]

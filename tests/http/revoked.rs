@@ -160,6 +160,8 @@ fn a_guest_sees_the_linked_page_and_no_more() {
     for path in ["/", "/crossings", "/lines"] {
         assert_eq!(status(path, &guest), 303, "{path}");
     }
+    // A user's password counts for more than the cookie.
+    assert_eq!(status("/api/v1/state", &format!("{guest}{}", basic("admin", PASSWORD))), 200);
     let lines = link("lines");
     assert_eq!((status("/snapshot.jpg", &lines), status("/stream", &lines)), (200, 401));
     let whole = link("./");
