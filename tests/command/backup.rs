@@ -74,7 +74,7 @@ fn a_restore_brings_the_state_to_another_camera() {
     assert_eq!(set.status, 200, "{}", set.text());
     let file = one.folder.path().join("door.tar");
     let file = file.to_str().unwrap();
-    // What is in force is saved, whatever has happened to its file.
+    // The backup has the settings in force, whatever has happened to their file.
     fs::write(one.state().join("settings.toml"), "").unwrap();
     let (code, out, err) = one.run(&["--set", &listen, "backup", file, "--media"]);
     assert_eq!(code, 0, "{out}{err}");

@@ -256,7 +256,7 @@ fn passwords_are_not_taken_over_plain_http() {
     assert_eq!(from(own, "POST", "/sign-in", "X-Forwarded-Proto: https\r\n").status, 303);
     assert_eq!(from("127.0.0.1".parse().unwrap(), "POST", "/sign-in", "").status, 303);
 
-    // Nor is a new one, for any user.
+    // A new password is refused, too, for any user.
     let change = |path: &str, lines: &str| from(own, "PUT", path, &(basic("admin", PASSWORD) + lines));
     for path in ["/api/v1/password", "/api/v1/users/ann"] {
         let refused = change(path, "");
@@ -267,7 +267,7 @@ fn passwords_are_not_taken_over_plain_http() {
     let added = change("/api/v1/users/ann", "X-Forwarded-Proto: https\r\n");
     assert_eq!(secure.access.users().len(), 2, "{}", added.text());
 
-    // Where HTTPS is wanted and cannot listen, nobody is locked out.
+    // Nobody is locked out by HTTPS that cannot listen.
     let any: SocketAddr = "0.0.0.0:0".parse().unwrap();
     for (listens, status) in [(&[Listen::Tcp(any), Listen::Https(any)][..], 403), (&[Listen::Tcp(any)], 303)]
     {
