@@ -27,7 +27,7 @@ const LATEST_S: u64 = 4_102_444_800;
 /// The greatest time ever seen.
 #[derive(Debug)]
 pub(super) struct SeenTime {
-    /// That time in seconds since 1970, less the monotonic time: it goes on where the clock is set back.
+    /// The greatest time less the monotonic time, in seconds. It goes on if the clock is set back.
     ahead_s: AtomicU64,
     /// The greatest time that was given to be saved.
     saved_s: AtomicU64,
@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(seen.now_by(SEEN - DAY, true, 50), SEEN + 20, "set back");
         assert_eq!(seen.now_by(0, false, 60), SEEN + 30);
         assert_eq!(seen.now_by(SEEN + 900 * DAY, true, 70), SEEN + 900 * DAY);
-        // What a file claims has an end, too.
+        // A file cannot claim any time.
         assert!(SeenTime::new(u64::MAX).seen_s() < LATEST_S + monotonic_s());
     }
 }

@@ -70,9 +70,9 @@ pub fn bind(listen: &[Listen]) -> Result<(Vec<http::Listener>, Vec<Listen>), Dae
 
 /// Binds `listen`, which the page or the operator has set. Also returns the addresses that are not there yet.
 ///
-/// What the page has set must not lock the page away, and it may be meant as a restriction: an address that it leaves
-/// out is never served. Where its port is taken or forbidden, the operator's ports are served at the same address. If
-/// none of its addresses is there yet, the start goes on without any.
+/// The page's list must not lock the page away, and it may be meant as a restriction. An address that it leaves out is
+/// never served. If its port is taken or forbidden, the operator's ports are served at the same address. The start goes
+/// on without any address if none is there yet.
 ///
 /// # Errors
 /// As [`bind`] for the operator's; of the page's none can be served, and one of them is there.

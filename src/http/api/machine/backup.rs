@@ -46,7 +46,7 @@ pub struct RestoredReport {
     users: Vec<String>,
     /// The tokens that are valid then, with their scopes.
     tokens: Vec<String>,
-    /// No password is asked then: whoever reaches the camera can change it.
+    /// The camera asks for no password then, and everybody who reaches it can change it.
     open: bool,
 }
 
