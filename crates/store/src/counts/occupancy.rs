@@ -56,9 +56,7 @@ pub(crate) fn roll_up(
     now_us: i64,
 ) -> Result<(), CountsRowError> {
     let limit_us = calendar.bucket(BucketSize::Hour, now_us.saturating_sub(FINE_US)).0;
-    let rolled = "SELECT CAST(value AS INTEGER) FROM settings WHERE key = ?1";
-    let rolled_us: Option<i64> = connection.query_row(rolled, [ROLLED], |row| row.get(0)).optional()?;
-    let Some(from_us) = rolled_us else {
+    let Some(from_us) = rolled_us(connection)? else {
         let first = "SELECT min(wall_us) FROM occupancy WHERE sure";
         let first_us: Option<i64> = connection.query_row(first, [], |row| row.get(0))?;
         return first_us.map_or(Ok(()), |first_us| keep_rolled(connection, first_us));
@@ -98,6 +96,27 @@ pub(crate) fn roll_up(
         }
     }
     keep_rolled(connection, to_us)
+}
+
+/// The wall time before which rows are of an hour.
+fn rolled_us(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    let rolled = "SELECT CAST(value AS INTEGER) FROM settings WHERE key = ?1";
+    connection.query_row(rolled, [ROLLED], |row| row.get(0)).optional()
+}
+
+/// Makes one bucket of those within an hour whose rows are of the whole hour.
+pub(crate) fn merge_rolled(
+    connection: &Connection,
+    calendar: &Calendar,
+    bounds: &mut Vec<(i64, i64)>,
+) -> Result<(), CountsRowError> {
+    let rolled_us = rolled_us(connection)?.unwrap_or(i64::MIN);
+    for bucket in bounds.iter_mut().filter(|(start_us, _)| *start_us < rolled_us) {
+        let hour = calendar.bucket(BucketSize::Hour, bucket.0);
+        *bucket = (hour.0.min(bucket.0), hour.1.max(bucket.1));
+    }
+    bounds.dedup();
+    Ok(())
 }
 
 fn keep_rolled(connection: &Connection, up_to_us: i64) -> Result<(), CountsRowError> {

@@ -143,7 +143,7 @@ impl CountsReader {
     }
 
     /// The occupancy of each zone that is not deleted, by zone number, in buckets as for [`CountsReader::counts`].
-    /// Zones without data are left out.
+    /// Zones without data are left out. A bucket of minutes in old data, which are kept for each hour, is the hour's.
     pub fn occupancy(
         &self,
         scene: Scene,
@@ -152,9 +152,10 @@ impl CountsReader {
         size: BucketSize,
         hours: Option<OpeningHours>,
     ) -> Result<BTreeMap<u64, Vec<OccupancyRow>>, StoreError> {
-        let bounds = self
+        let mut bounds = self
             .buckets(read_size(size, hours), number(from_us), number(to_us))
             .ok_or(StoreError::TooManyBuckets)?;
+        self.map_error(occupancy::merge_rolled(&self.connection, &self.calendar, &mut bounds))?;
         let read = self.map_error(occupancy::read(&self.connection, scene, &bounds))?;
         let opened = |buckets| open_buckets(buckets, size, hours, &self.calendar, self.now_us());
         Ok(read.into_iter().map(|(zone, buckets)| (zone, opened(buckets))).collect())

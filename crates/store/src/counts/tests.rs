@@ -2062,6 +2062,9 @@ fn occupancy_becomes_hours_and_goes_with_its_zone() {
     watch(&mut bench, 1);
     assert_eq!(rows(&bench), 3, "an hour each, and the newest");
     assert_eq!(read(&bench), before, "the figures are unchanged");
+    let fine =
+        bench.reader().occupancy(Scene::Camera, MONDAY, MONDAY + 2 * HOUR, BucketSize::Minutes(5), None);
+    assert_eq!(fine.expect("read").remove(&hall), before, "no figures of five minutes are made up");
     bench.edit(|c| async move { c.delete_zone(hall, None).await }).expect("deleted");
     watch(&mut bench, 1);
     assert_eq!(rows(&bench), 0, "figures that came before the deletion go, too");
