@@ -748,6 +748,26 @@ fn what_is_inside_is_the_same_after_a_restart() {
 }
 
 #[test]
+fn a_day_without_crossings_does_not_read_those_of_other_days() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let door = bench.draw("Door", Scene::Camera).id;
+    bench.record(door, Direction::In, 40);
+    clock.pass(24 * HOUR);
+    // The rows up to this one are not read again.
+    let followed = |bench: &Bench| bench.writer.board.followed;
+    bench.turn();
+    assert_eq!(followed(&bench), 40, "the day has changed");
+    drop(bench);
+    let mut bench = Bench::open(folder.path(), &clock);
+    assert_eq!(followed(&bench), 40, "a new run");
+    bench.record(door, Direction::In, 2);
+    assert_eq!(followed(&bench), 42);
+    assert_eq!(bench.counts.subscribe_tallies().borrow().lines[0].inside, 2);
+}
+
+#[test]
 fn buckets_of_minutes_add_up_to_those_of_hours() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(MONDAY);

@@ -26,7 +26,7 @@ pub(crate) struct TodayTotals {
     before: Sums,
     /// The number inside each line, after the crossings up to number `followed`.
     inside: BTreeMap<u64, u64>,
-    followed: i64,
+    pub(in crate::counts) followed: i64,
     /// The time at which it was last set for each line.
     inside_set: BTreeMap<u64, i64>,
     /// The crossings of each line on other days.
