@@ -467,17 +467,6 @@ impl Arrival {
         Ok(TakenBody { whole, ..TakenBody::default() })
     }
 
-    /// Checks a request with `right` again by its head, while its answer is under way.
-    fn permit(&self, right: Right) -> Permit {
-        let (site, link) = (self.site.clone(), Rc::downgrade(&self.link));
-        let (method, uri, version) = (self.method.clone(), self.uri.clone(), self.version);
-        let headers = self.headers.clone();
-        Permit(Box::new(move || {
-            let Some(link) = link.upgrade() else { return false };
-            site.auth.still_admits(site.caller(&link, version, &method, &uri, &headers), right)
-        }))
-    }
-
     /// Runs the handler and records its change in the audit list.
     async fn hand_over(
         self,
@@ -485,9 +474,10 @@ impl Arrival {
         who: Who,
         body: TakenBody,
     ) -> Result<Response<Body>, Problem> {
-        let permit = self.permit(destination.route.right(destination.is_guarded));
+        let right = destination.route.right(destination.is_guarded);
         let Destination { route, in_path: InPath { id, name }, query, is_change, is_page, .. } = destination;
         let Arrival { site, link, method, uri, version, headers } = self;
+        let headers = Rc::new(headers);
         let is_for_browser = is_page && html::is_asked_by_a_reader(uri.path(), &headers);
         let mut request = Request {
             site: site.clone(),
@@ -497,7 +487,7 @@ impl Arrival {
             uri: uri.clone(),
             query,
             who,
-            headers,
+            headers: headers.clone(),
             id,
             name,
             table: ROUTES,
@@ -512,9 +502,12 @@ impl Arrival {
         let reader = request.who.clone();
         let change = if is_change { audited(&request, route) } else { None };
         let answered = (route.handler)(request).await;
-        // A change that ends its own right is reported all the same.
-        if answered.as_ref().is_ok_and(|answer| !is_change || answer.body().is_made_while_sent()) {
-            link.is_allowed_by(permit);
+        if let Ok(answer) = &answered
+            && answer.body().is_made_while_sent()
+        {
+            let tells_internals = !is_for_all_pages(answer.headers());
+            let head = RequestHead { method, uri, version, headers };
+            link.is_allowed_by(head.permit(&site, &link, right, tells_internals));
         }
         if let Some(change) = change {
             change.answered(&answered);
@@ -527,6 +520,29 @@ impl Arrival {
             }
             if is_for_browser { Ok(counting::problem(&site, &reader, &problem)) } else { Err(problem) }
         })
+    }
+}
+
+/// The head of a request whose answer is under way.
+struct RequestHead {
+    method: Method,
+    uri: Uri,
+    version: Version,
+    headers: Rc<HeaderMap>,
+}
+
+impl RequestHead {
+    /// Checks the caller's right again while the answer is sent. If it tells a caller who may see internals about them,
+    /// it also ends with that right.
+    fn permit(self, site: &Rc<Site>, link: &Rc<Link>, right: Right, tells_internals: bool) -> Permit {
+        let (site, link) = (site.clone(), Rc::downgrade(link));
+        let is_admitted = move |needs_internals| {
+            let Some(link) = link.upgrade() else { return false };
+            let caller = site.caller(&link, self.version, &self.method, &self.uri, &self.headers);
+            site.auth.still_admits(caller, right, needs_internals)
+        };
+        let needs_internals = tells_internals && is_admitted(true);
+        Permit(Box::new(move || is_admitted(needs_internals)))
     }
 }
 

@@ -103,6 +103,28 @@ fn streams_and_events_end_with_their_credentials_and_others_go_on() {
 }
 
 #[test]
+fn events_with_internals_end_with_the_role_that_sees_them() {
+    let (camera, _folder) = camera_with(ServerSettings { is_view_open: true, ..settings() });
+    let (access, address) = (&camera.access, camera.served.address);
+    let password = |name: &str| format!("{name}'s horse");
+    for name in ["ann", "bob"] {
+        access.set_user(name, Some(Role::Operator), Some(&password(name))).unwrap();
+    }
+    let events = |lines: &str| running(address, "/api/v1/events?types=state", lines);
+    let by = |name: &str| events(&basic(name, &password(name)));
+    let [removed, demoted, nobodys] = [by("ann"), by("bob"), events("")];
+    let stream = running(address, "/stream", &basic("ann", &password("ann")));
+    access.remove_user("ann").unwrap();
+    ends(removed);
+    access.set_user("bob", Some(Role::Viewer), None).unwrap();
+    ends(demoted);
+    // Anybody may see the pictures, and the events without internals.
+    goes_on(stream);
+    assert_eq!(camera.beyond("POST", "/api/v1/pause", &basic("admin", PASSWORD), "").status, 200);
+    nobodys.0.lines().map(Result::unwrap).find(|line| line.contains("paused")).unwrap();
+}
+
+#[test]
 fn streams_end_with_the_time_of_their_credentials() {
     let (camera, _folder) = camera();
     let (access, address) = (&camera.access, camera.served.address);

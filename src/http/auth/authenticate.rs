@@ -100,10 +100,13 @@ impl Auth {
         matches!(self.who(caller), Who::Person(_) | Who::Guest(_) | Who::Program(_))
     }
 
-    /// True while `caller`, who was admitted once, has `right`. Nothing is hashed.
-    pub fn still_admits(&self, caller: Caller<'_>, right: Right) -> bool {
-        Who::Anybody.has(right, caller.is_view_open)
-            || self.who(caller).at(caller, right).has(right, caller.is_view_open)
+    /// True while `caller`, who was admitted once, has `right` and, if needed, sees internals. Nothing is hashed.
+    pub fn still_admits(&self, caller: Caller<'_>, right: Right, needs_internals: bool) -> bool {
+        if !needs_internals && Who::Anybody.has(right, caller.is_view_open) {
+            return true;
+        }
+        let who = self.who(caller).at(caller, right);
+        who.has(right, caller.is_view_open) && (!needs_internals || who.sees_internals())
     }
 
     /// Admits a caller with `right`.

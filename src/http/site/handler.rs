@@ -58,7 +58,7 @@ pub struct Request {
     pub query: Query,
     /// The caller, as far as identified.
     pub who: Who,
-    pub headers: HeaderMap,
+    pub headers: Rc<HeaderMap>,
     /// The HTTP version.
     pub version: Version,
     /// The number in the path; 0 if the route has none.
