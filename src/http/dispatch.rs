@@ -191,7 +191,7 @@ impl Arrival {
     async fn pass(mut self, body: Incoming) -> Result<Response<Body>, EarlyEnd> {
         self.name_client();
         self.refuse_itself()?;
-        self.check_host()?;
+        self.check_host().await?;
         self.redirect_to_https()?;
         match self.take_form(body).await? {
             (None, sent) => self.go_on(sent).await,
@@ -307,8 +307,9 @@ impl Arrival {
         Ok(())
     }
 
-    fn check_host(&self) -> Result<(), EarlyEnd> {
-        Ok(host_names::check(self.link.address(), &self.headers, &self.site.settings().names)?)
+    async fn check_host(&self) -> Result<(), EarlyEnd> {
+        let (peer, own) = (self.link.address(), self.link.own_address());
+        Ok(host_names::check(peer, own, &self.headers, &self.site.settings().names).await?)
     }
 
     fn redirect_to_https(&self) -> Result<(), EarlyEnd> {

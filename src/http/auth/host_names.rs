@@ -4,12 +4,19 @@
 //! the page may read everything that is open. A guest's machine on this network may take any free name in the router's
 //! zone. A name is therefore accepted only if nobody else can own it. These are addresses, `localhost`, and this
 //! machine's own name, alone or in a zone that nobody owns. The operator adds others with `[http] names`. A Unix socket
-//! belongs to a web server, which checks names itself. Pure, except for the machine's own name.
+//! belongs to a web server, which checks names itself.
+//!
+//! Avahi adds a number to the own name if another machine has it, and is asked which name is this machine's.
 
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::IpAddr;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
 
 use hyper::header::HOST;
 use hyper::{HeaderMap, StatusCode};
+use tokio::task::spawn_blocking;
 
 use crate::http::request::problem::Problem;
 
@@ -17,12 +24,21 @@ use crate::http::request::problem::Problem;
 /// RFC 9476, ICANN's list of reserved names).
 const ZONES: [&str; 8] = ["local", "lan", "home.arpa", "internal", "home", "corp", "localdomain", "intranet"];
 
-/// Refuses a request for a foreign host name.
+/// Avahi's socket, and how long it may take to answer.
+const AVAHI: &str = "/run/avahi-daemon/socket";
+const AVAHI_WITHIN: Duration = Duration::from_secs(1);
+
+/// Refuses a request for a foreign host name. `peer` is the client's address, `own` the one that it connected to.
 ///
 /// # Errors
 /// 421, with a remedy.
-pub fn check(address: Option<IpAddr>, headers: &HeaderMap, names: &[String]) -> Result<(), Problem> {
-    if address.is_none() {
+pub async fn check(
+    peer: Option<IpAddr>,
+    own: Option<IpAddr>,
+    headers: &HeaderMap,
+    names: &[String],
+) -> Result<(), Problem> {
+    if peer.is_none() {
         return Ok(());
     }
     let Some(name) = named(headers) else {
@@ -32,8 +48,15 @@ pub fn check(address: Option<IpAddr>, headers: &HeaderMap, names: &[String]) -> 
             || Problem::new(StatusCode::BAD_REQUEST, "the name of the host that is asked for cannot be read");
         return is_unnamed.then_some(()).ok_or_else(no);
     };
-    let own = rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase();
-    if is_ours(&name, &own, names) {
+    let machine = rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase();
+    if is_ours(&name, &machine, names) {
+        return Ok(());
+    }
+    if is_numbered(&name, &machine)
+        && let Some(own) = own
+        && let Ok(Ok(held)) = spawn_blocking(move || held_name(Path::new(AVAHI), own)).await
+        && held == name
+    {
         return Ok(());
     }
     let name: String = name.chars().take(100).collect();
@@ -71,16 +94,33 @@ fn short(own: &str) -> &str {
     own.split('.').next().unwrap_or_default()
 }
 
-/// True for what may follow the own name: nothing, or a zone. mDNS adds a number if another machine has the name.
+/// True for what may follow the own name: nothing, or a zone.
 fn is_zone(rest: &str) -> bool {
-    let unnumbered = rest.strip_prefix('-').map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
-    rest.is_empty()
-        || rest.strip_prefix('.').is_some_and(|zone| ZONES.contains(&zone))
-        || unnumbered == Some(".local")
+    rest.is_empty() || rest.strip_prefix('.').is_some_and(|zone| ZONES.contains(&zone))
+}
+
+/// True for the own name with a number in `.local`: `door-2.local`.
+fn is_numbered(name: &str, own: &str) -> bool {
+    let rest = name.strip_prefix(short(own)).and_then(|rest| rest.strip_prefix('-')).unwrap_or_default();
+    let number = rest.strip_suffix(".local").unwrap_or_default();
+    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The name that the Avahi behind this socket gives to one of this machine's addresses, in lower case.
+fn held_name(socket: &Path, own: IpAddr) -> io::Result<String> {
+    let mut avahi = UnixStream::connect(socket)?;
+    avahi.set_read_timeout(Some(AVAHI_WITHIN))?;
+    writeln!(avahi, "RESOLVE-ADDRESS {}", own.to_canonical())?;
+    let mut answer = String::new();
+    BufReader::new(avahi.take(500)).read_line(&mut answer)?;
+    // `+ INTERFACE PROTOCOL ADDRESS NAME`, or `-NUMBER REASON`.
+    let name = answer.strip_prefix('+').and_then(|answer| answer.split_whitespace().nth(3));
+    Ok(name.unwrap_or_default().trim_end_matches('.').to_ascii_lowercase())
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
@@ -94,7 +134,6 @@ mod tests {
             "localhost",
             "tallycam",
             "tallycam.local",
-            "tallycam-2.local",
             "tallycam.lan",
             "tallycam.home.arpa",
             "a.localhost",
@@ -118,10 +157,42 @@ mod tests {
             "evil.lan",
             "tallycam2",
             "tallycam-evil.local",
+            "tallycam-2.local",
             "tallycam.evil.lan",
             "",
         ] {
             assert!(!is_ours(other, "tallycam", &names), "{other}");
         }
+    }
+    #[test]
+    fn a_numbered_name_is_ours_while_avahi_gives_it_to_our_address() {
+        for (name, is) in [
+            ("tallycam-2.local", true),
+            ("tallycam-12.local", true),
+            ("tallycam-.local", false),
+            ("tallycam-2", false),
+            ("tallycam-2x.local", false),
+            ("tallycam2.local", false),
+            ("evil-2.local", false),
+        ] {
+            assert_eq!(is_numbered(name, "tallycam.example.net"), is, "{name}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("socket");
+        let avahi = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let answers = ["+ 2 0 192.168.1.7 Tallycam-2.local\n", "-15 Timeout reached\n", ""];
+        let server = std::thread::spawn(move || {
+            answers.map(|answer| {
+                let (mut client, _) = avahi.accept().unwrap();
+                let mut asked = String::new();
+                BufReader::new(&client).read_line(&mut asked).unwrap();
+                client.write_all(answer.as_bytes()).unwrap();
+                asked
+            })
+        });
+        let own = "::ffff:192.168.1.7".parse().unwrap();
+        let held = answers.map(|_| held_name(&socket, own).unwrap());
+        assert_eq!(held, ["tallycam-2.local", "", ""]);
+        assert_eq!(server.join().unwrap(), ["RESOLVE-ADDRESS 192.168.1.7\n"; 3]);
     }
 }
