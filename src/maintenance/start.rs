@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::restore::{PLAN, plan};
 use super::update::is_pending;
@@ -35,6 +36,9 @@ pub enum Finished {
 
 /// Locks of the programs that hold files of the state open.
 const HOLDERS: [&str; 3] = ["counts.lock", "media.lock", "access.lock"];
+
+/// Root copies a package in seconds.
+const COPIED_WITHIN: Duration = Duration::from_secs(3600);
 
 /// Suffixes of SQLite's files; the first is the database itself.
 const BESIDE: [&str; 4] = ["", "-journal", "-wal", "-shm"];
@@ -99,9 +103,16 @@ fn leftovers(state: &Path) -> Vec<PathBuf> {
             .is_some_and(|number| number.parse::<u32>().is_ok() && !Path::new("/proc").join(number).exists())
     };
     let upload = if is_pending(state) { Vec::new() } else { entries(&state.join(names::UPDATE)) };
+    let upload = upload.into_iter().filter(|(_, path)| is_old(path));
     let models = entries(&state.join(names::MODELS)).into_iter().filter(|(name, _)| is_part(name));
     let own = entries(state).into_iter().filter(|(name, _)| is_folder_or_copy(name) || is_part(name));
     own.chain(models).chain(upload).map(|(_, path)| path).collect()
+}
+
+/// True if it has not changed lately. A new package may be one that root copies at this moment.
+fn is_old(path: &Path) -> bool {
+    let changed = fs::symlink_metadata(path).and_then(|file| file.modified()).ok();
+    changed.and_then(|changed| changed.elapsed().ok()).is_some_and(|age| age >= COPIED_WITHIN)
 }
 
 fn remove_leftovers(state: &Path) {

@@ -260,10 +260,14 @@ fn what_a_kill_left_behind_goes_at_the_next_start() {
         String::from("settings.toml.new"),
         String::from("update/tallycam.deb"),
     ];
-    let kept = [format!("https.pem.{here}.part"), String::from("notes.part")];
+    // Root may be copying a new package.
+    let kept = [format!("https.pem.{here}.part"), "notes.part".into(), "update/new.deb".into()];
     for name in left.iter().chain(&kept) {
         fs::write(one.path().join(name), name).unwrap();
     }
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3700);
+    let package = fs::File::options().write(true).open(one.path().join("update/tallycam.deb")).unwrap();
+    package.set_modified(long_ago).unwrap();
     let before = seen(one.path());
     let is_there = |name: &String| one.path().join(name).exists();
     // A program that has the state open may be writing them.
@@ -278,6 +282,7 @@ fn what_a_kill_left_behind_goes_at_the_next_start() {
     for name in ["update/tallycam.deb", "update/pending"] {
         fs::write(one.path().join(name), name).unwrap();
     }
+    package.set_modified(long_ago).unwrap();
     finish(one.path()).unwrap();
     assert!(one.path().join("update/tallycam.deb").exists());
 }
