@@ -110,6 +110,13 @@ fn films_of_others_keep_their_times() {
     // The index comes first, and there is no date.
     assert!(film(&place("undated.mp4"), &[&mjpeg[..], &vary, &["-movflags", "+faststart"]].concat()));
     assert!(film(&place("phone.mp4"), &["-c:v", "mpeg4"]));
+    assert!(film(&place("fields.avi"), &mjpeg));
+    // Its frames are twice as high by the header: each has two fields.
+    let mut fields = std::fs::read(place("fields.avi")).unwrap();
+    let format = memchr::memmem::find(&fields, b"strf").unwrap();
+    assert_eq!(fields[format + 16..format + 20], 48u32.to_le_bytes());
+    fields[format + 16..format + 20].copy_from_slice(&96u32.to_le_bytes());
+    std::fs::write(place("fields.avi"), fields).unwrap();
     assert!(film(&place("pieces.mp4"), &[&mjpeg[..], &["-movflags", "frag_keyframe+empty_moov"]].concat()));
     let _daemon = items.serve();
     let add = |file: &str| items.run(&["media", "add", file]);
@@ -129,6 +136,9 @@ fn films_of_others_keep_their_times() {
     assert!(err.contains("hint: ffmpeg makes one of most clips"), "{err}");
     let (code, _, err) = add("pieces.mp4");
     assert!(code == 1 && err.contains("fragmented"), "{err}");
+    let (code, _, err) = add("fields.avi");
+    assert!(code == 1 && err.contains("its video is interlaced, two fields of 64×48 a frame"), "{err}");
+    assert!(err.contains("hint: ffmpeg makes one of most clips"), "{err}");
     for (sample, now) in [
         ("a Motion JPEG MOV of varying frame rate with a creation date", "its times, duration and date"),
         (
@@ -140,6 +150,7 @@ fn films_of_others_keep_their_times() {
             "refused: \"its video is MPEG-4, not Motion JPEG\", and how to convert it",
         ),
         ("a fragmented MP4", "refused: how to put its pieces together"),
+        ("an AVI of interlaced Motion JPEG", "refused: the size of its fields, and how to convert it"),
     ] {
         row("Recordings", sample, now);
     }
