@@ -140,8 +140,7 @@ pub fn config(data: &[u8]) {
     }
 }
 
-/// Any file of a card's boot partition is read or reported, each entry of the report in one line. The first byte chooses
-/// the file.
+/// Any file of a card's boot partition is read or reported, one line for each entry. The first byte chooses the file.
 pub fn card(data: &[u8]) {
     let [which, text @ ..] = data else { return };
     let names = [OWN, PRESEED, CLOUD[0], CLOUD[1], CLOUD[2]];

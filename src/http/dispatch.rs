@@ -3,6 +3,7 @@
 //! from the table. This module names no route.
 
 mod inside;
+mod permit;
 
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -35,7 +36,6 @@ use crate::http::server::body::Body;
 use crate::http::server::gzip::{self, AcceptedEncoding};
 use crate::http::server::incoming::{BodyError, Upload};
 use crate::http::server::link::{ConnectionUse, FILES, Link};
-use crate::http::server::permit::Permit;
 use crate::http::site::Site;
 use crate::http::site::forms::{self, FormKind, FormPost};
 use crate::http::site::handler::{Changes, Found, InPath, Request, Route, Tag, Told, Wanted, find};
@@ -43,6 +43,7 @@ use crate::http::site::{html, place};
 use crate::http::{legacy, openapi};
 use crate::ui::ReturnedForm;
 pub use inside::serve_inside;
+use permit::RequestHead;
 use tallycam_base::{INSTANCE_FIELD, instance_id};
 
 /// The longest body in bytes; forms and settings need less.
@@ -521,29 +522,6 @@ impl Arrival {
             }
             if is_for_browser { Ok(counting::problem(&site, &reader, &problem)) } else { Err(problem) }
         })
-    }
-}
-
-/// The head of a request whose answer is under way.
-struct RequestHead {
-    method: Method,
-    uri: Uri,
-    version: Version,
-    headers: Rc<HeaderMap>,
-}
-
-impl RequestHead {
-    /// Checks the caller's right again while the answer is sent. If it tells a caller who may see internals about them,
-    /// it also ends with that right.
-    fn permit(self, site: &Rc<Site>, link: &Rc<Link>, right: Right, tells_internals: bool) -> Permit {
-        let (site, link) = (site.clone(), Rc::downgrade(link));
-        let is_admitted = move |needs_internals| {
-            let Some(link) = link.upgrade() else { return false };
-            let caller = site.caller(&link, self.version, &self.method, &self.uri, &self.headers);
-            site.auth.still_admits(caller, right, needs_internals)
-        };
-        let needs_internals = tells_internals && is_admitted(true);
-        Permit(Box::new(move || is_admitted(needs_internals)))
     }
 }
 

@@ -312,7 +312,7 @@ fn format_card(card: &Card, proof: &Proof) -> String {
 /// Largest number of detections that are listed.
 const MOST_TOLD: usize = 30;
 
-/// What was guessed of it, and what speaks against it.
+/// The guesses about the model, and the doubt.
 fn notes<'a>(card: &'a Card, proof: &'a Proof) -> impl Iterator<Item = &'a String> {
     card.guessed.iter().chain(&proof.doubt)
 }

@@ -734,7 +734,7 @@ fn what_is_inside_is_the_same_after_a_restart() {
     let door = bench.draw("Door", Scene::Camera).id;
     clock.pass(10 * S);
     bench.record(door, Direction::Out, 1);
-    // A slow detection: one who came in before is stored after the one who left.
+    // After a slow detection, an earlier arrival is stored after a departure.
     let came = bench.crossing(door, Direction::In);
     let came = NewCrossing { monotonic_us: came.monotonic_us - 5 * S, ..came };
     bench.counts.record(vec![came]).expect("there is room");

@@ -97,7 +97,7 @@ pub(super) fn prove_new_model(
     match doubt {
         Some(what) if !is_written && !own.as_ref().is_some_and(fits) => Err(Fault::wrong(what).hint(
             "try it with --picture and a JPEG of the kind that it was trained for, with a person; or write a .toml of \
-             its name (models/README.md says how); or name its classes with --labels FILE if it knows no people and cats",
+             its name (see models/README.md); or name its classes with --labels FILE if it knows no people and cats",
         )),
         doubt => Ok(Proof { doubt, ..own.unwrap_or(known) }),
     }

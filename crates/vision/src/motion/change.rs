@@ -7,7 +7,7 @@ use tallycam_camera::media::SmallImage;
 /// A longer pause is a restart: everything has moved meanwhile. Seconds.
 pub(crate) const LONGEST_PAUSE_S: f32 = 5.0;
 
-/// Mean luma of a dark frame. Of an infrared view of a yard it is about 40, of a road with lamps alone 15.
+/// Mean luma of a dark frame. An infrared view of a yard has about 40, a road with lamps alone 15.
 const DARK: u64 = 50;
 /// Least luma of a lamp, and of an insect's middle before an infrared lamp: people and cars in that light have 80 to
 /// 150. Fewer pixels are a reflection.

@@ -73,7 +73,7 @@ struct MotionTrack {
     has_lamps: bool,
     /// Seconds for which it still counts as shining.
     shines: f32,
-    /// Seconds in which it moved like another beside it, of which one shines.
+    /// Seconds in which it moved like a neighbour, and one of the two shone.
     together: f32,
     /// The region that should contain most of it.
     main: Option<usize>,
@@ -220,7 +220,7 @@ impl MotionTracks {
         }
     }
 
-    /// Merges movers that are near each other, of which one shines, and have moved alike for a while.
+    /// Merges neighbours that have moved alike for a while, if one of them shines.
     fn merge_companions(&mut self, width: f32, seconds: f32) {
         for at in 0..self.movers.len() {
             let own = &self.movers[at];
@@ -297,7 +297,7 @@ impl MotionTrack {
         self.spot > self.more && !self.has_lamps
     }
 
-    /// True if the region may be a further piece of it by night. What an insect is beside is not lit by it.
+    /// True if the region may be a further piece of it by night. An insect lights nothing beside it.
     fn may_join(&self, region: &Region) -> bool {
         (self.shines > 0.0 || region.glare.is_some()) && !self.is_insect()
     }

@@ -15,7 +15,7 @@ pub(crate) struct Region {
     pub bounds: Bounds,
     /// Number of pixels.
     pub area: f32,
-    /// What in it shines like a lamp; looked for in dark frames.
+    /// Its part that shines like a lamp; only in dark frames.
     pub glare: Option<Glare>,
 }
 
@@ -100,7 +100,8 @@ impl Regions {
         }
     }
 
-    /// Finds the glare in the last regions: the pixels of `mask` whose colour `is_bright`, at least `least` of a region.
+    /// Finds the glare in the last regions: the pixels of `mask` whose colour `is_bright`, if at least `least` of
+    /// them.
     pub(crate) fn find_glare(
         &mut self,
         mask: &[u8],

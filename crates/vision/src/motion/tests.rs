@@ -180,7 +180,7 @@ fn what_is_as_wide_as_high_in_the_dark_is_no_insect() {
         picture(number, 20, if n < 0 { &[] } else { &car })
     }));
     assert!(head_on[50..].iter().all(|seen| seen.len() == 1), "{head_on:?}");
-    // Of an oncoming car by night only the lamps show, and they part slowly.
+    // An oncoming car by night shows only its lamps, which part slowly.
     let lamps = found((0..100).map(|number| {
         let n = number as i32 - 40;
         let (x, y, size) = (150 - n / 2, 40 + n, 9 + n / 15);

@@ -34,8 +34,8 @@ use crate::http::server::body::{Body, BrokenBody};
 use crate::http::server::link::{Link, LinkVerdict};
 use crate::http::site::Site;
 use crate::http::site::handler::Request;
-use crate::http::site::readers::MediaReaders;
-use crate::http::site::videos::shelf::{self, Clip, ClipKey, ClipState, ClipUse};
+use crate::http::site::readers::{MediaReaders, ReadError};
+use crate::http::site::videos::shelf::{self, ClipKey, ClipState, ClipUse, ShelvedVideo};
 use crate::http::site::videos::{VideoPlace, Videos};
 use crate::pipeline::video::{NotMade, Transcoder, VideoEncoder, VideoRequest};
 use tallycam_base::{Fault, clock};
@@ -90,7 +90,7 @@ pub async fn video(request: Request) -> Result<Response<Body>, Problem> {
 type Pieces = mpsc::Receiver<Result<Bytes, BrokenBody>>;
 
 /// A recording that will be a video.
-struct Source {
+struct VideoSource {
     key: ClipKey,
     film: Film,
     cut: media::FootageCut,
@@ -172,7 +172,7 @@ pub async fn send(
 }
 
 /// The item's film and the key of its video.
-async fn look_up(readers: &MediaReaders, item: Item, part: (u64, u64)) -> Result<Source, Problem> {
+async fn look_up(readers: &MediaReaders, item: Item, part: (u64, u64)) -> Result<VideoSource, Problem> {
     let read = readers.read(move |reader| {
         let rows = reader.chunks(item.id)?;
         let frames = rows.iter().map(|row| u64::from(row.frames)).sum();
@@ -180,7 +180,7 @@ async fn look_up(readers: &MediaReaders, item: Item, part: (u64, u64)) -> Result
         let facts = [item.at_us, item.duration_us, frames, bytes];
         let made = clip(reader, &item, &rows, part, FilmFormat::Mov)?;
         let key = ClipKey { id: item.id, part, facts };
-        Ok(made.map(|(film, cut, began_us)| Source { key, film, cut, began_us }))
+        Ok(made.map(|(film, cut, began_us)| VideoSource { key, film, cut, began_us }))
     });
     read.await?.map_err(not_downloaded)
 }
@@ -292,10 +292,10 @@ enum Made {
 async fn make(
     site: &Rc<Site>,
     link: &Rc<Link>,
-    source: Source,
+    source: VideoSource,
     encoder: VideoEncoder,
 ) -> Result<Made, Problem> {
-    let Source { key, film, cut, began_us } = source;
+    let VideoSource { key, film, cut, began_us } = source;
     let place = take_video_place(site, link, &key, film.frames())?;
     let options = VideoRequest::of(encoder, &film);
     // Starting a process copies this one's page tables: some milliseconds on a Raspberry Pi.
@@ -320,7 +320,7 @@ async fn make(
     if let Some(kept) = kept {
         making.place.job.fills(kept.clip());
         tokio::task::spawn_local(making.keep(transcoder, kept.clip()));
-        shelf::watch(site, media);
+        watch_shelf(site, media);
         return Ok(Made::Kept(kept));
     }
     let (sender, pieces) = mpsc::channel(WAITING);
@@ -432,7 +432,7 @@ struct Making {
 
 impl Making {
     /// Writes it to `clip`, until it is whole or nobody wants it any more.
-    async fn keep(self, transcoder: Transcoder, clip: Rc<Clip>) {
+    async fn keep(self, transcoder: Transcoder, clip: Rc<ShelvedVideo>) {
         let made = tokio::select! {
             made = self.run(transcoder, async |piece| {
                 clip.append(piece).await.map_err(|error| Fault::passing(format!("its file: {error}")))
@@ -507,4 +507,32 @@ impl Making {
             NotMade::Failed(reason) => Fault::passing(reason),
         })
     }
+}
+
+/// Sweeps the shelf until it is empty: the age of the videos, the room on the disk, privacy mode, and the recordings.
+fn watch_shelf(site: &Rc<Site>, media: &media::Media) {
+    if site.videos.shelf.is_swept.replace(true) {
+        return;
+    }
+    let (site, media) = (Rc::clone(site), media.clone());
+    tokio::task::spawn_local(async move {
+        let shelf = &site.videos.shelf;
+        while !shelf.ids().is_empty() {
+            tokio::select! {
+                () = tokio::time::sleep(shelf::SWEEP) => {}
+                () = site.stop.stopped() => break,
+            }
+            let store = media.clone();
+            let spare = tokio::task::spawn_blocking(move || store.spare_bytes()).await.unwrap_or(0);
+            shelf.sweep(spare, site.is_counts_only());
+            let Ok(readers) = site.media_readers() else { continue };
+            for id in shelf.ids() {
+                let item = readers.read(move |reader| reader.item(id)).await;
+                if let Err(ReadError::Store(MediaError::Unknown(_))) = item {
+                    shelf.remove_item(id);
+                }
+            }
+        }
+        shelf.is_swept.set(false);
+    });
 }

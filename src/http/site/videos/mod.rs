@@ -10,10 +10,10 @@ use serde::Serialize;
 use tokio::sync::Notify;
 
 use crate::access::LimitedClient;
-use crate::http::site::videos::shelf::{Clip, ClipKey, Shelf};
+use crate::http::site::videos::shelf::{ClipKey, Shelf, ShelvedVideo};
 use crate::pipeline::video::VideoEncoders;
 
-/// A video gives way to another client's once its own client has taken nothing for this time.
+/// A video is given up for another client if its own client takes nothing for this time.
 const STUCK: Duration = Duration::from_secs(5);
 
 /// From this many cores on, two videos are made at a time.
@@ -55,7 +55,7 @@ pub struct VideoJob {
     /// Since when it waits for its client.
     waits_since: Cell<Option<Instant>>,
     /// The file that it is written to; none if it is only sent.
-    clip: OnceCell<Rc<Clip>>,
+    clip: OnceCell<Rc<ShelvedVideo>>,
     /// Its place went to another client.
     gives_way: Notify,
 }
@@ -80,7 +80,7 @@ impl VideoJob {
     }
 
     /// Notes that it is written to `clip`.
-    pub fn fills(&self, clip: Rc<Clip>) {
+    pub fn fills(&self, clip: Rc<ShelvedVideo>) {
         // A job has one file.
         let _ = self.clip.set(clip);
     }

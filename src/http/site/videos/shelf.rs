@@ -1,8 +1,8 @@
 //! Finished videos, kept for a while so that a player finds their length and seeks in them.
 //!
-//! Each is an unnamed file beside `media.db`, so that none is left after a stop or a crash. It is shared from its first
-//! byte on: whoever asks for the same video gets it from the file while it grows, and as a file with ranges afterwards.
-//! The files give way to recordings: below [`SPARE_BYTES`] of room beyond `min_free` all of them go, and none is begun.
+//! Each is an unnamed file beside `media.db`, so that none is left after a stop or a crash. Clients that ask for the
+//! same video share the file: they read it while it grows, and with ranges afterwards. Recordings come first: with less
+//! than [`SPARE_BYTES`] of room beyond `min_free` all files are removed, and none is begun.
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
@@ -17,10 +17,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use crate::http::site::Site;
-use crate::http::site::readers::ReadError;
 use tallycam_base::private;
-use tallycam_store::media::{Media, MediaError};
+use tallycam_store::media::Media;
 
 /// A video that nobody has asked for during this time is removed.
 const KEPT: Duration = Duration::from_secs(600);
@@ -36,7 +34,7 @@ const MOST_BYTES: u64 = 512 << 20;
 const SPARE_BYTES: u64 = 128 << 20;
 
 /// Interval between two looks at the room and the age of the files.
-const SWEEP: Duration = Duration::from_secs(2);
+pub const SWEEP: Duration = Duration::from_secs(2);
 
 /// The facts that the bytes of a video depend on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +59,7 @@ pub enum ClipState {
 
 /// A video in its file.
 #[derive(Debug)]
-pub struct Clip {
+pub struct ShelvedVideo {
     key: ClipKey,
     /// Its entity tag. Another conversion of the same recording may have other bytes.
     pub tag: String,
@@ -74,7 +72,7 @@ pub struct Clip {
     expected: u64,
 }
 
-impl Clip {
+impl ShelvedVideo {
     /// Adds bytes to its end.
     ///
     /// # Errors
@@ -164,24 +162,24 @@ async fn blocking<T: Send + 'static>(job: impl FnOnce() -> io::Result<T> + Send 
 
 /// A client's use of a clip.
 #[derive(Debug)]
-pub struct ClipUse(Rc<Clip>);
+pub struct ClipUse(Rc<ShelvedVideo>);
 
 impl ClipUse {
-    fn new(clip: &Rc<Clip>) -> ClipUse {
+    fn new(clip: &Rc<ShelvedVideo>) -> ClipUse {
         clip.users.set(clip.users.get() + 1);
         ClipUse(Rc::clone(clip))
     }
 
     /// The clip, for its maker, who is no client.
-    pub fn clip(&self) -> Rc<Clip> {
+    pub fn clip(&self) -> Rc<ShelvedVideo> {
         Rc::clone(&self.0)
     }
 }
 
 impl Deref for ClipUse {
-    type Target = Clip;
+    type Target = ShelvedVideo;
 
-    fn deref(&self) -> &Clip {
+    fn deref(&self) -> &ShelvedVideo {
         &self.0
     }
 }
@@ -196,16 +194,18 @@ impl Drop for ClipUse {
 /// All clips.
 #[derive(Debug, Default)]
 pub struct Shelf {
-    clips: RefCell<Vec<Rc<Clip>>>,
-    is_swept: Cell<bool>,
+    clips: RefCell<Vec<Rc<ShelvedVideo>>>,
+    /// True while it is swept.
+    pub is_swept: Cell<bool>,
 }
 
 impl Shelf {
     /// The clip of `key`, finished or in the making.
     pub fn find(&self, key: &ClipKey) -> Option<ClipUse> {
         let clips = self.clips.borrow();
-        let is_it =
-            |clip: &&Rc<Clip>| clip.key == *key && !matches!(*clip.state.borrow(), ClipState::Broken(_));
+        let is_it = |clip: &&Rc<ShelvedVideo>| {
+            clip.key == *key && !matches!(*clip.state.borrow(), ClipState::Broken(_))
+        };
         clips.iter().find(is_it).map(ClipUse::new)
     }
 
@@ -227,7 +227,7 @@ impl Shelf {
         if !self.make_room(expected) {
             return None;
         }
-        let clip = Rc::new(Clip {
+        let clip = Rc::new(ShelvedVideo {
             key,
             tag,
             file,
@@ -244,8 +244,9 @@ impl Shelf {
     fn make_room(&self, expected: u64) -> bool {
         let mut clips = self.clips.borrow_mut();
         while clips.iter().map(|clip| clip.bytes()).sum::<u64>().saturating_add(expected) > MOST_BYTES {
-            let is_idle =
-                |clip: &Clip| !clip.is_used() && !matches!(*clip.state.borrow(), ClipState::Growing(_));
+            let is_idle = |clip: &ShelvedVideo| {
+                !clip.is_used() && !matches!(*clip.state.borrow(), ClipState::Growing(_))
+            };
             let oldest =
                 (0..clips.len()).filter(|n| is_idle(&clips[*n])).min_by_key(|n| clips[*n].used.get());
             match oldest {
@@ -257,7 +258,7 @@ impl Shelf {
     }
 
     /// Removes a clip.
-    pub fn remove(&self, clip: &Rc<Clip>) {
+    pub fn remove(&self, clip: &Rc<ShelvedVideo>) {
         self.clips.borrow_mut().retain(|kept| !Rc::ptr_eq(kept, clip));
     }
 
@@ -266,62 +267,38 @@ impl Shelf {
         clips.iter().for_each(|clip| clip.break_off(why));
     }
 
-    fn remove_where(&self, is_removed: impl Fn(&Clip) -> bool) {
+    fn remove_where(&self, is_removed: impl Fn(&ShelvedVideo) -> bool) {
         self.clips.borrow_mut().retain(|clip| !is_removed(clip));
     }
 
-    fn ids(&self) -> Vec<u64> {
+    /// The ids of their items.
+    pub fn ids(&self) -> Vec<u64> {
         self.clips.borrow().iter().map(|clip| clip.key.id).collect()
     }
-}
 
-/// Watches the clips until there are none: their age, the room on the disk, privacy mode, and the recordings.
-pub fn watch(site: &Rc<Site>, media: &Media) {
-    let shelf = &site.videos.shelf;
-    if shelf.is_swept.replace(true) {
-        return;
-    }
-    let (site, media) = (Rc::clone(site), media.clone());
-    tokio::task::spawn_local(async move {
-        let shelf = &site.videos.shelf;
-        while !shelf.clips.borrow().is_empty() {
-            tokio::select! {
-                () = tokio::time::sleep(SWEEP) => {}
-                () = site.stop.stopped() => break,
+    /// Removes the videos of a recording that was removed.
+    pub fn remove_item(&self, id: u64) {
+        self.remove_where(|clip| {
+            let is_it = clip.key.id == id;
+            if is_it {
+                clip.break_off("the recording was removed");
             }
-            sweep(&site, &media).await;
-        }
-        shelf.is_swept.set(false);
-    });
-}
-
-async fn sweep(site: &Site, media: &Media) {
-    let shelf = &site.videos.shelf;
-    let store = media.clone();
-    let spare = blocking(move || Ok(store.spare_bytes())).await.unwrap_or(0);
-    if site.is_counts_only() {
-        shelf.remove_all("only counts are given now");
-    } else if spare < SPARE_BYTES {
-        shelf.remove_all("the disk is nearly full");
+            is_it
+        });
     }
-    shelf.remove_where(|clip| {
-        let is_finished = !matches!(*clip.state.borrow(), ClipState::Growing(_));
-        is_finished && !clip.is_used() && clip.used.get().elapsed() >= KEPT
-    });
-    let Ok(readers) = site.media_readers() else { return };
-    for id in shelf.ids() {
-        // A deleted recording takes its videos with it.
-        if let Err(ReadError::Store(MediaError::Unknown(_))) =
-            readers.read(move |reader| reader.item(id)).await
-        {
-            shelf.remove_where(|clip| {
-                let is_it = clip.key.id == id;
-                if is_it {
-                    clip.break_off("the recording was removed");
-                }
-                is_it
-            });
+
+    /// Removes what nobody has used for a while; all videos if only counts are given, or with only `spare` bytes of
+    /// room.
+    pub fn sweep(&self, spare: u64, is_counts_only: bool) {
+        if is_counts_only {
+            self.remove_all("only counts are given now");
+        } else if spare < SPARE_BYTES {
+            self.remove_all("the disk is nearly full");
         }
+        self.remove_where(|clip| {
+            let is_finished = !matches!(*clip.state.borrow(), ClipState::Growing(_));
+            is_finished && !clip.is_used() && clip.used.get().elapsed() >= KEPT
+        });
     }
 }
 
@@ -332,7 +309,7 @@ mod tests {
 
     fn clip(shelf: &Shelf, id: u64, len: u64) -> ClipUse {
         let key = ClipKey { id, part: (0, u64::MAX), facts: [0; 4] };
-        let clip = Rc::new(Clip {
+        let clip = Rc::new(ShelvedVideo {
             key,
             tag: String::new(),
             file: Arc::new(tempfile::tempfile().unwrap()),
