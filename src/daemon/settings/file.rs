@@ -303,6 +303,19 @@ mod tests {
     }
 
     #[test]
+    fn a_path_that_an_earlier_version_took_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "[source]\nkind = \"files\"\npath = \"/srv/clip.mjpeg\"\n";
+        fs::write(folder.path().join(NAME), text).unwrap();
+        let found = read(folder.path());
+        assert_eq!(found.saved.get("source.path"), None);
+        for part in ["settings.toml:3:8: `source.path` is not kept here", "set it in the configuration file"]
+        {
+            assert!(found.complaint.contains(part), "{}", found.complaint);
+        }
+    }
+
+    #[test]
     fn after_the_file_has_vanished_the_last_good_one_is_used() {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path();
