@@ -297,6 +297,16 @@ impl CaptureState {
         });
     }
 
+    /// True if no picture comes in `state`: the camera is paused, or has given none since its last fault. One that
+    /// fails most of the time gives pictures between its faults.
+    pub fn is_hopeless(&self, state: &CameraState) -> bool {
+        match state {
+            CameraState::Paused => true,
+            CameraState::Trouble(_) => !self.lock_figures().stability.has_pictures(),
+            CameraState::Asleep | CameraState::Waking | CameraState::Live => false,
+        }
+    }
+
     /// Removes the newest pictures.
     pub fn clear(&self) {
         self.hub.clear();
@@ -368,7 +378,7 @@ impl CaptureState {
             }
             figures.stability.record_picture(Instant::now());
             // Single pictures between faults do not make a camera healthy.
-            figures.failed_reads = figures.stability.short_runs();
+            figures.failed_reads = figures.stability.failures();
             let at_us = picture.stamp.monotonic_us;
             figures.rate.count(at_us);
             if figures.warm_us.is_none() && figures.warming.is_warm_after(at_us) {

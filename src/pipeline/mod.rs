@@ -352,6 +352,7 @@ impl Pipeline {
                 }
                 match state {
                     CameraState::Live => return Ok(()),
+                    CameraState::Trouble(_) if !self.shared.is_hopeless(&state) => return Ok(()),
                     CameraState::Trouble(trouble) if self.shared.lock_figures().failures > failures => {
                         return Err(trouble);
                     }
@@ -387,9 +388,8 @@ impl Pipeline {
     /// Full light for a snapshot, if configured and if a picture is possible.
     async fn snapshot_light(&self) -> Option<lights::LitShot> {
         let light = self.shared.light.get()?;
-        let is_hopeless =
-            matches!(*self.shared.state.borrow(), CameraState::Trouble(_) | CameraState::Paused);
-        if is_hopeless { None } else { light.full_light().await }
+        let state = self.shared.state.borrow().clone();
+        if self.shared.is_hopeless(&state) { None } else { light.full_light().await }
     }
 
     /// The newest live picture, with light if snapshots have it. Opens an idle camera and waits at most `wait`, plus
@@ -436,9 +436,8 @@ impl Pipeline {
         let mut states = self.states();
         loop {
             // Each lock is released before the next is taken, because the capture thread takes both.
-            let is_hopeless =
-                matches!(*states.borrow_and_update(), CameraState::Trouble(_) | CameraState::Paused);
-            if is_hopeless || self.is_ending() {
+            let state = states.borrow_and_update().clone();
+            if self.shared.is_hopeless(&state) || self.is_ending() {
                 break;
             }
             tokio::select! {
@@ -463,7 +462,7 @@ impl Pipeline {
     /// [`NoPicture`], as for a snapshot. Its state may be a fault of this picture only.
     pub async fn largest_picture(&self, wait: Duration) -> Result<Picture, NoPicture> {
         let state = self.shared.state.borrow().clone();
-        if matches!(state, CameraState::Trouble(_) | CameraState::Paused) || self.is_ending() {
+        if self.shared.is_hopeless(&state) || self.is_ending() {
             return Err(NoPicture { card: self.card(&state).await, state });
         }
         let shot = self.snapshot_light().await;

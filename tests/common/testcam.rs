@@ -19,6 +19,8 @@ pub enum Manner {
     Silent,
     /// Frames are truncated.
     Broken(Duration),
+    /// Frames are truncated but for every fifth.
+    MostlyBroken(Duration),
     /// Reading fails: the device is gone.
     Fails(SourceError),
     /// Reading panics, as a bug in the program would.
@@ -249,8 +251,12 @@ impl Source for Open {
         let mut script = self.cam.lock();
         let mut is_broken = false;
         match script.manner.clone() {
-            Manner::Flows(step) | Manner::Broken(step) => {
-                is_broken = matches!(script.manner, Manner::Broken(_));
+            Manner::Flows(step) | Manner::Broken(step) | Manner::MostlyBroken(step) => {
+                is_broken = match script.manner {
+                    Manner::Broken(_) => true,
+                    Manner::MostlyBroken(_) => !script.sequence.is_multiple_of(5),
+                    _ => false,
+                };
                 drop(script);
                 std::thread::sleep(step.min(wait));
                 script = self.cam.lock();

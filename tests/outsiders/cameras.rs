@@ -349,9 +349,9 @@ fn flapping(sample: &str, opener: impl Opener + 'static) {
     });
     let _viewer = served.watch("/stream");
     wait_until("it is unhealthy", || served.get("/health").text() == "False");
-    let opens = || served.state()["opens"].as_u64().unwrap();
-    let from = opens();
-    while opens() < from + 4 {
+    let pictures = || served.state()["pictures"].as_u64().unwrap();
+    let from = pictures();
+    while pictures() < from + 6 {
         let (health, state) = (served.get("/health"), served.state());
         assert_eq!(health.text(), "False", "{state}");
         assert_ne!(state["state"], "live", "{state}");
@@ -370,6 +370,9 @@ fn a_camera_that_fails_most_of_the_time_is_not_called_live() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/outsiders/data/two-in-one.jpg");
     let command = ["cat", file].map(String::from).to_vec();
     let program = ExecOpener::new(command, FormatRequest::ANYTHING);
+    let still = answer("200 OK\r\nContent-Type: image/jpeg\r\nConnection: close", jpeg());
+    let busy = answer("200 OK\r\nContent-Type: text/html\r\nConnection: close", b"<html>Device Busy</html>");
+    let stills = server(move |_, asked, _| Some(if asked % 3 == 0 { still.clone() } else { busy.clone() }));
     thread::scope(|scope| {
         scope.spawn(|| {
             flapping("a stream that ends after two pictures, again and again", camera(&host, 10.0))
@@ -377,6 +380,7 @@ fn a_camera_that_fails_most_of_the_time_is_not_called_live() {
         scope.spawn(|| {
             flapping("a stream of one picture and then nothing, again and again", camera(&silent, 10.0))
         });
+        scope.spawn(|| flapping("two of three answers an HTML page", camera(&stills, 10.0)));
         scope.spawn(|| flapping("a program that writes two pictures and ends", program));
     });
 }

@@ -425,6 +425,22 @@ fn a_lost_camera_is_a_gap_and_the_recording_goes_on() {
 }
 
 #[test]
+fn a_camera_that_fails_most_of_the_time_is_recorded_while_it_gives_pictures() {
+    let cam = TestCam::new();
+    cam.manner(Manner::MostlyBroken(Duration::from_millis(5)));
+    let bench = Bench::new(&cam, RecorderSettings::default());
+    let _demand = bench.run.pipeline.demand();
+    let status = || bench.run.pipeline.status();
+    wait_until("it has a fault", || matches!(status().state, CameraState::Trouble(_)));
+    let from = status().pictures;
+    wait_until("pictures come again", || status().pictures > from + 2);
+    bench.record(named("a.mp4")).unwrap();
+    bench.wait_frames(5);
+    assert!(matches!(status().state, CameraState::Trouble(_)));
+    assert!(bench.end().unwrap().frames >= 5);
+}
+
+#[test]
 fn the_end_of_the_daemon_closes_a_recording() {
     let cam = TestCam::new();
     let mut bench = Bench::new(&cam, RecorderSettings::default());

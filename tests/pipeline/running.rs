@@ -160,6 +160,34 @@ fn health_calls_no_live_camera_broken() {
     });
 }
 
+#[tokio::test]
+async fn a_camera_of_mostly_broken_frames_has_a_fault_and_gives_its_good_ones() {
+    let cam = TestCam::new();
+    let run = cam.pipeline(settings());
+    let _demand = run.pipeline.demand();
+    let mut viewer = run.pipeline.hub().subscribe();
+    next_live(&mut viewer);
+    cam.manner(Manner::MostlyBroken(Duration::from_millis(5)));
+    wait_until("it has a fault", || matches!(run.pipeline.status().state, CameraState::Trouble(_)));
+    wait_until("it is unhealthy", || !run.pipeline.status().is_healthy);
+    let from = run.pipeline.status().pictures;
+    wait_until("pictures come again", || run.pipeline.status().pictures > from + 2);
+    for _ in 0..5 {
+        next_live(&mut viewer);
+        let CameraState::Trouble(now) = run.pipeline.status().state else { panic!("it is called live") };
+        assert_eq!(now.kind, SourceErrorKind::Broken);
+        let shot = run.pipeline.snapshot(DEADLINE).await.unwrap();
+        assert!(number_of(&shot.jpeg()).is_some());
+    }
+    assert!(!run.pipeline.status().is_healthy);
+    assert_eq!(run.pipeline.hold_open().await, HoldOutcome::Started);
+    cam.manner(Manner::Broken(Duration::from_millis(5)));
+    while next(&mut viewer).is_some() {}
+    assert!(run.pipeline.snapshot(DEADLINE).await.is_err(), "an old picture passes for a new one");
+    cam.manner(Manner::Flows(Duration::from_millis(5)));
+    wait_until("it is live", || run.pipeline.status().state == CameraState::Live);
+}
+
 #[test]
 fn a_camera_that_returns_is_used_at_once() {
     let cam = TestCam::new();

@@ -130,7 +130,10 @@ impl<'s, 'a> OpenCamera<'s, 'a> {
         self.capture.publish_to_newcomers(self.terms.settings.quality);
         match source.next(FRAME_WAIT) {
             Ok(Some(frame)) => self.on_frame(&frame),
-            Ok(None) => self.on_silence(),
+            Ok(None) => match source.take_missed() {
+                Some(fault) => self.on_missed(fault),
+                None => self.on_silence(),
+            },
             Err(trouble) => ControlFlow::Break(StreamEnd::Failed(trouble)),
         }
     }
@@ -265,8 +268,8 @@ impl<'s, 'a> OpenCamera<'s, 'a> {
     fn go_live(&mut self) -> ControlFlow<StreamEnd> {
         let capture = &mut *self.capture;
         if capture.trouble.is_some() {
-            let short_runs = capture.shared.lock_figures().stability.short_runs();
-            if short_runs >= self.terms.settings.failed_reads {
+            let most = self.terms.settings.failed_reads;
+            if !capture.shared.lock_figures().stability.is_settled(most) {
                 // It fails most of the time: the next picture may be the last one again.
                 return ControlFlow::Continue(());
             }
@@ -313,25 +316,58 @@ impl<'s, 'a> OpenCamera<'s, 'a> {
     }
 
     fn on_broken(&mut self, error: &Fault) -> ControlFlow<StreamEnd> {
-        let is_on_trial = self.capture.trial.is_some();
-        let (broken, failed_reads) = {
+        let broken = {
             let mut figures = self.capture.shared.lock_figures();
             figures.broken += 1;
-            // A trial does not affect health.
-            figures.failed_reads = figures.failed_reads.saturating_add(u32::from(!is_on_trial));
-            (figures.broken, figures.failed_reads)
+            figures.broken
         };
+        let failed_reads = self.count_failed_read();
         // The first, then ever rarer: a loose cable must not fill the log.
         if broken.is_power_of_two() || failed_reads == self.terms.settings.failed_reads {
             log::warn!("{}, {broken} so far", error);
         }
-        let without = self.last_good.elapsed();
-        let fault = || broken_pictures_fault(&self.capture.opener.describe(), error);
-        let is_hopeless = if is_on_trial { 1 } else { 4 };
-        if without >= self.terms.broken_after.saturating_mul(is_hopeless) {
+        self.judge_failed(4, |source| broken_pictures_fault(source, error))
+    }
+
+    /// An answer without a picture, of a camera of stills.
+    fn on_missed(&mut self, fault: SourceError) -> ControlFlow<StreamEnd> {
+        self.last_frame = Instant::now();
+        log::debug!("{fault}; it is asked again");
+        self.count_failed_read();
+        // Some cameras lock out whoever shows a wrong password too often.
+        let patience = if fault.kind == SourceErrorKind::Denied { 1 } else { 4 };
+        self.judge_failed(patience, |_| fault)
+    }
+
+    /// The number of failed reads in a row. A trial does not affect health.
+    fn count_failed_read(&self) -> u32 {
+        let mut figures = self.capture.shared.lock_figures();
+        if self.capture.trial.is_none() {
+            figures.stability.record_failed(Instant::now());
+            figures.failed_reads = figures.failed_reads.saturating_add(1);
+        }
+        figures.failed_reads
+    }
+
+    /// Decides after a failed frame: it may be one of a few, a fault of an open camera, or its end after `patience`
+    /// times as long without a picture.
+    fn judge_failed(
+        &mut self,
+        patience: u32,
+        fault: impl FnOnce(&str) -> SourceError,
+    ) -> ControlFlow<StreamEnd> {
+        let (without, allowed) = (self.last_good.elapsed(), self.terms.broken_after);
+        let patience = if self.capture.trial.is_some() { 1 } else { patience };
+        let fault = || fault(&self.capture.opener.describe());
+        if without >= allowed.saturating_mul(patience) {
             return ControlFlow::Break(StreamEnd::Failed(fault()));
         }
-        if without >= self.terms.broken_after && self.capture.trouble.is_none() {
+        let (had_pictures, failed_for) = {
+            let stability = &self.capture.shared.lock_figures().stability;
+            (stability.has_pictures(), stability.failed_for(Instant::now()))
+        };
+        let is_new = self.capture.trouble.is_none();
+        if (without >= allowed && (is_new || had_pictures)) || (is_new && failed_for >= allowed) {
             let fault = fault();
             self.capture.record_fault(fault);
         }

@@ -209,6 +209,12 @@ pub trait Source {
     /// The source is unusable and must be dropped.
     fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, SourceError>;
 
+    /// Why the last request for a single picture gave none, once for each; the source goes on with the next. Asked
+    /// after a wait without a frame.
+    fn take_missed(&mut self) -> Option<SourceError> {
+        None
+    }
+
     /// From now on `wake_fd` also ends a wait for a frame, so that requests are handled before the next frame and not
     /// after it. A source that cannot be woken ignores it.
     fn set_wake_bell(&mut self, _bell: &WakeFd) {}

@@ -5,7 +5,6 @@ use tokio::task::{JoinError, spawn_blocking};
 use super::order::{ActiveRecording, RecordingPlan};
 use super::waits::{create_row, ended_before_start};
 use super::{FIRST_WITHIN, Recorder};
-use crate::pipeline::CameraState;
 use crate::pipeline::recording::assembly::FrameTally;
 use crate::pipeline::recording::error::no_picture_error;
 use crate::pipeline::recording::shared::{Begun, CameraHold, RecordingCommand};
@@ -98,7 +97,7 @@ impl Recorder<'_> {
     /// Opens the camera for a recording, which starts with its first picture or the oldest of the pre-roll.
     pub(super) fn wake_camera_for(&mut self, order: RecordingPlan) {
         let state = self.states.borrow_and_update().clone();
-        if matches!(state, CameraState::Paused | CameraState::Trouble(_)) {
+        if self.shared.pipeline.shared.is_hopeless(&state) {
             order.reject(no_picture_error(&state));
             return;
         }

@@ -39,9 +39,6 @@ use tallycam_base::{ClockTime, Fault, Stop, block_on};
 
 /// Default interval between requests for single JPEGs.
 const POLL_STEP: Duration = Duration::from_secs(1);
-/// How long a camera of single JPEGs may answer without one before that is a fault: it may be busy, or an answer may
-/// be truncated.
-const MISSED_FOR: Duration = Duration::from_secs(5);
 /// Bytes read in a row before searching for frames.
 const AT_ONCE: usize = 4 << 20;
 /// Bytes of a part in which its type is searched.
@@ -175,33 +172,8 @@ struct Polling {
     due: Instant,
     /// An answer was a single JPEG, so the next ones are, whatever their type says.
     is_still: bool,
-    /// Answers without a JPEG that no JPEG has made up for.
-    missed: u32,
-    /// The last time when there were none of them.
-    well_at: Instant,
-}
-
-impl Polling {
-    fn record_picture(&mut self) {
-        self.missed = self.missed.saturating_sub(1);
-        if self.missed == 0 {
-            self.well_at = Instant::now();
-        }
-    }
-
-    /// Records an answer without a JPEG from a camera that has given one before.
-    ///
-    /// # Errors
-    /// `fault`, if most answers have had no JPEG for long.
-    fn record_missed(&mut self, fault: SourceError) -> Result<(), SourceError> {
-        // Good pictures need not make up for more than this.
-        self.missed = (self.missed + 1).min(3);
-        if !self.is_still || self.well_at.elapsed() > MISSED_FOR.max(3 * self.step) {
-            return Err(fault);
-        }
-        log::debug!("{fault}; it is asked again");
-        Ok(())
-    }
+    /// The last answer had no JPEG: the camera may be busy.
+    missed: Option<SourceError>,
 }
 
 /// The client and the result of its request.
@@ -282,13 +254,7 @@ impl UrlSource {
             reader: MultipartReader::new(MAX_PICTURE),
             shown,
             delivers,
-            polling: Polling {
-                step,
-                due: Instant::now() + step,
-                is_still: false,
-                missed: 0,
-                well_at: Instant::now(),
-            },
+            polling: Polling { step, due: Instant::now() + step, is_still: false, missed: None },
             sequence: 0,
             is_reported: false,
             runtime,
@@ -310,7 +276,7 @@ impl Source for UrlSource {
         let newest = runtime.block_on(async {
             // Cancelling loses nothing: all data are in the exchange and the reader.
             match timeout(wait, newest(exchange, reader, shown, polling)).await {
-                Ok(newest) => newest.map(Some),
+                Ok(newest) => newest,
                 Err(_) => Ok(None),
             }
         })?;
@@ -321,15 +287,19 @@ impl Source for UrlSource {
         self.sequence += newest.found;
         Ok(Some(self.reader.frame(newest.range, ClockTime::now(), self.sequence)))
     }
+
+    fn take_missed(&mut self) -> Option<SourceError> {
+        self.polling.missed.take()
+    }
 }
 
-/// The newest frame, however long it takes.
+/// The newest frame, however long it takes; `None` after an answer without one from a camera of single JPEGs.
 async fn newest(
     exchange: &mut Exchange,
     reader: &mut MultipartReader,
     shown: &str,
     polling: &mut Polling,
-) -> Result<Newest, SourceError> {
+) -> Result<Option<Newest>, SourceError> {
     loop {
         match exchange {
             Exchange::Reading(reading) => {
@@ -341,8 +311,7 @@ async fn newest(
                 };
                 if let Some(newest) = found {
                     reading.found += newest.found;
-                    polling.record_picture();
-                    return Ok(newest);
+                    return Ok(Some(newest));
                 }
                 if let Some(codec) = reading.codec.take() {
                     return Err(client::not_jpeg_fault(&format!("{shown} sends {codec}")));
@@ -365,14 +334,14 @@ async fn newest(
                                 )
                             }));
                         }
-                        if found == 0 {
-                            polling.record_missed(ended.err().unwrap_or_else(|| no_pictures_fault(shown)))?;
-                        }
                         *exchange = Exchange::Resting(reading.client_with_wire());
+                        if found == 0 {
+                            polling.missed = ended.err().or_else(|| Some(no_pictures_fault(shown)));
+                            return Ok(None);
+                        }
                         if let Some(range) = cut {
-                            polling.record_picture();
                             // Perhaps only the end is missing: the decoder will see.
-                            return Ok(Newest { range, found: 1, error: None });
+                            return Ok(Some(Newest { range, found: 1, error: None }));
                         }
                     }
                 }
@@ -390,14 +359,16 @@ async fn newest(
             }
             Exchange::Asking(asked) => {
                 let (client, answer) = asked.await;
-                *exchange = Exchange::Over;
-                *exchange = match answer {
-                    Ok(answer) => Exchange::Reading(Box::new(UrlResponse::new(client, answer))),
-                    Err(fault) => {
-                        polling.record_missed(fault)?;
-                        Exchange::Resting(client)
+                match answer {
+                    Ok(answer) => {
+                        *exchange = Exchange::Reading(Box::new(UrlResponse::new(client, answer)));
                     }
-                };
+                    Err(fault) => {
+                        *exchange = Exchange::Resting(client);
+                        polling.missed = Some(fault);
+                        return Ok(None);
+                    }
+                }
             }
             Exchange::Over => {
                 return Err(SourceError::new(
