@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Asks cameras over MQTT for crossings that the fleet's database lacks: a broker that died took them along.
-# It needs psql and mosquitto_pub, and runs on a timer. libpq's variables name the database. $MQTT_OPTIONS has options
-# of mosquitto_pub: -h, -p, -u, -P, --cafile. $MQTT_PREFIX is the prefix of the topics, if it is not "tallycam".
+# It needs psql and mosquitto_pub, and runs on a timer. The variables of libpq name the database. The options of
+# mosquitto_pub are in $MQTT_OPTIONS: -h, -p, -u, -P, --cafile. Topics begin with $MQTT_PREFIX, by default "tallycam".
 set -euo pipefail
 
 read -ra options <<<"${MQTT_OPTIONS:--h localhost}"
