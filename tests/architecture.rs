@@ -104,8 +104,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const NAMED_IN: &[(&str, &[&str], usize)] = &[
     ("rscam", &["source/v4l2"], 1),
     ("turbojpeg", &["encode/"], 1),
-    ("hyper", &["http/", "source/url", "cli/common/daemon.rs"], usize::MAX),
-    ("http_body_util", &["http/", "source/url", "cli/common/daemon.rs"], usize::MAX),
+    ("hyper", &["http/", "source/url", "cli/common/daemon.rs", "outbound/web.rs"], usize::MAX),
+    ("http_body_util", &["http/", "source/url", "cli/common/daemon.rs", "outbound/web.rs"], usize::MAX),
     ("tokio_rustls", &["source/url", "http/server/tls.rs", "outbound/connect.rs"], usize::MAX),
     ("digest_auth", &["source/url"], usize::MAX),
     ("rusqlite", &["store/"], usize::MAX),

@@ -45,6 +45,7 @@ use crate::http::{self, Preferences as _};
 use crate::maintenance::Maintenance;
 use crate::maintenance::start::{Finished, finish, has_pending_work};
 use crate::maintenance::update::describe_version;
+use crate::outbound::notify::Notifier;
 use crate::outbound::{self, Outbound};
 use crate::pipeline::{Lights, Pipeline};
 pub use error::DaemonError;
@@ -327,7 +328,8 @@ fn start(
     let stop = Stop::new();
     let state = counting::state_directory(&started.resolved.config);
     let file = started.operator.file().map(std::path::Path::to_owned);
-    let maintenance = Arc::new(Maintenance::new(state, file));
+    let maintenance = Arc::new(Maintenance::new(state.clone(), file));
+    let notifier = Notifier::default();
     let (live, live_settings) = watch::channel(Arc::new(server_settings(&started.resolved)));
     let counts = counting.counts_db.as_ref().map(|(counts, _)| counts.clone());
     let (config, live_config) = watch::channel(Arc::new(started.resolved.clone()));
@@ -364,6 +366,7 @@ fn start(
         .with_absent(server_parts.absent)
         .with_power(Arc::new(power::MachinePower::default()))
         .with_calls(calls)
+        .with_notifier(notifier.clone())
         .with_maintenance(maintenance.clone());
     let renewal = Rc::new(Notify::new());
     let server = match server_parts.certificate {
@@ -386,7 +389,7 @@ fn start(
         has_terminal,
         renewal,
         maintenance,
-        outbound: Outbound::start(caller, counts, live_config),
+        outbound: Outbound::start(caller, counts, live_config, notifier, state),
     })
 }
 

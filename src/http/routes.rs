@@ -5,7 +5,7 @@ use hyper::Method;
 use crate::http::api::camera::{controls, found, lens, light, live, picture, state};
 use crate::http::api::counting::{counts, crossings, events, lines, model, recount, shapes, tallies, zones};
 use crate::http::api::machine::{
-    activity, backup, diagnosis, logs, password, people, power, settings, update,
+    activity, backup, diagnosis, logs, notifications, password, people, power, settings, update,
 };
 use crate::http::api::media::{
     download, items, recordings, replay, snapshots, storage, thumbnail, uploads, video, zip,
@@ -201,6 +201,8 @@ const WRONG_PERSON: Answer = (
 );
 const NO_STORE: Answer =
     (503, "Nothing is stored here, or media.db cannot be read or written.", Content::Problem);
+const NO_NOTIFICATIONS: Answer =
+    (503, "There are none here, or the other side cannot be reached.", Content::Problem);
 const NO_ROOM: Answer = (507, "The disk is full.", Content::Problem);
 const ITEM: Answer = (200, "The item; ETag is its version.", Content::Json("MediaItem"));
 const NEW_ITEM: Answer = (201, "The item; Location is where it is.", Content::Json("MediaItem"));
@@ -813,6 +815,16 @@ pub static ROUTES: &[Route] = &[
     route!(Operator GET "/api/v1/diagnosis" diagnosis::get, Api,
         "All findings, good and bad, and what to do; worst first.", [],
         [(200, "The findings.", Content::Json("Diagnosis"))]),
+    route!(Operator GET "/api/v1/notifications" notifications::list, Api,
+        "How the rules of notifications do, and their last deliveries. The rules are the setting `notify`.", [],
+        [(200, "Rules and deliveries.", Content::Json("Notifications")), NO_NOTIFICATIONS]),
+    route!(Operator POST "/api/v1/notifications/test" notifications::test => "tested notification", Api,
+        "Sends a test by a rule.", [], Wanted::Json("NotifyTest"),
+        [(200, "It has arrived: what the other side answered.", Content::Json("NotifyTested")), WRONG_BODY,
+        API_FOREIGN, (404, "There is no such rule.", Content::Problem), WRONG_DRAFT,
+        (502, "The other side refused it, or answered nothing proper.", Content::Problem), NO_NOTIFICATIONS]),
+    route!(Operator GET "/notifications" machine::notifications, Pages, "Notifications: rules, tests, deliveries.",
+        [key("done", TEXT, "What was just done.")], [(200, "The page.", Content::Html)]),
     route!(Operator GET "/settings" pages::settings::settings, Pages,
         "Settings that can be changed at run time.", [key("done", TEXT, "What was just done."),
         key("saved", TEXT, "What was just changed."),

@@ -184,8 +184,16 @@ fn move_into_place(ready: &Path, state: &Path, from: &str, to: &str) -> Result<(
 }
 
 fn reset(state: &Path) -> Result<(), Fault> {
-    let all =
-        [names::READY, names::MODELS, names::OTHER_CONFIG, names::UPDATE, "import", "https.pem", "https.key"];
+    let all = [
+        names::READY,
+        names::MODELS,
+        names::OTHER_CONFIG,
+        names::UPDATE,
+        "import",
+        "https.pem",
+        "https.key",
+        "notify.json",
+    ];
     for name in all.into_iter().chain([PROVISIONED]) {
         remove(&state.join(name))?;
     }

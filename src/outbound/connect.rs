@@ -1,7 +1,7 @@
 //! Connections to other machines, plain or TLS.
 //!
-//! A name is resolved once, every address is checked, and the connection goes to a checked address: a name that
-//! answers differently the second time leads nowhere else (DNS rebinding).
+//! A name is resolved once, every address is checked, and the connection goes to a checked address. A second, other
+//! answer for the name leads nowhere (DNS rebinding).
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -10,9 +10,12 @@
 
 pub mod api;
 pub mod connect;
+pub mod notify;
 mod parts;
+mod web;
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +24,7 @@ use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::timeout;
 
 use api::ApiCaller;
+use notify::Notifier;
 pub use parts::TaskParts;
 use tallycam_base::Stop;
 use tallycam_config::Resolved;
@@ -34,16 +38,24 @@ pub struct Outbound {
 }
 
 impl Outbound {
-    /// Starts all tasks. Needs a `LocalSet`.
-    pub fn start(api: ApiCaller, counts: Option<Counts>, config: watch::Receiver<Arc<Resolved>>) -> Outbound {
+    /// Starts all tasks, which keep their files in `directory`. Needs a `LocalSet`.
+    pub fn start(
+        api: ApiCaller,
+        counts: Option<Counts>,
+        config: watch::Receiver<Arc<Resolved>>,
+        notifier: Notifier,
+        directory: PathBuf,
+    ) -> Outbound {
         let stop = Stop::new();
-        let _parts = TaskParts { api, counts, config, stop: stop.clone() };
-        Outbound { stop, tasks: Vec::new() }
+        let parts = TaskParts { api, counts, config, stop: stop.clone() };
+        let mut outbound = Outbound { stop, tasks: Vec::new() };
+        outbound.spawn("notifications", notify::run(parts, notifier, directory));
+        outbound
     }
 
     /// Runs `task` until it ends, which it does once the flag of its [`TaskParts`] is set. A panic is logged: counting
     /// and streams go on without the task.
-    pub fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + 'static) {
+    fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + 'static) {
         let watched = async move {
             if let Err(panicked) = spawn_local(task).await {
                 log::error!("{name} ended by a mistake in tallycam, until the next start: {panicked}");

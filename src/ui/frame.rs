@@ -18,6 +18,7 @@ pub(super) enum Tab {
     Settings,
     Models,
     Lights,
+    Notifications,
     Diagnosis,
     Log,
     Database,
@@ -27,7 +28,7 @@ pub(super) enum Tab {
 }
 
 impl Tab {
-    const ALL: [(Tab, &'static str, &'static str); 12] = [
+    const ALL: [(Tab, &'static str, &'static str); 13] = [
         (Tab::Live, "./", "Live"),
         (Tab::Counts, "counts", "Counts"),
         (Tab::Media, "media", "Media"),
@@ -35,6 +36,7 @@ impl Tab {
         (Tab::Settings, "settings", "Settings"),
         (Tab::Models, "models", "Models"),
         (Tab::Lights, "lights", "Light"),
+        (Tab::Notifications, "notifications", "Notifications"),
         (Tab::Diagnosis, "diagnosis", "Diagnosis"),
         (Tab::Log, "log", "Log"),
         (Tab::Database, "database", "Database"),

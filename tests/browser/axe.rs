@@ -80,6 +80,7 @@ fn nothing_serious_is_found_on_any_page() {
         "welcome",
         "nothing-here",
         "diagnosis",
+        "notifications",
         "log",
         "database",
         "access",

@@ -18,6 +18,7 @@ mod helper;
 mod live;
 mod media;
 mod newcomer;
+mod notifications;
 mod pages;
 mod settings;
 mod video;

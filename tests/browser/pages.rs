@@ -84,6 +84,7 @@ fn nothing_sticks_out_or_overlaps_at_any_width() {
         "access",
         "activity",
         "sign-in",
+        "notifications",
         "backup",
         "update",
     ];

@@ -19,6 +19,7 @@ mod legacy_controls;
 mod light;
 mod locked;
 mod media;
+mod notifications;
 mod old_media;
 mod parts;
 mod people;

@@ -43,10 +43,7 @@ fn a_part_is_an_operator_and_audited_by_its_name() {
     assert_eq!(call(&caller, "GET", "/api/v1/audit", None).status, 403, "the list is the admin's");
     let rows = || served.get("/api/v1/audit").json()["items"].clone();
     wait_until("the change is on the list", || rows()[0]["who"] == "MQTT");
-    assert_eq!(
-        (&rows()[0]["address"], &rows()[0]["route"]),
-        (&json!("this service"), &json!("/api/v1/lines"))
-    );
+    assert_eq!((&rows()[0]["from"], &rows()[0]["route"]), (&json!("this service"), &json!("/api/v1/lines")));
 }
 
 #[test]

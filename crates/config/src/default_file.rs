@@ -37,6 +37,15 @@ right-hand side of a→b to its left. Only name, a, b and points are required. E
 \x20 name = \"Screen\"\n\
 \x20 points = [[0.7, 0.1], [0.9, 0.1], [0.9, 0.3]]\n\
 \x20 exclude = true         # objects whose feet are in it are not tracked\n\
+\n\
+Notifications, also on the page Notifications. docs/notifications.md explains them. Example:\n\
+\x20 [[notify]]\n\
+\x20 name = \"Till\"\n\
+\x20 when = \"crossing\"      # or above, quiet, trouble, daily\n\
+\x20 to = \"webhook\"         # or ntfy\n\
+\x20 address = \"https://example.org/hook\"\n\
+\x20 secret = \"\"            # signs each message: X-Tallycam-Signature\n\
+\x20 place = \"Door\"         # a line or zone; every line if left out\n\
 Environment: TALLYCAM_LINE, TALLYCAM_ZONE: [{ name = \"Door\", a = [0.5, 1.0], b = [0.5, 0.0] }].";
 
 /// The exact text of the shipped `config.toml`.

@@ -10,6 +10,7 @@ impl Default for Config {
         Config {
             name: default_value(&NameText, keys::NAME),
             controls: BTreeMap::new(),
+            notify: Vec::new(),
             lines: Vec::new(),
             zones: Vec::new(),
             source: Default::default(),
@@ -28,6 +29,7 @@ impl Default for Config {
             access: Default::default(),
             power: Default::default(),
             update: Default::default(),
+            messages: Default::default(),
             log: Default::default(),
         }
     }

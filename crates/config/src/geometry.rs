@@ -1,14 +1,10 @@
 //! `[[line]]` and `[[zone]]`: shapes that the operator defines in the file instead of on the page.
 
-use std::ops::Range;
-
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
-use super::diagnostic::closest_match;
-use super::kind::{
-    self, Complaint, Wrong, describe_value, invisible_character_hint, quoted, suggest_word, suggestion,
-};
+use super::kind::tables::{Named, TableShape, label, parse_one_of, parse_yes_no, read_all};
+use super::kind::{self, Complaint, Wrong, describe_value, quoted};
 use tallycam_base::unicode::{is_blank, is_unseen_control};
 use tallycam_base::{CROSSES_ITSELF, crosses_itself};
 
@@ -82,7 +78,7 @@ pub(super) fn lines(
     value: &Spanned<DeValue<'_>>,
     origin: &dyn Fn(usize) -> String,
 ) -> Result<Vec<LineConfig>, Wrong> {
-    read_all(value, "line", |table, reading| {
+    read_all(value.get_ref(), value.span(), &LINE, |table, reading| {
         let a = reading.read_required(table, "a", parse_point);
         let b = reading.read_required(table, "b", parse_point);
         if let (Some(a), Some(b)) = (a, b)
@@ -127,7 +123,7 @@ pub(super) fn zones(
     value: &Spanned<DeValue<'_>>,
     origin: &dyn Fn(usize) -> String,
 ) -> Result<Vec<ZoneConfig>, Wrong> {
-    read_all(value, "zone", |table, reading| ZoneConfig {
+    read_all(value.get_ref(), value.span(), &ZONE, |table, reading| ZoneConfig {
         name: reading.read_required(table, "name", label::<60>).unwrap_or_default(),
         points: reading.read_required(table, "points", points).unwrap_or_default(),
         classes: reading.read_optional(table, "classes", classes).unwrap_or_default(),
@@ -137,61 +133,27 @@ pub(super) fn zones(
     })
 }
 
-fn known_keys(what: &str) -> &'static [&'static str] {
-    match what {
-        "line" => &["name", "a", "b", "in", "out", "classes", "anchor", "recrossing"],
-        _ => &["name", "points", "classes", "anchor", "exclude"],
+const LINE: TableShape = TableShape {
+    what: "line",
+    most: MOST_LINES,
+    keys: &["name", "a", "b", "in", "out", "classes", "anchor", "recrossing"],
+    example,
+};
+
+const ZONE: TableShape = TableShape {
+    what: "zone",
+    most: MOST_ZONES,
+    keys: &["name", "points", "classes", "anchor", "exclude"],
+    example,
+};
+
+fn example(name: &str) -> &'static str {
+    match name {
+        "name" => "name = \"Door\"",
+        "points" => "points = [[0.1, 0.5], [0.4, 0.5], [0.4, 1.0]]",
+        "a" => "a = [0.5, 1.0]",
+        _ => "b = [0.5, 0.0]",
     }
-}
-
-/// A table being read, with its faults so far.
-struct TableReader {
-    /// First byte of the table in the document.
-    at: usize,
-    span: Range<usize>,
-    wrongs: Vec<Wrong>,
-}
-
-impl TableReader {
-    fn read_optional<T>(
-        &mut self,
-        table: &DeTable<'_>,
-        name: &str,
-        read: impl FnOnce(&Spanned<DeValue<'_>>) -> Result<T, Complaint>,
-    ) -> Option<T> {
-        let value = table.get(name)?;
-        match read(value) {
-            Ok(value) => Some(value),
-            Err((message, hint)) => {
-                let message = format!("has a wrong `{name}`: it {message}");
-                self.wrongs.push(Wrong::new((message, hint), value.span()));
-                None
-            }
-        }
-    }
-
-    fn read_required<T>(
-        &mut self,
-        table: &DeTable<'_>,
-        name: &str,
-        read: impl FnOnce(&Spanned<DeValue<'_>>) -> Result<T, Complaint>,
-    ) -> Option<T> {
-        if table.get(name).is_none() {
-            let example = match name {
-                "name" => "name = \"Door\"",
-                "points" => "points = [[0.1, 0.5], [0.4, 0.5], [0.4, 1.0]]",
-                "a" => "a = [0.5, 1.0]",
-                _ => "b = [0.5, 0.0]",
-            };
-            let fault = (format!("needs `{name}`"), Some(format!("for example {example}")));
-            self.wrongs.push(Wrong::new(fault, self.span.clone()));
-        }
-        self.read_optional(table, name, read)
-    }
-}
-
-trait Named {
-    fn name(&self) -> &str;
 }
 
 impl Named for LineConfig {
@@ -204,67 +166,6 @@ impl Named for ZoneConfig {
     fn name(&self) -> &str {
         &self.name
     }
-}
-
-fn read_all<T: Named>(
-    value: &Spanned<DeValue<'_>>,
-    what: &'static str,
-    read: impl Fn(&DeTable<'_>, &mut TableReader) -> T,
-) -> Result<Vec<T>, Wrong> {
-    let wrong = |message: String, hint: Option<String>| Wrong::new((message, hint), value.span());
-    let Some(list) = value.get_ref().as_array() else {
-        let hint = format!("write [[{what}]] on a line of its own, once for each, and its keys below");
-        return Err(wrong(String::from("must be a list of tables"), Some(hint)));
-    };
-    let most = if what == "line" { MOST_LINES } else { MOST_ZONES };
-    if list.len() > most {
-        return Err(wrong(format!("must be at most {most}, not {}", list.len()), None));
-    }
-    let (mut good, mut wrongs): (Vec<T>, Vec<Wrong>) = (Vec::new(), Vec::new());
-    for item in list.iter() {
-        let Some(table) = item.get_ref().as_table() else {
-            let message = format!("must be a list of tables, not of {}", describe_value(item.get_ref()));
-            wrongs.push(Wrong::new((message, None), item.span()));
-            continue;
-        };
-        let mut reading = TableReader { at: item.span().start, span: item.span(), wrongs: Vec::new() };
-        for name in table.keys() {
-            let word = name.get_ref().as_ref();
-            if !known_keys(what).contains(&word) {
-                let hint = match closest_match(word, known_keys(what).iter().copied()) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("its keys are {}", known_keys(what).join(", ")),
-                };
-                reading.wrongs.push(Wrong::new((format!("has no key `{word}`"), Some(hint)), name.span()));
-            }
-        }
-        let one = read(table, &mut reading);
-        if good.iter().any(|other| !one.name().is_empty() && other.name() == one.name()) {
-            let message = format!("has two of the name {}", quoted(one.name()));
-            let hint = Some(String::from("give each a name of its own"));
-            let span = table.get("name").map_or(item.span(), Spanned::span);
-            reading.wrongs.push(Wrong::new((message, hint), span));
-        }
-        wrongs.append(&mut reading.wrongs);
-        good.push(one);
-    }
-    Wrong::merge(wrongs).map_or(Ok(good), Err)
-}
-
-fn label<const MOST: usize>(value: &Spanned<DeValue<'_>>) -> Result<String, Complaint> {
-    let text = value.get_ref().as_str().filter(|text| {
-        (1..=MOST).contains(&text.chars().count())
-            && !text.contains(is_unseen_control)
-            && !text.chars().all(is_blank)
-            && text.trim() == *text
-    });
-    let must = || format!("must be text of 1 to {MOST} characters, not {}", describe_value(value.get_ref()));
-    text.map(str::to_owned).ok_or_else(|| (must(), invisible_character_hint(value.get_ref())))
-}
-
-fn parse_yes_no(value: &Spanned<DeValue<'_>>) -> Result<bool, Complaint> {
-    let given = value.get_ref();
-    given.as_bool().ok_or_else(|| (format!("must be true or false, not {}", describe_value(given)), None))
 }
 
 fn classes(value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Complaint> {
@@ -284,26 +185,6 @@ fn classes(value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Complaint> {
         return Err((must, None));
     }
     Ok(words)
-}
-
-fn parse_one_of(
-    value: &Spanned<DeValue<'_>>,
-    words: &'static [&'static str],
-) -> Result<&'static str, Complaint> {
-    let text = value.get_ref().as_str();
-    let word = text.and_then(|text| words.iter().find(|word| **word == text));
-    word.copied().ok_or_else(|| {
-        let all: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-        let hint = text.and_then(|text| suggest_word(text, words)).map(suggestion);
-        (
-            format!(
-                "must be {}, not {}",
-                super::diagnostic::join_with_or(&all),
-                describe_value(value.get_ref())
-            ),
-            hint,
-        )
-    })
 }
 
 /// Hint for a wrong coordinate.

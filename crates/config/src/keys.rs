@@ -13,8 +13,8 @@ pub use camera::{LensConfig, LightsConfig, PictureConfig, SourceConfig, StreamCo
 pub(crate) use row::VARIABLE_PREFIX;
 pub use row::{Key, PagePlace, Section, variable};
 pub use service::{
-    AccessConfig, CountsConfig, DetectConfig, HttpConfig, LogConfig, PowerConfig, PrivacyConfig,
-    RecordConfig, RetentionConfig, SnapshotConfig, StoreConfig, UpdateConfig,
+    AccessConfig, CountsConfig, DetectConfig, HttpConfig, LogConfig, MessagesConfig, PowerConfig,
+    PrivacyConfig, RecordConfig, RetentionConfig, SnapshotConfig, StoreConfig, UpdateConfig,
 };
 pub(super) use unknown::{unknown_key, unknown_section, unknown_variable};
 
@@ -61,6 +61,7 @@ pub const SECTIONS: &[Section] = &[
     AccessConfig::SECTION,
     PowerConfig::SECTION,
     UpdateConfig::SECTION,
+    MessagesConfig::SECTION,
     LogConfig::SECTION,
 ];
 

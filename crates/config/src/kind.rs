@@ -3,8 +3,10 @@
 
 pub(super) mod listen;
 mod plain;
+mod rules;
 mod scalar;
 mod special;
+pub(super) mod tables;
 mod value;
 mod wrong;
 
@@ -12,9 +14,9 @@ pub(super) use plain::{
     AnyText, AutoPixels, Boolean, Choice, FilePath, Integer, LongTime, NameText, Number, OneOf, SecretText,
     Size, TextLine, Time,
 };
-pub(super) use scalar::{
-    abbreviate, describe_value, invisible_character_hint, number, parse_word_list, suggest_word, suggestion,
-};
+pub(super) use rules::Rules;
+pub use rules::{NotifyRule, RuleTo, RuleWhen, WEEKDAYS, fill_in_hidden, toml_to_json};
+pub(super) use scalar::{abbreviate, describe_value, number, parse_word_list, suggestion};
 pub use scalar::{color, control, parse_given, pixel_range};
 pub(super) use special::{
     Addresses, Color, EachText, Format, PicturePart, ProgramLine, Ranges, Url, VideoDevice, Words, ZoneName,

@@ -40,10 +40,11 @@ pub use duration::format_duration as show_duration;
 pub use duration::parse as parse_duration;
 pub use geometry::{ANCHORS, LineConfig, ZoneConfig};
 pub use keys::{
-    AccessConfig, CountsConfig, DetectConfig, HttpConfig, LensConfig, LightsConfig, LogConfig, PictureConfig,
-    PowerConfig, PrivacyConfig, RecordConfig, RetentionConfig, SnapshotConfig, SourceConfig, StoreConfig,
-    StreamConfig, UpdateConfig,
+    AccessConfig, CountsConfig, DetectConfig, HttpConfig, LensConfig, LightsConfig, LogConfig,
+    MessagesConfig, PictureConfig, PowerConfig, PrivacyConfig, RecordConfig, RetentionConfig, SnapshotConfig,
+    SourceConfig, StoreConfig, StreamConfig, UpdateConfig,
 };
+pub use kind::{NotifyRule, RuleTo, RuleWhen};
 pub use overrides::{Faulty, Saved, control_of, control_path, is_settable_on_page, quote_key_part};
 pub use redact::may_be_secret;
 pub use resolve::{FILES, OperatorConfig, Origin, Resolved, ResolvedSetting};
@@ -59,6 +60,8 @@ use std::path::PathBuf;
 pub struct Config {
     /// `name`: the camera's name, shown everywhere.
     pub name: String,
+    /// `[[notify]]`, in the order of the file.
+    pub notify: Vec<NotifyRule>,
     /// `[source]`.
     pub source: SourceConfig,
     /// `[controls."IDENTITY"]`: controls of single cameras, by identity and name; booleans are 0 and 1.
@@ -97,6 +100,8 @@ pub struct Config {
     pub power: PowerConfig,
     /// `[update]`.
     pub update: UpdateConfig,
+    /// `[messages]`.
+    pub messages: MessagesConfig,
     /// `[log]`.
     pub log: LogConfig,
 }

@@ -392,6 +392,7 @@ pub(super) fn value_to_save(key: &Key, given: &DeValue<'_>, shown: String) -> St
             let words = words.iter().filter_map(|word| word.get_ref().as_str()).map(quoted);
             format!("[{}]", words.collect::<Vec<_>>().join(", "))
         }
+        ("rules", list) => format_inline(list),
         _ => shown,
     }
 }

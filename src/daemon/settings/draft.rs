@@ -6,7 +6,9 @@ use super::external_change;
 use crate::daemon::parts::lights;
 use crate::http::{NotSet, PreferenceChanges, WrongSetting, is_of_the_moment};
 use tallycam_base::redact::STARS;
-use tallycam_config::{Config, Diagnostic, Diagnostics, Faulty, Origin, Resolved, Saved, control_of, keys};
+use tallycam_config::{
+    Config, Diagnostic, Diagnostics, Faulty, Origin, Resolved, Saved, control_of, keys, kind,
+};
 
 /// The settings that a change would lead to.
 pub(super) struct Draft {
@@ -35,7 +37,9 @@ pub(super) fn draft(saved: &Saved, now: &Resolved, changes: &PreferenceChanges) 
         if is_current_value(now, path, text.as_deref()) {
             continue;
         }
-        let path = match draft.saved.set(path, text.as_deref()) {
+        let whole = text.as_deref().filter(|text| path == NOTIFY && text.contains(STARS));
+        let whole = whole.map(|text| kind::fill_in_hidden(text, saved.get(NOTIFY).unwrap_or_default()));
+        let path = match draft.saved.set(path, whole.as_deref().or(text.as_deref())) {
             Ok(path) => path,
             Err(fault) => {
                 wrong.push(WrongSetting {
@@ -228,7 +232,7 @@ pub(super) fn missing_password_error(path: &str, toml: Option<&str>) -> Option<W
     let key = keys::find_path(path)?;
     let has_stand_in = match key.kind.shape().word {
         "secret" => toml == "\"***\"",
-        "url" | "command" => toml.contains(STARS),
+        "url" | "command" | "rules" => toml.contains(STARS),
         _ => false,
     };
     has_stand_in.then(|| WrongSetting {
@@ -238,6 +242,9 @@ pub(super) fn missing_password_error(path: &str, toml: Option<&str>) -> Option<W
         hint: Some(String::from("what is hidden is not shown, nor exported: write all of the value")),
     })
 }
+
+/// The rules of notifications, whose addresses and secrets are hidden.
+const NOTIFY: &str = "notify";
 
 /// The network camera's password.
 pub(super) const PASSWORD: &str = "source.password";

@@ -8,7 +8,9 @@ use serde_json::{Map, Value, json};
 
 use crate::http::api::camera::{lens, light, picture};
 use crate::http::api::counting::{model, recount, tallies};
-use crate::http::api::machine::{activity, backup, logs, password, people, power, settings, update};
+use crate::http::api::machine::{
+    activity, backup, logs, notifications, password, people, power, settings, update,
+};
 use crate::http::api::media::{items, recordings, snapshots, storage, uploads, zip};
 use crate::http::legacy::LegacyRow;
 use crate::http::report::schema_parts::{count, draft, list, maybe, name, number, object, text};
@@ -16,6 +18,7 @@ use crate::http::report::{controls, counts, media, state, wire};
 use crate::http::request::body::schema_of;
 use crate::http::request::problem::{ProblemJson, WrongValueOf};
 use crate::http::site::videos::VideosReport;
+use crate::outbound::notify::{DeliveryReport, NotifyReport, RuleReport};
 use crate::ui::{Finding, LensReport, LightReport, LogLine, PresetReport, RangeReport, ZoneNow};
 use tallycam_store::media::{AsideFile, Item, RetentionRules, Vacuumed};
 use tallycam_store::{LineDraft, LineRow, Reset, ZoneDraft};
@@ -53,7 +56,7 @@ fn sent() -> Map<String, Value> {
         power::PowerWish, model::ModelChoice, model::ModelName, tallies::ResetDraft, lens::LensPatch,
         light::LightPatch, items::MediaPatch, items::MediaIds, items::MediaKeep, zip::ArchiveIds,
         snapshots::SnapshotDraft, recordings::RecordingDraft, storage::RulesDraft, storage::AsideName,
-        storage::CheckWish, storage::VacuumWish,
+        storage::CheckWish, storage::VacuumWish, notifications::NotifyTest,
     );
     let closed = |(name, mut schema): (String, Value)| {
         tidy(&mut schema, true, &str::to_owned);
@@ -100,7 +103,8 @@ fn told() -> Map<String, Value> {
         "RetentionPlan" media::PlanReport<'_>, "PlannedItem" media::GoesReport<'_>,
         "RefusedFile" uploads::RefusedReport, "WrongValue" WrongValueOf, "CameraOfControls" controls::CameraName,
         "ControlOption" controls::ControlChoice, "RecountLine" recount::LineOfThen,
-        "RecountCrossing" recount::CrossingBody,
+        "RecountCrossing" recount::CrossingBody, "Notifications" NotifyReport,
+        "NotifyTested" notifications::TestedReport, "NotifyRule" RuleReport, "NotifyDelivery" DeliveryReport,
     );
     let names = BTreeMap::from(names);
     let called = |name: &str| {

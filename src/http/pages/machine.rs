@@ -1,18 +1,25 @@
-//! The pages of the machine: activity, backup and factory reset, updates.
+//! The pages of the machine: activity, backup and factory reset, notifications, updates.
 
 use hyper::Response;
 use hyper::header::{HeaderName, HeaderValue};
 
 use crate::http::api::machine::activity::{USUAL, in_words, rows};
 use crate::http::api::machine::backup::ResetBegun;
+use crate::http::api::machine::notifications::{KEY, TestedReport, notifier};
 use crate::http::api::machine::update::Last;
 use crate::http::pages::data_counting;
 use crate::http::request::problem::Problem;
 use crate::http::server::body::Body;
+use crate::http::site::Site;
 use crate::http::site::handler::Request;
 use crate::http::site::html::html;
 use crate::maintenance::restore::StagedRestore;
-use crate::ui::{self, ActivityPage, ActivityRow, BackupPage, BackupStep, UpdatePage, UpdateState};
+use crate::outbound::notify::NotifyReport;
+use crate::ui::{
+    self, ActivityPage, ActivityRow, BackupPage, BackupStep, DeliveryRow, NotificationsPage, RuleRow,
+    UpdatePage, UpdateState,
+};
+use tallycam_config::NotifyRule;
 use tallycam_store::AuditKind;
 
 /// `GET /activity`.
@@ -68,6 +75,54 @@ fn shown(request: &Request, step: BackupStep) -> Response<Body> {
         step,
         refused: request.refused(),
     }))
+}
+
+/// `GET /notifications`.
+pub async fn notifications(request: Request) -> Result<Response<Body>, Problem> {
+    let site = &request.site;
+    let resolved = site.preferences()?.in_force().resolved.clone();
+    let NotifyReport { rules, deliveries } = notifier(site)?.report();
+    let row = |rule: &NotifyRule| {
+        let state = rules.iter().find(|state| state.name == rule.name);
+        RuleRow {
+            fault: state.and_then(|state| state.fault.clone()),
+            hint: state.and_then(|state| state.hint.clone()),
+            behind_since_us: state.and_then(|state| state.behind_since.as_ref()).map(|since| since.0),
+            rule: rule.hidden(),
+        }
+    };
+    let place = resolved.origin(KEY).filter(|origin| origin.is_operators());
+    let tested = request.told::<TestedReport>();
+    Ok(html(ui::notifications_page(&NotificationsPage {
+        head: data_counting::head(&request),
+        clock: site.clock(),
+        rules: resolved.config.notify.iter().map(row).collect(),
+        deliveries: deliveries
+            .into_iter()
+            .map(|row| DeliveryRow {
+                time_us: row.time.0,
+                rule: row.rule,
+                text: row.text,
+                has_arrived: row.arrived,
+                answer: row.answer,
+                tries: row.tries,
+            })
+            .collect(),
+        places: places(site),
+        pinned: place.map(|place| place.to_string()),
+        tested: tested.map(|tested| (tested.name.clone(), tested.answer.clone())),
+    })))
+}
+
+/// The names of lines and zones.
+fn places(site: &Site) -> Vec<String> {
+    let Ok(counts) = site.counts() else { return Vec::new() };
+    let (lines, zones) = (counts.lines(), counts.zones());
+    let (lines, zones) = (lines.borrow(), zones.borrow());
+    let lines = lines.iter().filter(|line| line.deleted_us.is_none()).map(|line| &line.draft.name);
+    let mut names: Vec<String> = lines.chain(zones.iter().map(|zone| &zone.draft.name)).cloned().collect();
+    names.dedup();
+    names
 }
 
 /// `GET /update`.

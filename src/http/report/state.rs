@@ -14,6 +14,7 @@ use crate::http::server::https::HttpsReport;
 use crate::http::site::Site;
 use crate::http::site::findings::{SET_CLOCK, clock_is_wrong};
 use crate::maintenance::update::describe_version;
+use crate::outbound::notify::{Notifier, NotifySummary};
 use crate::pipeline::{CameraState, CameraStatus};
 use crate::ui::{Alert, CountingReport, LiveControls, LivePage, Reader};
 use tallycam_base::json::Rfc3339;
@@ -113,6 +114,8 @@ pub struct StateReport {
     pub storage: Option<StorageSummary>,
     /// The light; `null` without one.
     pub light: Option<LightSummary>,
+    /// Notifications; `null` without rules.
+    pub notifications: Option<NotifySummary>,
 }
 
 impl Redact for StateReport {
@@ -127,6 +130,7 @@ impl Redact for StateReport {
         self.recording.iter_mut().for_each(Redact::redact);
         self.storage.iter_mut().for_each(Redact::redact);
         self.light.iter_mut().for_each(Redact::redact);
+        self.notifications.iter_mut().for_each(|rules| rules.faults.clear());
     }
 }
 
@@ -224,6 +228,7 @@ impl StateReport {
             recording: site.recorder().ok().map(|recorder| RecordingReport::from(&recorder.status())),
             storage: StorageSummary::of(site),
             light: LightSummary::of(site),
+            notifications: site.notifier.as_ref().and_then(Notifier::summary),
         }
     }
 

@@ -47,6 +47,7 @@ use crate::http::site::storage_usage::StorageUsage;
 use crate::http::site::videos::Videos;
 use crate::maintenance::Maintenance;
 use crate::outbound::api::ApiCalls;
+use crate::outbound::notify::Notifier;
 use crate::pipeline::counting::Counting;
 use crate::pipeline::focus::{Focus, FocusSettings};
 use crate::pipeline::{CameraStatus, Lights, Pipeline, RecorderHandle, Views};
@@ -482,6 +483,8 @@ pub struct Server {
     pub(super) machine: Option<Arc<dyn Diagnose>>,
     /// Calls of the service's own parts.
     pub(super) calls: Option<ApiCalls>,
+    /// How the rules of notifications do.
+    pub(super) notifier: Option<Notifier>,
 }
 
 impl Server {
@@ -505,6 +508,7 @@ impl Server {
             lights: None,
             machine: None,
             calls: None,
+            notifier: None,
         }
     }
 
@@ -573,6 +577,12 @@ impl Server {
     #[must_use]
     pub fn with_calls(self, calls: ApiCalls) -> Server {
         Server { calls: Some(calls), ..self }
+    }
+
+    /// The same, with notifications.
+    #[must_use]
+    pub fn with_notifier(self, notifier: Notifier) -> Server {
+        Server { notifier: Some(notifier), ..self }
     }
 
     /// The same, with views for single viewers. Without it, everyone gets the unchanged picture.

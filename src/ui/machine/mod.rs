@@ -9,6 +9,7 @@ pub mod diagnosis;
 pub mod log;
 pub mod models;
 pub mod not_found;
+pub mod notifications;
 pub mod people;
 pub mod sign_in;
 pub mod update;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::kind::{
     AnyText, At, Boolean, Choice, Color, FilePath, Format, Integer, LongTime, NameText, Number, OneOf, Or,
-    PicturePart, ProgramLine, Ranges, SecretText, TextLine, Time, Url, VideoDevice,
+    PicturePart, ProgramLine, Ranges, Rules, SecretText, TextLine, Time, Url, VideoDevice,
 };
 use super::super::{ColorOrder, LensKind, LightKind, PixelRange, SourceKind};
 use super::row::PagePlace::{Advanced, Elsewhere, Shown};
@@ -13,18 +13,30 @@ use super::row::{Key, Section, seconds, section};
 use super::words::{KINDS, LENSES, LIGHTS, OLD_STATUS, ORDERS, SCALES};
 
 /// The keys above all sections.
-pub(super) const TOP: &[Key] = &[Key {
-    name: "name",
-    default: NAME,
-    kind: &At { kind: NameText, put: |config, name| config.name = name },
-    page: Shown("camera"),
-    label: "Name",
-    hint: "On every page and in exports",
-    synonyms: "camera name title hostname",
-    aliases: &["title", "camera_name"],
-    about: "The camera's name, on the pages and in exports. Give each camera its own.",
-    ..Key::PLAIN
-}];
+pub(super) const TOP: &[Key] = &[
+    Key {
+        name: "name",
+        default: NAME,
+        kind: &At { kind: NameText, put: |config, name| config.name = name },
+        page: Shown("camera"),
+        label: "Name",
+        hint: "On every page and in exports",
+        synonyms: "camera name title hostname",
+        aliases: &["title", "camera_name"],
+        about: "The camera's name, on the pages and in exports. Give each camera its own.",
+        ..Key::PLAIN
+    },
+    Key {
+        name: "notify",
+        default: "[]",
+        kind: &At { kind: Rules, put: |config, rules| config.notify = rules },
+        page: Elsewhere,
+        label: "Notifications",
+        aliases: &["webhook", "webhooks", "alerts", "notifications"],
+        about: "Notifications, see below.",
+        ..Key::PLAIN
+    },
+];
 
 /// The default of `name`.
 pub(crate) const NAME: &str = r#""camera""#;

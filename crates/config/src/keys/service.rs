@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::kind::{
     Addresses, AnyText, At, AutoPixels, Boolean, Choice, EachText, FilePath, Integer, LongTime, Number, Or,
-    SecretText, Size, TextLine, Time, Words, ZoneName,
+    SecretText, Size, TextLine, Time, Url, Words, ZoneName,
 };
 use super::super::origin::{self, host};
 use super::super::{DetectorKind, Listen};
@@ -381,6 +381,23 @@ section! {
             aliases: &["public_key", "minisign"],
             about: "Public key (minisign) of updates: the second line of the .pub file. Without it the page \
                    accepts none.",
+        }
+    }
+}
+
+section! {
+    /// `[messages]`: what all notifications share.
+    messages: MessagesConfig = "What all notifications share. Their rules are below: [[notify]]." {
+        page: Option<String> = r#""""#, Url, {
+            page: Elsewhere, aliases: &["link", "base_url", "public_url"],
+            about: "Address of tallycam's page for the links in messages, such as \"https://cam.example.org\". Empty: \
+                   the machine's name with .local.",
+        }
+        hosts: Vec<String> = "[]", EachText(host, "names such as [\"nodered.lan\", \"192.168.1.5\"]"), {
+            page: Elsewhere, operator_only: Some("it opens machines of this network to users of the page"),
+            aliases: &["private_hosts", "allow_private"],
+            about: "Hosts of this network that rules of the page may send to. Public hosts need no entry. Rules in \
+                   this file may send anywhere.",
         }
     }
 }

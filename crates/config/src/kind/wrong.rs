@@ -9,7 +9,7 @@ pub(crate) type Parse = fn(&str) -> Result<String, (String, Option<String>)>;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Shape {
     /// One lower-case word: `boolean`, `integer`, `number`, `choice`, `text`, `secret`, `time`, `pixels`,
-    /// `size`, `crop`, `color`, `ranges`, `list`, `zone`, `device`, `url`, `command`, `path`.
+    /// `size`, `crop`, `color`, `ranges`, `list`, `rules`, `zone`, `device`, `url`, `command`, `path`.
     pub word: &'static str,
     /// Minimum; of a time in seconds.
     pub least: Option<f64>,
@@ -34,7 +34,10 @@ impl Shape {
 
     /// The value is written in quotes. Numbers, booleans and lists are not.
     pub fn is_text(&self) -> bool {
-        !matches!(self.word, "boolean" | "integer" | "number" | "crop" | "ranges" | "list" | "command")
+        !matches!(
+            self.word,
+            "boolean" | "integer" | "number" | "crop" | "ranges" | "list" | "rules" | "command"
+        )
     }
 }
 

@@ -52,6 +52,7 @@ async fn known(site: &Site) -> Vec<Finding> {
     let mut findings = vec![settings(site), camera(&status), lens(site).await, light(site)];
     findings.extend(site.counting.as_ref().map(|it| counting(it.status())));
     findings.extend(pictures(site).await);
+    findings.extend(notifications(site));
     findings
 }
 
@@ -183,6 +184,17 @@ async fn pictures(site: &Site) -> Option<Finding> {
     Some(match storage::room(site).await {
         Ok(room) => room_finding(name, &room, status.is_full),
         Err(problem) => Finding::bad(name, problem.detail).maybe_hint(problem.hint),
+    })
+}
+
+/// The rules of notifications, if there are any.
+fn notifications(site: &Site) -> Option<Finding> {
+    let (name, summary) = ("notifications", site.notifier.as_ref()?.summary()?);
+    Some(match summary.faults.as_slice() {
+        [] => Finding::good(name, "All rules work."),
+        faults => {
+            Finding::warning(name, faults.join(" ")).hint("the page Notifications says more, and tests rules")
+        }
     })
 }
 

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use toml::de::DeValue;
 
-use crate::http::api::machine::settings_form;
+use crate::http::api::machine::{notifications, settings_form};
 use crate::http::auth::audit::{AuditNote, noted};
 use crate::http::report::wire;
 use crate::http::request::etag::IfMatch;
@@ -74,7 +74,10 @@ impl SettingReport {
             section: section.to_owned(),
             name: name.to_owned(),
             // Most values are also valid JSON. Lines and zones are not settings that can be changed here.
-            value: serde_json::from_str(value).unwrap_or_else(|_| Value::from(value.as_str())),
+            value: match shape.word {
+                "rules" => serde_json::from_str(&kind::toml_to_json(value)).unwrap_or_default(),
+                _ => serde_json::from_str(value).unwrap_or_else(|_| Value::from(value.as_str())),
+            },
             default: key.and_then(|key| serde_json::from_str(key.default).ok()).unwrap_or_default(),
             origin: origin.as_str(),
             place: if origin.as_str() == "default" { String::new() } else { origin.to_string() },
@@ -108,7 +111,10 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     if let Some(form) = settings_form::of(&request) {
         return settings_form::change(&request, &form, may_delete).await;
     }
-    let sent: Map<String, Value> = json_body::read(&request.headers, &request.body)?;
+    let sent = match notifications::rules_of_form(&request, &preferences.in_force()) {
+        Some(rules) => rules,
+        None => json_body::read(&request.headers, &request.body)?,
+    };
     let keys = sent.keys().cloned().collect::<Vec<_>>().join(",");
     let terms = Terms { expected: expected(&request.headers, preferences.in_force().version)?, may_delete };
     let mut response = report(&*preferences.change(changes(sent)?, terms).await?);
@@ -462,6 +468,7 @@ mod tests {
                 "access.local",
                 "power.key",
                 "update.key",
+                "messages.hosts",
             ];
             let is_operators = operators.contains(&report.path.as_str());
             assert_eq!(report.pinned, is_drawn || is_operators, "{}", report.path);

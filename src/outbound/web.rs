@@ -1,0 +1,176 @@
+//! A client that sends requests by POST and reads the beginning of the answer. Redirects are not followed.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, LOCATION, USER_AGENT};
+use hyper::{Request, Response, Uri, body::Incoming};
+use hyper_util::rt::TokioIo;
+use tokio::task::{spawn_blocking, spawn_local};
+use tokio::time::timeout;
+
+use super::connect::{HostLimit, connect, tls_connector};
+use tallycam_base::{Fault, FaultKind};
+
+/// Time limit for an answer.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// Bytes of an answer that are read.
+const READ: usize = 4096;
+
+/// Characters of an answer that are shown.
+const SHOWN: usize = 120;
+
+/// The answer of the other side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebAnswer {
+    pub status: u16,
+    /// The first line of the body, shortened.
+    pub text: String,
+    /// The target of a redirect.
+    location: Option<String>,
+}
+
+impl WebAnswer {
+    /// The status with the beginning of the text: "200: ok".
+    pub fn in_words(&self) -> String {
+        let colon = if self.text.is_empty() { "" } else { ": " };
+        format!("{}{colon}{}", self.status, self.text)
+    }
+
+    /// # Errors
+    /// The answer is no success.
+    pub fn accepted(self, host: &str) -> Result<String, Fault> {
+        let refused = |what: String| Fault::new(FaultKind::Foreign, what);
+        match (self.status, &self.location) {
+            (200..=299, _) => Ok(self.in_words()),
+            (300..=399, Some(to)) => {
+                Err(refused(format!("{host} answers {}, and leads to {to}", self.status))
+                    .hint("redirects are not followed: write the address that it leads to"))
+            }
+            (401 | 403, _) => {
+                Err(refused(format!("{host} refuses the secret: it answers {}", self.in_words())))
+            }
+            _ => Err(refused(format!("{host} answers {}", self.in_words()))),
+        }
+    }
+}
+
+/// A client of one address. The connection stays open for the next request.
+#[derive(Debug)]
+pub struct WebClient {
+    limit: HostLimit,
+    idle: Option<SendRequest<Full<Bytes>>>,
+}
+
+impl WebClient {
+    pub fn new(limit: HostLimit) -> WebClient {
+        WebClient { limit, idle: None }
+    }
+
+    /// Sends `body` to `address`, with these header fields.
+    ///
+    /// # Errors
+    /// It cannot be reached, or gives no answer.
+    pub async fn post(
+        &mut self,
+        address: &str,
+        kind: &'static str,
+        fields: &[(&'static str, String)],
+        body: Bytes,
+    ) -> Result<WebAnswer, Fault> {
+        let uri: Uri = address.parse().map_err(|_| Fault::wrong("the address is none"))?;
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let request = || request(&uri, kind, fields, body.clone());
+        if let Some(mut sender) = self.idle.take().filter(|sender| !sender.is_closed())
+            && sender.ready().await.is_ok()
+            && let Ok(answer) = self.exchange(sender, request()?, &host).await
+        {
+            return Ok(answer);
+        }
+        let sender = self.connect(&uri, &host).await?;
+        self.exchange(sender, request()?, &host).await
+    }
+
+    async fn connect(&self, uri: &Uri, host: &str) -> Result<SendRequest<Full<Bytes>>, Fault> {
+        let is_secure = uri.scheme_str() == Some("https");
+        let tls = match is_secure {
+            // Hundreds of certificates, perhaps from a slow card.
+            true => {
+                let read = spawn_blocking(|| tls_connector(None)).await;
+                Some(read.map_err(|panicked| Fault::passing(panicked.to_string()))??)
+            }
+            false => None,
+        };
+        let port = uri.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
+        let socket = connect(host, port, tls.as_ref(), &self.limit).await?;
+        let (sender, connection) =
+            handshake(TokioIo::new(socket)).await.map_err(|error| no_answer(host, &error))?;
+        // It ends with its sender; an error also reaches the request.
+        spawn_local(async move { drop(connection.await) });
+        Ok(sender)
+    }
+
+    async fn exchange(
+        &mut self,
+        mut sender: SendRequest<Full<Bytes>>,
+        request: Request<Full<Bytes>>,
+        host: &str,
+    ) -> Result<WebAnswer, Fault> {
+        let late =
+            |_| Fault::new(FaultKind::Unreachable, format!("{host} takes the message and does not answer"));
+        let response = timeout(ANSWERS_WITHIN, sender.send_request(request)).await.map_err(late)?;
+        let (answer, is_read) = read(response.map_err(|error| no_answer(host, &error))?).await;
+        self.idle = is_read.then_some(sender);
+        Ok(answer)
+    }
+}
+
+fn no_answer(host: &str, error: &hyper::Error) -> Fault {
+    Fault::new(FaultKind::Foreign, format!("{host} gives no proper answer: {error}"))
+}
+
+fn request(
+    uri: &Uri,
+    kind: &'static str,
+    fields: &[(&'static str, String)],
+    body: Bytes,
+) -> Result<Request<Full<Bytes>>, Fault> {
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let mut request =
+        Request::post(path).body(Full::new(body)).map_err(|error| Fault::wrong(error.to_string()))?;
+    let headers = request.headers_mut();
+    let authority = uri.authority().map(|named| named.as_str()).unwrap_or_default();
+    headers.insert(HOST, field(authority)?);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(USER_AGENT, field(concat!("tallycam/", env!("CARGO_PKG_VERSION")))?);
+    for (name, value) in fields {
+        headers.insert(HeaderName::from_static(name), field(value)?);
+    }
+    Ok(request)
+}
+
+fn field(text: &str) -> Result<HeaderValue, Fault> {
+    // Names are UTF-8, which ntfy reads.
+    HeaderValue::from_bytes(text.as_bytes())
+        .map_err(|_| Fault::wrong("a secret or an address has characters that HTTP has not"))
+}
+
+/// The answer, and whether its body was read to the end.
+async fn read(response: Response<Incoming>) -> (WebAnswer, bool) {
+    let (head, body) = response.into_parts();
+    let location = head.headers.get(LOCATION).and_then(|to| to.to_str().ok()).map(shortened);
+    let body = timeout(ANSWERS_WITHIN, Limited::new(body, READ).collect()).await;
+    let body = body.ok().and_then(Result::ok).map(|body| body.to_bytes());
+    let text = body.as_ref().map(|body| String::from_utf8_lossy(body).into_owned()).unwrap_or_default();
+    let answer = WebAnswer { status: head.status.as_u16(), text: shortened(text.trim()), location };
+    (answer, body.is_some())
+}
+
+/// The first line, shortened.
+fn shortened(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    line.chars().filter(|c| !c.is_control()).take(SHOWN).collect()
+}
