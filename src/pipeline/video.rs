@@ -245,8 +245,8 @@ impl Drop for Transcoder {
 
 impl Transcoder {
     /// Converts `film`, whose first picture was taken at `began_us` (microseconds since 1970). `read` gives the film's
-    /// bytes from an offset on. `take` gets the pieces of the MP4 and the number of pictures so far. The first piece has
-    /// a picture, which shows that encoding works.
+    /// bytes from an offset on. `take` gets the pieces of the MP4 and the number of pictures so far. The first piece
+    /// has a picture, which shows that encoding works.
     ///
     /// # Errors
     /// [`NotMade`]; the pieces are then no whole file.

@@ -262,6 +262,7 @@ fn trouble_is_told_once() {
     let told = hooked.recv().unwrap().event();
     assert_eq!(told["type"], "tallycam.trouble");
     assert!(told["data"]["link"].as_str().unwrap().starts_with("http://"), "{told}");
+    wait_until("it has arrived", || first.report().deliveries.iter().any(|told| told.arrived));
     assert_eq!(first.report().deliveries.len(), 1, "once");
 }
 

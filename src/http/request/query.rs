@@ -163,6 +163,19 @@ impl Query {
         Err(wrong_value(key, value, format!("one of {}", words.join(", "))))
     }
 
+    /// The value of `key`, in seconds, as microseconds.
+    ///
+    /// # Errors
+    /// It is not a number, or negative.
+    pub fn seconds(&self, key: &'static str) -> Result<Option<u64>, Problem> {
+        let Some(text) = self.given(key)? else { return Ok(None) };
+        match self.number(key) {
+            // The cast saturates.
+            Some(seconds) if seconds >= 0.0 => Ok(Some((seconds * 1e6).round() as u64)),
+            _ => Err(wrong_value(key, text, "seconds, from 0 on")),
+        }
+    }
+
     /// The value of `key` as a whole number within `range`.
     ///
     /// # Errors

@@ -158,7 +158,7 @@ mod tests {
         // The bus is seen for six frames and then every tenth; later not at all.
         let told = parts(60, |n| {
             let bus = 0.2 + 0.008 * n;
-            ((n < 6.0 || n < 40.0 && n as u64 % 10 == 0).then_some(bus), bus + 0.02)
+            ((n < 6.0 || n < 40.0 && (n as u64).is_multiple_of(10)).then_some(bus), bus + 0.02)
         });
         assert!(told[8..=44].iter().all(Option::is_some), "{told:?}");
         assert!(told[47..].iter().all(Option::is_none), "{told:?}");

@@ -12,7 +12,6 @@ use hyper::{Method, Response, StatusCode};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use crate::http::api::media::thumbnail::seconds;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::{Query, wrong_value};
 use crate::http::request::reply;
@@ -44,8 +43,8 @@ const PAGE: usize = 10_000;
 /// `GET /api/v1/media/{id}/frames`.
 pub async fn frames(request: Request) -> Result<Response<Body>, Problem> {
     let query = &request.query;
-    let from_us = seconds(query, "from")?.unwrap_or(0);
-    let to_us = seconds(query, "to")?.unwrap_or(u64::MAX);
+    let from_us = query.seconds("from")?.unwrap_or(0);
+    let to_us = query.seconds("to")?.unwrap_or(u64::MAX);
     let speed = number(query, "speed", SPEEDS)?.unwrap_or(1.0);
     let fps = number(query, "fps", multipart::FPS)?;
     let is_endless = query.is_set("loop")?;
@@ -420,8 +419,8 @@ struct ReplayPage {
 /// `GET /api/v1/media/{id}/index`.
 pub async fn index(request: Request) -> Result<Response<Body>, Problem> {
     let query = &request.query;
-    let from_us = seconds(query, "from")?.unwrap_or(0);
-    let to_us = seconds(query, "to")?.unwrap_or(u64::MAX);
+    let from_us = query.seconds("from")?.unwrap_or(0);
+    let to_us = query.seconds("to")?.unwrap_or(u64::MAX);
     let cursor = query.whole("cursor", 0..=u64::MAX)?.unwrap_or(0);
     let limit = query.whole("limit", 1..=PAGE as u64)?.map_or(PAGE, |limit| limit as usize);
     let id = request.id;

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use crate::http::api::camera::view_query;
 use crate::http::api::media::download::put;
 use crate::http::request::problem::{Problem, no_room};
-use crate::http::request::query::{Query, wrong_value};
+use crate::http::request::query::Query;
 use crate::http::request::range;
 use crate::http::server::body::Body;
 use crate::http::site::handler::Request;
@@ -105,7 +105,7 @@ pub async fn thumbnail(request: Request) -> Result<Response<Body>, Problem> {
 /// `GET /api/v1/media/{id}/frame.jpg`: one picture, by time or by number.
 pub async fn frame(request: Request) -> Result<Response<Body>, Problem> {
     let query = &request.query;
-    let wanted = match (query.whole("n", 0..=u64::MAX)?, seconds(query, "t")?) {
+    let wanted = match (query.whole("n", 0..=u64::MAX)?, query.seconds("t")?) {
         (Some(number), _) => ThumbnailRequest::Number(number),
         (None, at_us) => ThumbnailRequest::Time(at_us.unwrap_or(0)),
     };
@@ -135,19 +135,6 @@ pub fn wanted_change(query: &Query, zone: &TimeZone) -> Result<PictureChange, Pr
         width: query.whole("w", 16..=8192)?.map(|width| width as u32),
         view: view_query::of_query(query, zone)?,
     })
-}
-
-/// The value of `key`, in seconds, as microseconds.
-///
-/// # Errors
-/// It is not a number, or negative.
-pub fn seconds(query: &Query, key: &'static str) -> Result<Option<u64>, Problem> {
-    let Some(text) = query.given(key)? else { return Ok(None) };
-    match query.number(key) {
-        // The cast saturates.
-        Some(seconds) if seconds >= 0.0 => Ok(Some((seconds * 1e6).round() as u64)),
-        _ => Err(wrong_value(key, text, "seconds, from 0 on")),
-    }
 }
 
 /// Reads a picture and changes it when its turn comes.

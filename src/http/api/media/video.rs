@@ -24,7 +24,6 @@ use tokio::sync::{mpsc, oneshot};
 use crate::http::api::media::download::{
     FileHead, PIECE, go_on, not_downloaded, piece, put, stopped, take_place,
 };
-use crate::http::api::media::thumbnail::seconds;
 use crate::http::report::wire;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::wrong_value;
@@ -70,8 +69,8 @@ pub async fn status(request: Request) -> Result<Response<Body>, Problem> {
 
 /// `GET /api/v1/media/{id}/video`.
 pub async fn video(request: Request) -> Result<Response<Body>, Problem> {
-    let from_us = seconds(&request.query, "from")?;
-    let to_us = seconds(&request.query, "to")?;
+    let from_us = request.query.seconds("from")?;
+    let to_us = request.query.seconds("to")?;
     let part = (from_us.unwrap_or(0), to_us.unwrap_or(u64::MAX));
     if part.1 <= part.0 {
         return Err(wrong_value("to", request.query.get("to").unwrap_or_default(), "more than `from`"));
