@@ -75,13 +75,11 @@ fn even_timeline(rows: &[FilmChunk], end_us: u64) -> Option<(u64, Timeline)> {
     let frames: u64 = rows.iter().map(|row| u64::from(row.frames)).sum();
     // Rounded up: no slot remains at the end.
     let step = end_us.saturating_sub(from_us).div_ceil(frames.max(1)).max(CLOSEST_US);
-    let timeline = Timeline::new(rows, end_us, TimeUnit { numerator: 1, denominator: step });
+    let timeline = Timeline::even(rows, step);
     let is_on_time = |(place, row): (&ChunkPosition, &FilmChunk)| {
         place.start.saturating_mul(step).abs_diff(row.from_us.saturating_sub(from_us)) <= step.max(EVEN_US)
     };
-    let is_even = step <= u64::from(u32::MAX)
-        && timeline.units() == frames
-        && timeline.places.iter().zip(rows).all(is_on_time);
+    let is_even = step <= u64::from(u32::MAX) && timeline.places.iter().zip(rows).all(is_on_time);
     is_even.then_some((step, timeline))
 }
 

@@ -44,19 +44,34 @@ const ALONE_US: u64 = 1_000_000;
 impl Timeline {
     /// Lays out `rows`, at least one, until `end_us`. Their bytes are contiguous.
     pub fn new(rows: &[FilmChunk], end_us: u64, unit: TimeUnit) -> Timeline {
-        let (base_us, size) = rows.first().map_or((0, (0, 0)), |row| (row.from_us, (row.width, row.height)));
-        let mut timeline = Timeline { places: Vec::with_capacity(rows.len() + 1), size, base_us, unit };
+        let base_us = rows.first().map_or(0, |row| row.from_us);
+        let mut timeline = Timeline { places: Vec::new(), size: (0, 0), base_us, unit };
+        timeline.place(rows, end_us, |timeline, us, next| timeline.tick_at(us).max(next));
+        timeline
+    }
+
+    /// Lays out `rows`, at least one, with one frame in each `step_us` microseconds, whatever its time.
+    pub fn even(rows: &[FilmChunk], step_us: u64) -> Timeline {
+        let unit = TimeUnit { numerator: 1, denominator: step_us };
+        let base_us = rows.first().map_or(0, |row| row.from_us);
+        let mut timeline = Timeline { places: Vec::new(), size: (0, 0), base_us, unit };
+        timeline.place(rows, 0, |_, _, next| next);
+        timeline
+    }
+
+    /// `start` gives the begin of a chunk from its time and the end of the chunk before.
+    fn place(&mut self, rows: &[FilmChunk], end_us: u64, start: impl Fn(&Timeline, u64, u64) -> u64) {
+        self.size = rows.first().map_or((0, 0), |row| (row.width, row.height));
         let mut next = ChunkPosition::default();
         for row in rows {
-            let start = timeline.tick_at(row.from_us).max(next.start);
-            timeline.places.push(ChunkPosition { number: row.number, start, bytes: row.bytes, ..next });
+            let start = start(self, row.from_us, next.start);
+            self.places.push(ChunkPosition { number: row.number, start, bytes: row.bytes, ..next });
             next.first += u64::from(row.frames);
             next.start = start + u64::from(row.frames);
             next.at += u64::from(row.bytes);
         }
-        next.start = timeline.tick_at(end_us).max(next.start);
-        timeline.places.push(next);
-        timeline
+        next.start = start(self, end_us, next.start);
+        self.places.push(next);
     }
 
     /// The time `us` in units.

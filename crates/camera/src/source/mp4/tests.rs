@@ -113,6 +113,8 @@ fn a_missing_date_is_none() {
         let at = film.windows(4).position(|four| four == name).unwrap() + 8;
         film[at..at + 8].fill(0);
     }
+    let day = film.windows(4).position(|four| four == b"\xa9day").unwrap();
+    film[day..day + 4].copy_from_slice(b"free");
     assert_eq!(play(&film).unwrap(), (None, all()));
 }
 
