@@ -30,7 +30,7 @@ pub struct WebAnswer {
     /// The first line of the body, shortened.
     pub text: String,
     /// The target of a redirect.
-    location: Option<String>,
+    pub location: Option<String>,
 }
 
 impl WebAnswer {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::context::Context;
 use super::message::{Message, signature};
-use crate::outbound::web::WebClient;
+use crate::outbound::web::{WebAnswer, WebClient};
 use tallycam_base::Fault;
 use tallycam_config::{NotifyRule, RuleTo};
 
@@ -25,23 +25,44 @@ pub(super) async fn deliver(
             let signed = secret.map(|secret| ("x-tallycam-signature", signature(secret, &body)));
             let fields: Vec<_> = signed.into_iter().collect();
             let answer = client.post(&rule.address, "application/cloudevents+json", &fields, body).await?;
-            answer.accepted(rule.host())
+            accepted(answer, rule)
         }
         RuleTo::Ntfy => {
-            let (kind, fields, body) = ntfy(rule, message);
-            client.post(&rule.address, kind, &fields, body).await?.accepted(rule.host())
+            let (kind, fields, body) = ntfy(rule, message, message.picture.as_ref());
+            let mut answer = client.post(&rule.address, kind, &fields, body).await?;
+            // A server may take no attachments.
+            if message.picture.is_some() && matches!(answer.status, 400 | 404 | 413 | 415) {
+                let (kind, fields, body) = ntfy(rule, message, None);
+                answer = client.post(&rule.address, kind, &fields, body).await?;
+            }
+            accepted(answer, rule)
         }
     }
 }
 
+/// The answer in words. The path of the rule's address is a secret, and an answer may repeat it.
+fn accepted(answer: WebAnswer, rule: &NotifyRule) -> Result<String, Fault> {
+    let path =
+        rule.address.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map(|(_, path)| path);
+    let hide = |text: String| match path.filter(|path| !path.is_empty()) {
+        Some(path) => text.replace(path, "***"),
+        None => text,
+    };
+    answer.accepted(rule.host()).map(hide).map_err(|fault| Fault { what: hide(fault.what), ..fault })
+}
+
 /// Media type, header fields and body of a message for ntfy (docs.ntfy.sh/publish): the text, or the picture with the
 /// text in a field.
-fn ntfy(rule: &NotifyRule, message: &Message) -> (&'static str, Vec<(&'static str, String)>, Bytes) {
+fn ntfy(
+    rule: &NotifyRule,
+    message: &Message,
+    picture: Option<&Bytes>,
+) -> (&'static str, Vec<(&'static str, String)>, Bytes) {
     let mut fields = vec![("x-title", rule.name.clone()), ("x-click", message.link.clone())];
     if let Some(token) = &rule.secret {
         fields.push(("authorization", format!("Bearer {token}")));
     }
-    match &message.picture {
+    match picture {
         None => ("text/plain; charset=utf-8", fields, message.text.clone().into()),
         Some(picture) => {
             fields.push(("x-message", message.text.clone()));
@@ -57,6 +78,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_answer_that_repeats_the_path_of_the_address_does_not_show_it() {
+        let text = "[[notify]]\nname = \"Shop\"\nwhen = \"crossing\"\nto = \"webhook\"\n\
+            address = \"http://hooks.example.org/s3cret/1\"\n";
+        let read = tallycam_config::Config::from_text("config.toml".as_ref(), text, &[], []).unwrap();
+        let rule = &read.config.notify[0];
+        let answer = |status, text: &str, location: Option<&str>| WebAnswer {
+            status,
+            text: text.into(),
+            location: location.map(str::to_owned),
+        };
+        let moved = answer(301, "", Some("https://hooks.example.org/s3cret/1"));
+        let told = [
+            accepted(answer(404, "no POST /s3cret/1 here", None), rule).unwrap_err().what,
+            accepted(moved, rule).unwrap_err().what,
+            accepted(answer(200, "took /s3cret/1", None), rule).unwrap(),
+        ];
+        assert!(told.iter().all(|told| told.contains("***") && !told.contains("s3cret")), "{told:?}");
+    }
+
+    #[test]
     fn ntfy_gets_plain_text_or_the_picture() {
         let text = "[[notify]]\nname = \"Shop\"\nwhen = \"crossing\"\nto = \"ntfy\"\naddress = \"https://ntfy.sh/x\"\n\
             secret = \"tk_12345678\"\n";
@@ -70,11 +111,11 @@ mod tests {
             crossing: None,
             picture: None,
         };
-        let (kind, fields, body) = ntfy(&read.config.notify[0], &message);
+        let (kind, fields, body) = ntfy(&read.config.notify[0], &message, None);
         assert_eq!((kind, &body[..]), ("text/plain; charset=utf-8", "Tür: person in".as_bytes()));
         assert!(fields.contains(&("authorization", String::from("Bearer tk_12345678"))), "{fields:?}");
         message.picture = Some(Bytes::from_static(b"jpeg"));
-        let (kind, fields, body) = ntfy(&read.config.notify[0], &message);
+        let (kind, fields, body) = ntfy(&read.config.notify[0], &message, message.picture.as_ref());
         assert_eq!((kind, &body[..]), ("image/jpeg", &b"jpeg"[..]));
         assert!(fields.contains(&("x-message", message.text)), "{fields:?}");
     }

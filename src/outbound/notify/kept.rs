@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,8 @@ pub const FILE: &str = "notify.json";
 pub struct RuleProgress {
     /// The ledger of the counts.db that `sent` belongs to.
     pub ledger: String,
+    /// The condition and place of the rule then.
+    pub follows: String,
     /// The place in counts.db up to which everything has arrived.
     pub sent: Option<u64>,
     /// The highest number of a crossing that has arrived.
@@ -43,14 +46,20 @@ pub struct Kept {
     is_dirty: bool,
     written: Option<Instant>,
     complaint: Option<String>,
+    /// Held while the file is written.
+    pub writing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Kept {
     /// Reads the file. One that cannot be read counts as empty: rules begin with what happens from now on.
     pub fn read(directory: &Path) -> Kept {
         let file = directory.join(FILE);
-        let read = std::fs::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Kept { file, rules: read.unwrap_or_default(), is_dirty: false, written: None, complaint: None }
+        let read = std::fs::read(&file).ok().map(|bytes| serde_json::from_slice(&bytes));
+        if let Some(Err(error)) = &read {
+            log::error!("{} is damaged, rules begin with what happens from now on: {error}", file.display());
+        }
+        let rules = read.and_then(Result::ok).unwrap_or_default();
+        Kept { file, rules, is_dirty: false, written: None, complaint: None, writing: Arc::default() }
     }
 
     /// The progress of the rule `name`.

@@ -9,7 +9,7 @@
 //!
 //! Each rule is a task of its own, so a receiver that hangs delays no other rule. Crossings arrive at least once and in
 //! order: the next one is sent when the one before has arrived. A lasting condition makes one
-//! message, and its end another ([`alert`]). Nothing else is queued: a condition that ends early makes no message.
+//! message, and its end another (`alert`). Nothing else is queued: a condition that ends early makes no message.
 
 mod alert;
 mod context;

@@ -41,8 +41,10 @@ const PEOPLE_PAUSE: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-/// Writes the progress, if it is time.
+/// Writes the progress, if it is time. One at a time: a write that is overtaken would leave an older text.
 pub(super) async fn save(kept: &Rc<RefCell<Kept>>, is_more_to_send: bool) {
+    let writing = kept.borrow().writing.clone();
+    let _one = writing.lock().await;
     let Some((file, text)) = kept.borrow_mut().due(is_more_to_send) else { return };
     if let Ok(outcome) = spawn_blocking(move || kept::write(&file, &text)).await {
         kept.borrow_mut().wrote(outcome);
@@ -142,8 +144,10 @@ impl RuleTask {
                 }
             };
             let at_once = if self.rule.to.is_for_people() { PAGE } else { 1 };
+            let mut has_told = false;
             for (at, group) in items.chunks(at_once).enumerate() {
                 if let Some(message) = self.crossings(group).await {
+                    has_told = true;
                     while self.try_once(&message).await.is_err() {
                         sleep(varied(pause)).await;
                         pause = (2 * pause).min(LONGEST_PAUSE);
@@ -155,7 +159,7 @@ impl RuleTask {
                 self.progress.last = ids.fold(self.progress.last, u64::max);
                 self.keep(is_more || (at + 1) * at_once < items.len()).await;
             }
-            if self.rule.to.is_for_people() && !items.is_empty() {
+            if self.rule.to.is_for_people() && has_told {
                 sleep(PEOPLE_PAUSE).await;
             }
             if items.is_empty() {
@@ -175,13 +179,16 @@ impl RuleTask {
         }
     }
 
-    /// Finds where to begin: a new rule begins now, and another counts.db with what is made from now on.
+    /// Finds where to begin: a new or changed rule begins now, and another counts.db with what is made from now on.
     async fn begin(&mut self) -> Result<(), Fault> {
-        let newest = self.get("/api/v1/crossings?limit=1").await?;
+        let newest = self.get("/api/v1/crossings?limit=1&scene=all").await?;
         let last = newest["items"].get(0).and_then(place).unwrap_or(0);
         let ledger = newest["ledger"].as_str().unwrap_or_default();
-        if self.progress.sent.is_none() || ledger != self.progress.ledger {
-            (self.progress.sent, self.progress.ledger) = (Some(last), ledger.to_owned());
+        let follows =
+            format!("{} {}", self.rule.when.as_str(), self.rule.place.as_deref().unwrap_or_default());
+        let RuleProgress { sent, ledger: before, follows: followed, .. } = &mut self.progress;
+        if sent.is_none() || ledger != *before || follows != *followed {
+            (*sent, *before, *followed) = (Some(last), ledger.to_owned(), follows);
             self.progress.last = newest["items"][0]["id"].as_u64().unwrap_or(0);
             self.keep(false).await;
         }
@@ -195,7 +202,7 @@ impl RuleTask {
             self.begin().await?;
         }
         let (line, sent) = (self.line().await?, self.progress.sent.unwrap_or(0));
-        let page = self.get(&format!("/api/v1/crossings?since={sent}&limit={PAGE}{line}")).await?;
+        let page = self.get(&format!("/api/v1/crossings?since={sent}&scene=all&limit={PAGE}{line}")).await?;
         let items = page["items"].as_array().cloned().unwrap_or_default();
         Ok((items, !page["next"].is_null()))
     }
@@ -234,7 +241,8 @@ impl RuleTask {
         };
         let at = crossing["time"].as_str().and_then(|time| time.parse::<Timestamp>().ok());
         Message {
-            id: format!("{}-{id}", self.progress.ledger),
+            // The order of changes: a receiver that drops repeats takes a correction as news.
+            id: format!("{}-{}", self.progress.ledger, place(crossing).unwrap_or(id)),
             kind: if is_gone { "gone" } else { "crossing" },
             at_us: at.map_or_else(clock::wall_us, |at| u64::try_from(at.as_microsecond()).unwrap_or(0)),
             text: format!("{}: {words}", self.context.camera),

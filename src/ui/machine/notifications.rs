@@ -112,8 +112,8 @@ fn rule_panel(
     row: Option<&RuleRow>,
     edited: Option<&ReturnedForm>,
 ) -> String {
-    let place = at.to_string();
-    let edited = edited.filter(|form| form.get("notify.at") == Some(&place));
+    let was = row.map_or("", |row| &row.rule.name);
+    let edited = edited.filter(|form| form.get("notify.was") == Some(was));
     let head = row.map_or("New rule", |row| &row.rule.name);
     let open = if edited.is_some() || (row.is_none() && page.rules.is_empty()) { " open" } else { "" };
     let (test, state) = row.map_or_else(Default::default, |row| (test_form(&row.rule, at), state(page, row)));
@@ -184,7 +184,7 @@ fn rule_form(
     };
     let [locked, unlocked] = lock(page.head.reader, Reader::Admin);
     let mut html = form_to("patch", "api/v1/settings", &format!("{PAGE}#rule-{at}"), "");
-    let _ = write!(html, "{}{locked}", field("notify.at", &at.to_string()));
+    let _ = write!(html, "{}{locked}", field("notify.was", rule.map_or("", |rule| &rule.name)));
     html.push_str(&input(
         "name",
         "Name",
@@ -226,7 +226,7 @@ fn rule_form(
     html.push_str(&input("close", "Closes at", "The hour", close, " type=\"number\" min=\"1\" max=\"24\""));
     html.push_str(&days(at, rule, edited));
     let time = rule.map_or_else(|| String::from("20:00"), NotifyRule::at_in_words);
-    html.push_str(&input("time", "Time of day", "For the day's counts", time, " type=\"time\""));
+    html.push_str(&input("at", "Time of day", "For the day's counts", time, " type=\"time\""));
     html.push_str(&select("to", "To", &TO, rule.map_or("webhook", |rule| rule.to.as_str())));
     let address = of(|rule| rule.address.clone());
     html.push_str(&input("address", "Address", "Its path is not shown again", address, " required"));
@@ -313,7 +313,7 @@ mod tests {
     fn rules_have_forms_and_tests_and_show_no_secret() {
         let html = notifications_page(&fixtures::notifications());
         for part in [
-            "name=\"notify.at\" value=\"0\"",
+            "name=\"notify.was\" value=\"Till\"",
             "https://hooks.example.org/***",
             "Test Till",
             "works",
@@ -330,7 +330,7 @@ mod tests {
         page.rules[0].fault = Some(String::from("there is no line called \"Door\""));
         page.head.returned = Some(std::rc::Rc::new(ReturnedForm {
             action: String::from("api/v1/settings"),
-            fields: vec![("notify.at".into(), "0".into()), ("notify.name".into(), "<typed>".into())],
+            fields: vec![("notify.was".into(), "Till".into()), ("notify.name".into(), "<typed>".into())],
             ..ReturnedForm::default()
         }));
         let html = notifications_page(&page);
@@ -342,6 +342,6 @@ mod tests {
         let page =
             NotificationsPage { pinned: Some(String::from("config.toml:7")), ..fixtures::notifications() };
         let html = notifications_page(&page);
-        assert!(html.contains("config.toml:7") && !html.contains("notify.at") && html.contains("Test Till"));
+        assert!(html.contains("config.toml:7") && !html.contains("notify.was") && html.contains("Test Till"));
     }
 }

@@ -57,23 +57,32 @@ pub async fn test(request: Request) -> Result<Response<Body>, Problem> {
     Ok(noted(response, AuditNote::Of(name)))
 }
 
-/// The rules as a page's form changes them: `notify.at` is the place of the rule, `notify.remove` removes it, and each
-/// of its keys is a field. `None` for another body.
-pub fn rules_of_form(request: &Request, in_force: &SettingsInForce) -> Option<Map<String, Value>> {
-    let form = json_body::form_of(&request.headers, &request.body)?;
-    let at: usize = form.get("notify.at")?.parse().ok()?;
+/// The rules as a page's form changes them: `notify.was` is the name of the rule (empty: a new one), `notify.remove`
+/// removes it, and each of its keys is a field. `None` for another body.
+///
+/// # Errors
+/// There is no rule of that name any more.
+pub fn rules_of_form(
+    request: &Request,
+    in_force: &SettingsInForce,
+) -> Result<Option<Map<String, Value>>, Problem> {
+    let form = json_body::form_of(&request.headers, &request.body);
+    let Some((form, was)) = form.as_ref().and_then(|form| Some((form, form.get("notify.was")?))) else {
+        return Ok(None);
+    };
     let shown = in_force.resolved.setting(KEY).map(|setting| kind::toml_to_json(&setting.value));
     let shown: Option<Vec<Value>> = shown.and_then(|shown| serde_json::from_str(&shown).ok());
     let mut rules = shown.unwrap_or_default();
-    if form.get("notify.remove").is_some() {
-        if at < rules.len() {
-            rules.remove(at);
+    match rules.iter().position(|rule| rule["name"] == was) {
+        None if was.is_empty() => rules.push(rule_of_form(form, None)),
+        None => {
+            let gone = format!("there is no rule {was:?} any more: somebody has renamed or removed it");
+            return Err(Problem::new(StatusCode::CONFLICT, gone).hint("load the page again"));
         }
-    } else {
-        let rule = rule_of_form(&form, rules.get(at));
-        if at < rules.len() { rules[at] = rule } else { rules.push(rule) }
+        Some(at) if form.get("notify.remove").is_some() => drop(rules.remove(at)),
+        Some(at) => rules[at] = rule_of_form(form, Some(&rules[at])),
     }
-    Some(Map::from_iter([(KEY.to_owned(), Value::Array(rules))]))
+    Ok(Some(Map::from_iter([(KEY.to_owned(), Value::Array(rules))])))
 }
 
 /// The rule in the fields. An empty field is a key that is not set; the secret of `before` stays.
@@ -84,9 +93,7 @@ fn rule_of_form(form: &Query, before: Option<&Value>) -> Value {
         let text = text.trim();
         match name.strip_prefix("notify.") {
             Some("days") => days.push(Value::from(text)),
-            Some("at" | "no_secret") | None => {}
-            // `notify.at` is the place of the rule.
-            Some("time") if !text.is_empty() => drop(rule.insert(String::from("at"), Value::from(text))),
+            Some("was" | "no_secret") | None => {}
             Some(key) if !text.is_empty() => drop(rule.insert(key.to_owned(), Value::from(text))),
             Some(_) => {}
         }
@@ -111,7 +118,7 @@ mod tests {
     fn a_form_changes_its_rule_and_keeps_the_secret() {
         let form = |more: &str| {
             Query::parse(&format!(
-                "notify.at=0&notify.name=+Till+&notify.place=&notify.time=07:30&notify.days=mon&\
+                "notify.was=Shop&notify.name=+Till+&notify.place=&notify.at=07:30&notify.days=mon&\
                 notify.days=sat&notify.secret=&{more}"
             ))
         };

@@ -111,7 +111,7 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     if let Some(form) = settings_form::of(&request) {
         return settings_form::change(&request, &form, may_delete).await;
     }
-    let sent = match notifications::rules_of_form(&request, &preferences.in_force()) {
+    let sent = match notifications::rules_of_form(&request, &preferences.in_force())? {
         Some(rules) => rules,
         None => json_body::read(&request.headers, &request.body)?,
     };
