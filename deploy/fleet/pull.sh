@@ -33,6 +33,8 @@ get() {
         curl -sSf --compressed --connect-timeout 10 --max-time 60 -K - -o "$work/answer" "${url%/}/api/v1/$1" \
             2>"$work/said" || fail "$(cat "$work/said")"
 }
+# at SECONDS: this time since 1970 as the API takes it.
+at() { date -u -d "@$1" +%Y-%m-%dT%H:%M:%SZ; }
 # db: runs the SQL of its input, with the answer as :answer, and prints fields separated by blanks.
 db() {
     { printf "\\\\set answer \`cat '%s'\`\n" "$work/answer"; cat; } | psql -XqAt -F ' ' -v ON_ERROR_STOP=1 | sed '/^$/d'
@@ -72,17 +74,25 @@ SQL
     if [ "$items" -lt 5000 ]; then break; fi
 done
 
-# Covered time, line by line, every ten minutes: from where it was known last.
+# Covered time, line by line, every ten minutes: from where it was known last, in steps that the camera answers at once.
+step=$((60 * 86400))
 known=$(db <<<"select count(*) from coverage where ledger = '$ledger' and start > now() - interval '10 minutes'")
 if [ "$known" != 0 ]; then exit; fi
 get lines
 for line in $(db <<<"select (i ->> 'id')::bigint from jsonb_array_elements(:'answer'::jsonb -> 'items') i"); do
-    from=$(db <<SQL
-select to_char(coalesce(max(start) - interval '15 minutes', now() - interval '7 days') at time zone 'UTC',
-    'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+    read -r from now <<<"$(db <<SQL
+select extract(epoch from coalesce(max(start) - interval '15 minutes', now() - interval '7 days'))::bigint,
+    extract(epoch from now())::bigint
 from coverage where ledger = '$ledger' and line_id = $line;
 SQL
-    )
-    get "counts?line=$line&from=$from&bucket=5min&by="
-    db <<<"select from take_coverage('$id', $line, :'answer'::jsonb);"
+    )"
+    from=$((from - from % 300))
+    while [ "$from" -lt "$now" ]; do
+        to=$((from + step))
+        until=
+        if [ "$to" -lt "$now" ]; then until="&to=$(at "$to")"; fi
+        get "counts?line=$line&from=$(at "$from")$until&bucket=5min&by="
+        db <<<"select from take_coverage('$id', $line, :'answer'::jsonb);"
+        from=$to
+    done
 done

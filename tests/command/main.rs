@@ -10,6 +10,7 @@ mod common;
 mod config;
 mod count;
 mod counts;
+mod fleet;
 mod from_flask;
 mod https;
 mod media;
