@@ -11,36 +11,50 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{self, CertificateError};
 
+use super::networks::OwnNetworks;
 use tallycam_base::{Fault, FaultKind};
 
 /// Time limit for the name, for the connection and for the handshake, each.
 const WITHIN: Duration = Duration::from_secs(5);
 
 /// A connected socket.
-pub trait OutboundSocket: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> OutboundSocket for T {}
+pub trait OutboundSocket: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> OutboundSocket for T {}
 
 /// The hosts that a connection may lead to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostLimit {
     /// All: the operator of the machine named the host.
     Anywhere,
-    /// Public ones, and these hosts: somebody named the host on the page (server-side request forgery, CWE-918).
+    /// Public ones outside the networks of this machine, and these hosts: somebody named the host on the page (server-side request forgery, CWE-918).
     Public(Vec<String>),
 }
 
 impl HostLimit {
-    fn allows(&self, host: &str, address: IpAddr) -> bool {
+    /// `own`: the networks that this machine is in.
+    fn allows(&self, host: &str, address: IpAddr, own: &OwnNetworks) -> bool {
         let HostLimit::Public(named) = self else { return true };
         let is_named =
             |one: &String| one.eq_ignore_ascii_case(host) || one.parse() == Ok(address.to_canonical());
-        is_public(address) || named.iter().any(is_named)
+        (is_public(address) && !own.contain(address)) || named.iter().any(is_named)
+    }
+
+    /// The networks that this machine is in, as far as they matter here.
+    async fn own_networks(&self) -> Result<OwnNetworks, Fault> {
+        match self {
+            HostLimit::Anywhere => Ok(OwnNetworks::default()),
+            HostLimit::Public(_) => {
+                let read = spawn_blocking(OwnNetworks::read).await;
+                read.map_err(|panicked| Fault::passing(panicked.to_string()))
+            }
+        }
     }
 }
 
@@ -58,9 +72,10 @@ pub async fn connect(
     let late = |_| unreachable(format!("{host}:{port} does not answer"));
     let found = timeout(WITHIN, lookup_host((host, port))).await.map_err(late)?;
     let found = found.map_err(|error| unreachable(format!("there is no host called {host}: {error}")))?;
+    let own = reach.own_networks().await?;
     let mut refused = unreachable(format!("there is no host called {host}"));
     for address in found {
-        if !reach.allows(host, address.ip()) {
+        if !reach.allows(host, address.ip(), &own) {
             refused =
                 Fault::wrong(format!("{host} is a machine of this network, which the page may not name"))
                     .hint("set it in the configuration file, or name the host in `messages.hosts` there");
@@ -118,6 +133,16 @@ fn tls_fault(host: &str, error: &io::Error) -> Fault {
         _ => Fault::new(FaultKind::Unreachable, format!("{host} cannot be reached securely: {error}"))
             .hint("does this port speak TLS?"),
     }
+}
+
+/// TLS with the system's authorities.
+///
+/// # Errors
+/// There are no certificates of authorities.
+pub async fn system_tls() -> Result<TlsConnector, Fault> {
+    // Hundreds of certificates, perhaps from a slow card.
+    let read = spawn_blocking(|| tls_connector(None)).await;
+    read.map_err(|panicked| Fault::passing(panicked.to_string()))?
 }
 
 /// TLS with the system's authorities, or only with those in the PEM file `ca`. Blocks while it reads the files.
