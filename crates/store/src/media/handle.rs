@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
+use super::loan::{Lent, Loan};
 use super::maintenance::jobs::Job;
 use super::retention::rules;
 use super::schema::{self, media_error, open_to_write};
@@ -46,6 +47,7 @@ pub(super) struct MediaShared {
     steady_us: AtomicU64,
     status: watch::Sender<Arc<MediaStatus>>,
     retention: Mutex<RetentionRules>,
+    lent: Lent,
     tracks: Mutex<BTreeMap<u64, Weak<RecordingTrack>>>,
 }
 
@@ -57,6 +59,7 @@ impl MediaShared {
             clock,
             status: watch::Sender::default(),
             retention: Mutex::new(retention),
+            lent: Lent::default(),
             tracks: Mutex::default(),
         }
     }
@@ -94,6 +97,11 @@ impl MediaShared {
     /// `now`, with its wall time trusted only if deletion by age does not wait.
     pub(super) fn retention_now(&self, now: ClockTime) -> ClockTime {
         ClockTime { wall_trusted: self.clock_wait(now).is_none(), ..now }
+    }
+
+    /// The rules for the writer: room that is lent counts as free.
+    pub(super) fn retention_beside_loans(&self) -> RetentionRules {
+        self.lent.beside(self.retention())
     }
 
     /// The rules in force.
@@ -483,11 +491,16 @@ impl Media {
         self.shared.retention()
     }
 
-    /// Free bytes of the file system beyond `min_free`. Blocks.
-    pub fn spare_bytes(&self) -> u64 {
+    /// Bytes that files with a [`Loan`] may take together: up to half of `min_free`, and what is free beyond it. Blocks.
+    pub fn lendable_bytes(&self) -> u64 {
         let directory = self.file.parent().unwrap_or(Path::new("."));
         let free = storage::file_system_space(directory).map_or(0, |(free, _)| free);
-        free.saturating_sub(self.retention().min_free.unwrap_or(0))
+        self.shared.lent.limit(&self.retention(), free)
+    }
+
+    /// A loan of room for a file that can be removed at any time.
+    pub fn loan(&self) -> Loan {
+        self.shared.lent.loan()
     }
 
     /// The current time for retention, for [`MediaReader::plan`]. If the clock is not synchronized and was set

@@ -522,8 +522,8 @@ fn watch_shelf(site: &Rc<Site>, media: &media::Media) {
                 () = site.stop.stopped() => break,
             }
             let store = media.clone();
-            let spare = tokio::task::spawn_blocking(move || store.spare_bytes()).await.unwrap_or(0);
-            shelf.sweep(spare, site.is_counts_only());
+            let room = tokio::task::spawn_blocking(move || store.lendable_bytes()).await.unwrap_or(0);
+            shelf.sweep(room, site.is_counts_only());
             let Ok(readers) = site.media_readers() else { continue };
             for id in shelf.ids() {
                 let item = readers.read(move |reader| reader.item(id)).await;

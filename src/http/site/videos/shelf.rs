@@ -1,8 +1,8 @@
 //! Finished videos, kept for a while so that a player finds their length and seeks in them.
 //!
 //! Each is an unnamed file beside `media.db`, so that none is left after a stop or a crash. Clients that ask for the
-//! same video share the file: they read it while it grows, and with ranges afterwards. Recordings come first: with less
-//! than [`SPARE_BYTES`] of room beyond `min_free` all files are removed, and none is begun.
+//! same video share the file: they read it while it grows, and with ranges afterwards. Recordings come first: the
+//! files take what is free, and at most half of `min_free` ([`Loan`]), and all are removed when that is no longer there.
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
@@ -18,7 +18,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use tallycam_base::private;
-use tallycam_store::media::Media;
+use tallycam_store::media::{Loan, Media};
 
 /// A video that nobody has asked for during this time is removed.
 const KEPT: Duration = Duration::from_secs(600);
@@ -29,9 +29,6 @@ const LINGER: Duration = Duration::from_secs(10);
 
 /// Maximum bytes of all files together.
 const MOST_BYTES: u64 = 512 << 20;
-
-/// Bytes that stay free on the file system beyond `min_free`.
-const SPARE_BYTES: u64 = 128 << 20;
 
 /// Interval between two looks at the room and the age of the files.
 pub const SWEEP: Duration = Duration::from_secs(2);
@@ -63,13 +60,40 @@ pub struct ShelvedVideo {
     key: ClipKey,
     /// Its entity tag. Another conversion of the same recording may have other bytes.
     pub tag: String,
-    file: Arc<File>,
+    file: Arc<ShelfFile>,
     state: watch::Sender<ClipState>,
     /// Clients that wait for it or read it.
     users: Cell<usize>,
     used: Cell<Instant>,
     /// The expected number of bytes.
     expected: u64,
+}
+
+/// The file of a video.
+#[derive(Debug)]
+struct ShelfFile {
+    file: File,
+    loan: Loan,
+}
+
+impl ShelfFile {
+    /// Gives its room back. Blocks: a large file has many blocks to free.
+    fn empty(&self) {
+        match self.file.set_len(0) {
+            Ok(()) => self.loan.give_back(),
+            Err(error) => log::warn!("a video that is no longer needed keeps its room: {error}"),
+        }
+    }
+}
+
+impl Drop for ShelvedVideo {
+    fn drop(&mut self) {
+        // Closing the file would give its room back here. Without a runtime the program ends, and closes it.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let file = Arc::clone(&self.file);
+            drop(runtime.spawn_blocking(move || file.empty()));
+        }
+    }
 }
 
 impl ShelvedVideo {
@@ -80,7 +104,11 @@ impl ShelvedVideo {
     pub async fn append(&self, piece: Bytes) -> io::Result<()> {
         let ClipState::Growing(at) = *self.state.borrow() else { return Err(removed()) };
         let (file, len) = (Arc::clone(&self.file), piece.len() as u64);
-        blocking(move || file.write_all_at(&piece, at)).await?;
+        blocking(move || {
+            file.loan.take(len);
+            file.file.write_all_at(&piece, at)
+        })
+        .await?;
         // It may have been removed while this was written.
         let is_there = self.state.send_if_modified(|state| {
             let is_growing = matches!(state, ClipState::Growing(_));
@@ -89,7 +117,15 @@ impl ShelvedVideo {
             }
             is_growing
         });
-        if is_there { Ok(()) } else { self.file.set_len(0).and(Err(removed())) }
+        if is_there {
+            return Ok(());
+        }
+        let file = Arc::clone(&self.file);
+        blocking(move || {
+            file.empty();
+            Err(removed())
+        })
+        .await
     }
 
     /// Notes that all bytes are there.
@@ -101,12 +137,11 @@ impl ShelvedVideo {
         });
     }
 
-    /// Gives it up, and its room back at once, even if clients read it.
+    /// Gives it up, and soon its room back, even if clients read it.
     pub fn break_off(&self, why: &str) {
         self.state.send_replace(ClipState::Broken(why.to_owned()));
-        if let Err(error) = self.file.set_len(0) {
-            log::warn!("a video that is no longer needed keeps its room: {error}");
-        }
+        let file = Arc::clone(&self.file);
+        drop(tokio::task::spawn_blocking(move || file.empty()));
     }
 
     /// Waits until its state is `wanted`, and returns it.
@@ -124,7 +159,7 @@ impl ShelvedVideo {
         let file = Arc::clone(&self.file);
         blocking(move || {
             let mut piece = vec![0; most];
-            let len = file.read_at(&mut piece, at)?;
+            let len = file.file.read_at(&mut piece, at)?;
             piece.truncate(len);
             Ok(piece.into())
         })
@@ -212,19 +247,18 @@ impl Shelf {
     /// A new clip of about `expected` bytes. `None` if there is no room for it.
     pub async fn begin(&self, media: &Media, key: ClipKey, tag: String, expected: u64) -> Option<ClipUse> {
         let store = media.clone();
-        if expected > MOST_BYTES {
-            return None;
-        }
         let opened = blocking(move || {
-            let folder = store.file().parent().filter(|folder| !folder.as_os_str().is_empty());
-            match store.spare_bytes() {
-                spare if spare < expected.saturating_add(SPARE_BYTES) => Ok(None),
-                _ => private::unnamed(folder.unwrap_or(Path::new("."))).map(Some),
+            let room = store.lendable_bytes().min(MOST_BYTES);
+            if expected > room {
+                return Ok(None);
             }
+            let folder = store.file().parent().filter(|folder| !folder.as_os_str().is_empty());
+            let file = private::unnamed(folder.unwrap_or(Path::new(".")))?;
+            Ok(Some((room, ShelfFile { file, loan: store.loan() })))
         });
-        let file =
-            Arc::new(opened.await.inspect_err(|error| log::debug!("no video is kept: {error}")).ok()??);
-        if !self.make_room(expected) {
+        let (room, file) = opened.await.inspect_err(|error| log::debug!("no video is kept: {error}")).ok()??;
+        let file = Arc::new(file);
+        if !self.make_room(expected, room) {
             return None;
         }
         let clip = Rc::new(ShelvedVideo {
@@ -240,10 +274,11 @@ impl Shelf {
         Some(ClipUse::new(&clip))
     }
 
-    /// Removes finished clips that nobody reads, the longest unused first, until `expected` more bytes are allowed.
-    fn make_room(&self, expected: u64) -> bool {
+    /// Removes finished clips that nobody reads, the longest unused first, until all and `expected` more bytes
+    /// fit into `room`.
+    fn make_room(&self, expected: u64, room: u64) -> bool {
         let mut clips = self.clips.borrow_mut();
-        while clips.iter().map(|clip| clip.bytes()).sum::<u64>().saturating_add(expected) > MOST_BYTES {
+        while clips.iter().map(|clip| clip.bytes()).sum::<u64>().saturating_add(expected) > room {
             let is_idle = |clip: &ShelvedVideo| {
                 !clip.is_used() && !matches!(*clip.state.borrow(), ClipState::Growing(_))
             };
@@ -287,12 +322,12 @@ impl Shelf {
         });
     }
 
-    /// Removes what nobody has used for a while; all videos if only counts are given, or with only `spare` bytes of
-    /// room.
-    pub fn sweep(&self, spare: u64, is_counts_only: bool) {
+    /// Removes what nobody has used for a while; all videos if only counts are given, or if they do not fit into `room`
+    /// even without the finished ones that nobody reads.
+    pub fn sweep(&self, room: u64, is_counts_only: bool) {
         if is_counts_only {
             self.remove_all("only counts are given now");
-        } else if spare < SPARE_BYTES {
+        } else if !self.make_room(0, room) {
             self.remove_all("the disk is nearly full");
         }
         self.remove_where(|clip| {
@@ -312,7 +347,7 @@ mod tests {
         let clip = Rc::new(ShelvedVideo {
             key,
             tag: String::new(),
-            file: Arc::new(tempfile::tempfile().unwrap()),
+            file: Arc::new(ShelfFile { file: tempfile::tempfile().unwrap(), loan: Loan::default() }),
             state: watch::Sender::new(ClipState::Growing(len)),
             users: Cell::new(0),
             used: Cell::new(Instant::now()),
@@ -322,21 +357,21 @@ mod tests {
         ClipUse::new(&clip)
     }
 
-    #[test]
-    fn the_longest_unused_goes_first_and_none_that_is_read_or_made() {
+    #[tokio::test]
+    async fn the_longest_unused_goes_first_and_none_that_is_read_or_made() {
         let shelf = Shelf::default();
         let part = MOST_BYTES / 4;
         let (first, second, third) = (clip(&shelf, 1, part), clip(&shelf, 2, part), clip(&shelf, 3, part));
-        assert!(shelf.make_room(part) && !shelf.make_room(part + 1), "all are in the making");
+        assert!(shelf.make_room(part, MOST_BYTES) && !shelf.make_room(part + 1, MOST_BYTES), "all are in the making");
         for clip in [&first, &second, &third] {
             clip.finish();
         }
-        assert!(!shelf.make_room(part + 1), "all are read");
+        assert!(!shelf.make_room(part + 1, MOST_BYTES), "all are read");
         drop(second);
         drop(first);
-        assert!(shelf.make_room(part + 1));
+        assert!(shelf.make_room(part + 1, MOST_BYTES));
         assert_eq!(shelf.ids(), [1, 3], "the first was used later");
-        assert!(shelf.make_room(3 * part));
+        assert!(shelf.make_room(3 * part, MOST_BYTES));
         assert_eq!(shelf.ids(), [3]);
     }
 
@@ -348,10 +383,26 @@ mod tests {
         assert_eq!(used.read(1, 9).await.unwrap(), "ilm");
         shelf.remove_all("the disk is nearly full");
         assert!(used.append(Bytes::from_static(b"more")).await.is_err());
-        assert_eq!(used.file.metadata().unwrap().len(), 0);
+        while used.file.file.metadata().unwrap().len() > 0 {
+            tokio::task::yield_now().await;
+        }
         assert!(used.read(0, 9).await.unwrap().is_empty());
         used.finish();
         assert_eq!(used.wait(|_| true).await, ClipState::Broken(String::from("the disk is nearly full")));
         assert!(shelf.find(&used.key).is_none());
+    }
+
+    #[tokio::test]
+    async fn clips_are_kept_while_they_fit_and_go_when_other_files_take_the_room() {
+        let shelf = Shelf::default();
+        let (idle, read) = (clip(&shelf, 1, 100), clip(&shelf, 2, 100));
+        idle.finish();
+        drop(idle);
+        shelf.sweep(200, false);
+        assert_eq!(shelf.ids(), [1, 2]);
+        shelf.sweep(199, false);
+        assert_eq!(shelf.ids(), [2], "the one that nobody reads");
+        shelf.sweep(99, false);
+        assert!(shelf.ids().is_empty() && matches!(*read.state.borrow(), ClipState::Broken(_)));
     }
 }

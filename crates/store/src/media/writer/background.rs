@@ -29,7 +29,7 @@ impl MediaWriter {
     pub(super) fn apply_retention(&mut self, now: ClockTime) -> Result<(), MediaRowError> {
         let mut totals = self.state.totals;
         let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred)?;
-        let rules = self.shared.retention();
+        let rules = self.shared.retention_beside_loans();
         let (gone, unmet) = apply_retention::apply(
             &transaction,
             &self.directory,
@@ -53,7 +53,7 @@ impl MediaWriter {
             return;
         }
         let Ok((_, unused)) = storage::pages(&self.connection) else { return };
-        let rules = self.shared.retention();
+        let rules = self.shared.retention_beside_loans();
         let bytes = if self.is_lowered {
             unused
         } else {
@@ -115,7 +115,7 @@ impl MediaWriter {
     /// is not reported.
     fn look_for_room(&mut self, now: ClockTime, bytes: u64) {
         let bytes = self.lacks_room.map_or(bytes, |(refused, _)| refused.max(bytes));
-        let least = self.shared.retention().min_free;
+        let least = self.shared.retention_beside_loans().min_free;
         match transaction::lacking(&self.connection, &self.directory, least, bytes) {
             Ok(0) => self.note_room(now, None),
             Ok(_) if self.state.is_freeing => {}
@@ -154,7 +154,7 @@ impl MediaWriter {
         }
         *since_us = now.monotonic_us;
         if matches!(error, MediaError::Full) {
-            let least = self.shared.retention().min_free.unwrap_or(0).saturating_add(PROBE_BYTES);
+            let least = self.shared.retention_beside_loans().min_free.unwrap_or(0).saturating_add(PROBE_BYTES);
             if storage::file_system_space(&self.directory).is_some_and(|(free, _)| free < least) {
                 return;
             }

@@ -336,7 +336,7 @@ impl MediaWriter {
             boot: *boot,
             camera,
             zone,
-            min_free: shared.retention().min_free,
+            min_free: shared.retention_beside_loans().min_free,
             state: &mut state,
             written: 0,
             refused: 0,
@@ -406,7 +406,7 @@ impl MediaWriter {
             (gone, unmet) = apply_retention::apply(
                 &transaction,
                 &self.directory,
-                &shared.retention(),
+                &shared.retention_beside_loans(),
                 &mut state.totals,
                 shared.retention_now(turn.now),
             )?;
