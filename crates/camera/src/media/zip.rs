@@ -32,9 +32,15 @@ struct PlacedEntry {
     entry: ZipEntry,
     /// Its sizes have 64 bits, because they are large or were unknown.
     is_large: bool,
+    /// Bytes before it that no directory names: a try that failed.
+    gap: u64,
 }
 
 impl PlacedEntry {
+    fn new(entry: ZipEntry) -> PlacedEntry {
+        PlacedEntry { is_large: entry.len.is_none_or(|len| len >= ELSEWHERE), gap: 0, entry }
+    }
+
     fn len(&self) -> u64 {
         self.entry.len.unwrap_or(0)
     }
@@ -51,9 +57,22 @@ const PLAIN: u16 = 20;
 impl Zip {
     /// An archive of `entries`.
     pub fn new(entries: Vec<ZipEntry>) -> Zip {
-        let place =
-            |entry: ZipEntry| PlacedEntry { is_large: entry.len.is_none_or(|len| len >= ELSEWHERE), entry };
-        Zip { entries: entries.into_iter().map(place).collect() }
+        Zip { entries: entries.into_iter().map(PlacedEntry::new).collect() }
+    }
+
+    /// Exchanges entry `n` for one of another name and length. The old one stays in the archive without a place in its
+    /// directory if it `is_sent`, with its descriptor.
+    pub fn exchange(&mut self, n: usize, is_sent: bool, name: String, len: u64) {
+        let sent = if is_sent { self.placed_len(n) } else { 0 };
+        let old = &self.entries[n];
+        let gap = old.gap + sent;
+        let entry = ZipEntry { name, len: Some(len), ..old.entry.clone() };
+        self.entries[n] = PlacedEntry { gap, ..PlacedEntry::new(entry) };
+    }
+
+    /// Bytes of entry `n` with its header and descriptor.
+    fn placed_len(&self, n: usize) -> u64 {
+        self.local_header(n).len() as u64 + self.entries[n].len() + self.data_descriptor(n, 0).len() as u64
     }
 
     /// Sets the length of entry `n`, once it is made.
@@ -75,7 +94,7 @@ impl Zip {
 
     /// The header before the bytes of entry `n`.
     pub fn local_header(&self, n: usize) -> Vec<u8> {
-        let PlacedEntry { entry, is_large } = &self.entries[n];
+        let PlacedEntry { entry, is_large, .. } = &self.entries[n];
         let is_large = *is_large;
         let mut out = b"PK\x03\x04".to_vec();
         push_u16(&mut out, if is_large { ZIP64 } else { PLAIN });
@@ -129,8 +148,8 @@ impl Zip {
     fn offsets(&self) -> (Vec<u64>, u64) {
         let mut at = 0;
         let places = self.entries.iter().enumerate().map(|(n, entry)| {
-            let place = at;
-            at += self.local_header(n).len() as u64 + entry.len() + self.data_descriptor(n, 0).len() as u64;
+            let place = at + entry.gap;
+            at = place + self.placed_len(n);
             place
         });
         (places.collect(), at)
@@ -338,6 +357,35 @@ mod tests {
         assert_eq!(truncate_name(&format!("a.{long}")).len(), 254);
         assert_eq!(truncate_name("a b.jpg"), "a b.jpg");
         assert_eq!(truncate_name(&"x".repeat(300)), "x".repeat(255));
+    }
+
+    #[test]
+    fn the_directory_names_the_second_try_only() {
+        let entry = |len| ZipEntry { name: String::from("a.mp4"), len, changed_s: 7, changed: [2025, 1, 1, 0, 0, 0] };
+        for is_sent in [false, true] {
+            let mut zip = Zip::new(vec![entry(None), entry(Some(2))]);
+            let mut archive = Vec::new();
+            if is_sent {
+                archive.extend(zip.local_header(0));
+                archive.extend(b"half");
+                zip.set_len(0, 4);
+                archive.extend(zip.data_descriptor(0, 7));
+            }
+            zip.exchange(0, is_sent, String::from("a.avi"), 5);
+            let place = archive.len();
+            for (n, bytes) in [&b"whole"[..], b"ok"].into_iter().enumerate() {
+                archive.extend(zip.local_header(n));
+                archive.extend(bytes);
+                archive.extend(zip.data_descriptor(n, 9));
+            }
+            let at = archive.len();
+            let directory = zip.directory(&[9, 9]);
+            assert_eq!(&directory[46..51], b"a.avi");
+            assert_eq!(directory[42..46], (place as u32).to_le_bytes(), "where it is");
+            let end = directory.len() - 22;
+            assert_eq!(directory[end + 16..end + 20], (at as u32).to_le_bytes());
+            assert_eq!(zip.total_bytes(), Some((at + directory.len()) as u64));
+        }
     }
 
     #[test]

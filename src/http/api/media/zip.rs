@@ -1,5 +1,5 @@
 //! `/api/v1/media/zip`: selected items as one archive, made while it is sent ([`Zip`]): snapshots as JPEG, recordings
-//! as H.264 in MP4, or as Motion JPEG in AVI.
+//! as H.264 in MP4, or as Motion JPEG in AVI. A recording of which no video can be made is in the archive as AVI.
 //!
 //! Memory never holds the archive or a whole entry. Without videos its length is known in advance, so that browsers
 //! show progress. A recording that still grows is included as it was at the request. If an item is removed meanwhile,
@@ -31,7 +31,7 @@ use crate::http::site::Site;
 use crate::http::site::handler::Request;
 use crate::http::site::readers::{MediaReadError, MediaReaders};
 use tallycam_base::{Fault, FaultKind, json};
-use tallycam_camera::media::film::FilmFormat;
+use tallycam_camera::media::film::{Film, FilmFormat};
 use tallycam_camera::media::zip::{FileNames, Zip, ZipEntry, stem};
 use tallycam_store::media::{Item, MediaKind, film};
 
@@ -126,7 +126,7 @@ pub async fn archive(request: Request) -> Result<Response<Body>, Problem> {
         None => Body::pieces(pieces),
     };
     let (site, link) = (request.site.clone(), request.link.clone());
-    let mut sending = Sending { readers, sender, site, link, check: crc32fast::Hasher::new(), sent: 0 };
+    let mut sending = Sending { readers, sender, site, link, names, check: crc32fast::Hasher::new(), sent: 0 };
     tokio::task::spawn_local(async move {
         if let Err(error) = sending.all(&mut zip, &packed).await {
             log::warn!("an archive of {} items was cut off: {error}", packed.len());
@@ -216,6 +216,8 @@ struct Sending {
     sender: mpsc::Sender<Result<Bytes, BrokenBody>>,
     site: Rc<Site>,
     link: Rc<Link>,
+    /// The names in the archive.
+    names: FileNames,
     /// The checksum of the current entry, and its bytes so far.
     check: crc32fast::Hasher,
     sent: u64,
@@ -223,27 +225,48 @@ struct Sending {
 
 struct Gone;
 
+/// Why an entry has no video.
+enum NoVideo {
+    /// The client has left.
+    Gone,
+    /// `is_begun`: a part of it was sent.
+    Failed { reason: String, is_begun: bool },
+}
+
+impl From<Gone> for NoVideo {
+    fn from(_: Gone) -> NoVideo {
+        NoVideo::Gone
+    }
+}
+
 impl Sending {
     async fn all(&mut self, zip: &mut Zip, packed: &[Packed]) -> Result<(), Fault> {
         let mut check_sums = Vec::with_capacity(packed.len());
         for (n, packed) in packed.iter().enumerate() {
-            if self.send(zip.local_header(n).into()).await.is_err() {
-                return Ok(());
-            }
-            (self.check, self.sent) = (crc32fast::Hasher::new(), 0);
-            if self.entry(packed).await?.is_err() {
-                return Ok(());
-            }
-            let check_sum = self.check.clone().finalize();
+            let sent = match packed.len {
+                Some(len) => self.stored(zip, n, packed, len).await?,
+                None => self.video_or_film(zip, n, packed).await?,
+            };
+            // A client that has left is no failure.
+            let Ok(check_sum) = sent else { return Ok(()) };
             check_sums.push(check_sum);
-            zip.set_len(n, self.sent);
-            if self.send(zip.data_descriptor(n, check_sum).into()).await.is_err() {
-                return Ok(());
-            }
         }
-        // A client that has left is no failure.
         let _ = self.send(zip.directory(&check_sums).into()).await;
         Ok(())
+    }
+
+    /// Sends the header of entry `n`.
+    async fn begin(&mut self, zip: &Zip, n: usize) -> Result<(), Gone> {
+        (self.check, self.sent) = (crc32fast::Hasher::new(), 0);
+        self.send(zip.local_header(n).into()).await
+    }
+
+    /// Sends the descriptor of entry `n`, and returns the checksum.
+    async fn end(&mut self, zip: &mut Zip, n: usize) -> Result<u32, Gone> {
+        let check_sum = self.check.clone().finalize();
+        zip.set_len(n, self.sent);
+        self.send(zip.data_descriptor(n, check_sum).into()).await?;
+        Ok(check_sum)
     }
 
     async fn send(&mut self, piece: Bytes) -> Result<(), Gone> {
@@ -257,23 +280,30 @@ impl Sending {
         self.send(piece).await
     }
 
-    async fn entry(&mut self, packed: &Packed) -> Result<Result<(), Gone>, Fault> {
-        let (item, chunks) = (packed.item.clone(), packed.chunks);
-        let id = item.id;
-        let odd = |id| Fault::new(FaultKind::File, format!("item {id} is not what it was"));
-        let failed = |error: MediaReadError| Fault::passing(error.to_string());
-        let Some(len) = packed.len else { return self.video(item).await };
-        if item.kind == MediaKind::Snapshot {
+    /// Sends entry `n`, a snapshot or a film of `len` bytes.
+    async fn stored(
+        &mut self,
+        zip: &mut Zip,
+        n: usize,
+        packed: &Packed,
+        len: u64,
+    ) -> Result<Result<u32, Gone>, Fault> {
+        let id = packed.item.id;
+        if self.begin(zip, n).await.is_err() {
+            return Ok(Err(Gone));
+        }
+        if packed.item.kind == MediaKind::Snapshot {
             let jpeg = self.readers.read(move |reader| reader.snapshot(id)).await.map_err(failed)?;
             if jpeg.len() as u64 != len {
                 return Err(odd(id));
             }
             download::go_on(&self.site)?;
-            return Ok(self.add(jpeg).await);
+            if self.add(jpeg).await.is_err() {
+                return Ok(Err(Gone));
+            }
+            return Ok(self.end(zip, n).await);
         }
-        let rows = self.readers.read(move |reader| reader.chunks(id)).await.map_err(failed)?;
-        let film = film(&item, &rows[..chunks.min(rows.len())], FilmFormat::Avi);
-        let film = Arc::new(film.map_err(|_| odd(id))?);
+        let film = Arc::new(self.film(packed).await?);
         if film.len() != len {
             return Err(odd(id));
         }
@@ -286,21 +316,64 @@ impl Sending {
                 return Ok(Err(Gone));
             }
         }
-        Ok(Ok(()))
+        Ok(self.end(zip, n).await)
     }
 
-    async fn video(&mut self, item: Item) -> Result<Result<(), Gone>, Fault> {
+    /// The recording in AVI, as it was at the request.
+    async fn film(&self, packed: &Packed) -> Result<Film, Fault> {
+        let (item, chunks) = (packed.item.clone(), packed.chunks);
+        let id = item.id;
+        let rows = self.readers.read(move |reader| reader.chunks(id)).await.map_err(failed)?;
+        film(&item, &rows[..chunks.min(rows.len())], FilmFormat::Avi).map_err(|_| odd(id))
+    }
+
+    /// Sends entry `n` as a video; as a film if no video can be made of it.
+    async fn video_or_film(
+        &mut self,
+        zip: &mut Zip,
+        n: usize,
+        packed: &Packed,
+    ) -> Result<Result<u32, Gone>, Fault> {
+        let (reason, is_begun) = match self.video(zip, n, packed.item.clone()).await {
+            Ok(()) => return Ok(self.end(zip, n).await),
+            Err(NoVideo::Gone) => return Ok(Err(Gone)),
+            Err(NoVideo::Failed { reason, is_begun }) => (reason, is_begun),
+        };
+        download::go_on(&self.site)?;
+        log::warn!("{:?} is in an archive as AVI: {reason}", packed.item.name);
+        if is_begun && self.end(zip, n).await.is_err() {
+            return Ok(Err(Gone));
+        }
+        let len = self.film(packed).await?.len();
+        zip.exchange(n, is_begun, self.names.unique_name(&packed.item.name, ArchiveFormat::Avi.as_str()), len);
+        self.stored(zip, n, packed, len).await
+    }
+
+    /// Sends the header of entry `n` and its video. The header waits for the first bytes: most failures come before.
+    async fn video(&mut self, zip: &Zip, n: usize, item: Item) -> Result<(), NoVideo> {
+        let mut is_begun = false;
+        let failed = |reason: String, is_begun| NoVideo::Failed { reason, is_begun };
         let made = tokio::select! {
             made = video::pieces(&self.site, &self.link, item) => made,
-            () = self.sender.closed() => return Ok(Err(Gone)),
+            () = self.sender.closed() => return Err(NoVideo::Gone),
         };
-        let mut pieces = made.map_err(|problem| Fault::passing(problem.detail))?;
+        let mut pieces = made.map_err(|problem| failed(problem.detail, false))?;
         while let Some(piece) = pieces.recv().await {
-            let piece = piece.map_err(|error| Fault::passing(error.to_string()))?;
-            if self.add(piece).await.is_err() {
-                return Ok(Err(Gone));
+            let piece = piece.map_err(|error| failed(error.to_string(), is_begun))?;
+            if !is_begun {
+                self.begin(zip, n).await?;
+                is_begun = true;
             }
+            self.add(piece).await?;
         }
-        Ok(Ok(()))
+        if is_begun { Ok(()) } else { Err(failed(String::from("it has no bytes"), false)) }
     }
+}
+
+fn odd(id: u64) -> Fault {
+    Fault::new(FaultKind::File, format!("item {id} is not what it was"))
+}
+
+fn failed(error: MediaReadError) -> Fault {
+    Fault::passing(error.to_string())
 }
