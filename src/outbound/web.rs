@@ -8,10 +8,10 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, LOCATION, USER_AGENT};
 use hyper::{Request, Response, Uri, body::Incoming};
 use hyper_util::rt::TokioIo;
-use tokio::task::{spawn_blocking, spawn_local};
+use tokio::task::spawn_local;
 use tokio::time::timeout;
 
-use super::connect::{HostLimit, connect, tls_connector};
+use super::connect::{HostLimit, connect, system_tls};
 use tallycam_base::{Fault, FaultKind};
 
 /// Time limit for an answer.
@@ -58,74 +58,91 @@ impl WebAnswer {
     }
 }
 
-/// A client of one address. The connection stays open for the next request.
-#[derive(Debug)]
+/// A client whose connection stays open for the next request to the same server.
+#[derive(Debug, Default)]
 pub struct WebClient {
+    idle: Option<IdleConnection>,
+}
+
+#[derive(Debug)]
+struct IdleConnection {
+    /// The server and the limit that it was made for.
+    server: WebServer,
     limit: HostLimit,
-    idle: Option<SendRequest<Full<Bytes>>>,
+    sender: SendRequest<Full<Bytes>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct WebServer {
+    host: String,
+    port: u16,
+    is_secure: bool,
+}
+
+impl WebServer {
+    fn of(uri: &Uri) -> WebServer {
+        let is_secure = uri.scheme_str() == Some("https");
+        WebServer {
+            host: uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned(),
+            port: uri.port_u16().unwrap_or(if is_secure { 443 } else { 80 }),
+            is_secure,
+        }
+    }
+
+    async fn connect(&self, limit: &HostLimit) -> Result<SendRequest<Full<Bytes>>, Fault> {
+        let tls = if self.is_secure { Some(system_tls().await?) } else { None };
+        let socket = connect(&self.host, self.port, tls.as_ref(), limit).await?;
+        let shaken = handshake(TokioIo::new(socket)).await;
+        let (sender, connection) = shaken.map_err(|error| no_answer(&self.host, &error))?;
+        // It ends with its sender; an error also reaches the request.
+        spawn_local(async move { drop(connection.await) });
+        Ok(sender)
+    }
 }
 
 impl WebClient {
-    pub fn new(limit: HostLimit) -> WebClient {
-        WebClient { limit, idle: None }
-    }
-
-    /// Sends `body` to `address`, with these header fields.
+    /// Sends `body` to `address`, if `limit` allows it, with these header fields.
     ///
     /// # Errors
     /// It cannot be reached, or gives no answer.
     pub async fn post(
         &mut self,
         address: &str,
+        limit: &HostLimit,
         kind: &'static str,
         fields: &[(&'static str, String)],
         body: Bytes,
     ) -> Result<WebAnswer, Fault> {
         let uri: Uri = address.parse().map_err(|_| Fault::wrong("the address is none"))?;
-        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let server = WebServer::of(&uri);
         let request = || request(&uri, kind, fields, body.clone());
-        if let Some(mut sender) = self.idle.take().filter(|sender| !sender.is_closed())
-            && sender.ready().await.is_ok()
-            && let Ok(answer) = self.exchange(sender, request()?, &host).await
+        let is_usable = |idle: &IdleConnection| {
+            idle.server == server && idle.limit == *limit && !idle.sender.is_closed()
+        };
+        if let Some(mut idle) = self.idle.take().filter(is_usable)
+            && idle.sender.ready().await.is_ok()
+            && let Ok((answer, is_read)) = exchange(&mut idle.sender, request()?, &server.host).await
         {
+            self.idle = is_read.then_some(idle);
             return Ok(answer);
         }
-        let sender = self.connect(&uri, &host).await?;
-        self.exchange(sender, request()?, &host).await
-    }
-
-    async fn connect(&self, uri: &Uri, host: &str) -> Result<SendRequest<Full<Bytes>>, Fault> {
-        let is_secure = uri.scheme_str() == Some("https");
-        let tls = match is_secure {
-            // Hundreds of certificates, perhaps from a slow card.
-            true => {
-                let read = spawn_blocking(|| tls_connector(None)).await;
-                Some(read.map_err(|panicked| Fault::passing(panicked.to_string()))??)
-            }
-            false => None,
-        };
-        let port = uri.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
-        let socket = connect(host, port, tls.as_ref(), &self.limit).await?;
-        let (sender, connection) =
-            handshake(TokioIo::new(socket)).await.map_err(|error| no_answer(host, &error))?;
-        // It ends with its sender; an error also reaches the request.
-        spawn_local(async move { drop(connection.await) });
-        Ok(sender)
-    }
-
-    async fn exchange(
-        &mut self,
-        mut sender: SendRequest<Full<Bytes>>,
-        request: Request<Full<Bytes>>,
-        host: &str,
-    ) -> Result<WebAnswer, Fault> {
-        let late =
-            |_| Fault::new(FaultKind::Unreachable, format!("{host} takes the message and does not answer"));
-        let response = timeout(ANSWERS_WITHIN, sender.send_request(request)).await.map_err(late)?;
-        let (answer, is_read) = read(response.map_err(|error| no_answer(host, &error))?).await;
-        self.idle = is_read.then_some(sender);
+        let mut sender = server.connect(limit).await?;
+        let (answer, is_read) = exchange(&mut sender, request()?, &server.host).await?;
+        self.idle = is_read.then(|| IdleConnection { server, limit: limit.clone(), sender });
         Ok(answer)
     }
+}
+
+/// The answer to `request`, and whether the connection is free again.
+async fn exchange(
+    sender: &mut SendRequest<Full<Bytes>>,
+    request: Request<Full<Bytes>>,
+    host: &str,
+) -> Result<(WebAnswer, bool), Fault> {
+    let late =
+        |_| Fault::new(FaultKind::Unreachable, format!("{host} takes the message and does not answer"));
+    let response = timeout(ANSWERS_WITHIN, sender.send_request(request)).await.map_err(late)?;
+    Ok(read(response.map_err(|error| no_answer(host, &error))?).await)
 }
 
 fn no_answer(host: &str, error: &hyper::Error) -> Fault {

@@ -5,13 +5,14 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tallycam::base::{Stop, block_on};
-use tallycam::config::Config;
+use tallycam::config::{Config, Resolved};
 use tallycam::media::SourceErrorKind;
 use tallycam::outbound::notify::{Notifier, NotifyReport};
 use tallycam::outbound::{Outbound, api};
@@ -95,6 +96,7 @@ fn answer(status: &str) -> String {
 struct Notified {
     served: Counted,
     notifier: Notifier,
+    config: watch::Sender<Arc<Resolved>>,
     stop: Stop,
     thread: Option<JoinHandle<()>>,
     _folder: Arc<TempDir>,
@@ -107,6 +109,11 @@ impl Notified {
 
     fn fault(&self, rule: usize) -> String {
         self.report().rules.get(rule).and_then(|rule| rule.fault.clone()).unwrap_or_default()
+    }
+
+    /// Gives it other rules of the operator's file.
+    fn change(&self, rules: &str) {
+        self.config.send_replace(resolved(rules));
     }
 
     fn end(&mut self) {
@@ -130,20 +137,24 @@ fn rule(name: &str, when: &str, address: SocketAddr, more: &str) -> String {
     )
 }
 
+fn resolved(rules: &str) -> Arc<Resolved> {
+    Arc::new(Config::from_text(Path::new("config.toml"), rules, &[], []).unwrap())
+}
+
 /// Serves `cam` with these rules of the operator's file.
 fn notified(cam: &TestCam, rules: &str, folder: &Arc<TempDir>) -> Notified {
     let (caller, calls) = api::channel();
     let served = count_with(cam, Setup { calls: Some(calls), ..Setup::default() });
-    let resolved = Config::from_text(Path::new("config.toml"), rules, &[], []).unwrap();
+    let config = watch::Sender::new(resolved(rules));
     let (notifier, stop, counts) = (Notifier::default(), Stop::new(), served.counts.clone());
     let thread = std::thread::spawn({
         let (notifier, stop, directory) = (notifier.clone(), stop.clone(), folder.path().to_owned());
+        let config = config.subscribe();
         move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let config = watch::Sender::new(Arc::new(resolved));
             let tasks = LocalSet::new();
             let life = tasks.run_until(async {
-                let outbound = Outbound::start(caller, Some(counts), config.subscribe(), notifier, directory);
+                let outbound = Outbound::start(caller, Some(counts), config, notifier, directory);
                 stop.stopped().await;
                 outbound.request_stop();
                 outbound.join_within(Duration::from_secs(5)).await.unwrap();
@@ -151,7 +162,7 @@ fn notified(cam: &TestCam, rules: &str, folder: &Arc<TempDir>) -> Notified {
             block_on(&runtime, life);
         }
     });
-    Notified { served, notifier, stop, thread: Some(thread), _folder: folder.clone() }
+    Notified { served, notifier, config, stop, thread: Some(thread), _folder: folder.clone() }
 }
 
 /// Waits until the rules are at work: what is recorded before is not theirs.
@@ -264,6 +275,54 @@ fn trouble_is_told_once() {
     assert!(told["data"]["link"].as_str().unwrap().starts_with("http://"), "{told}");
     wait_until("it has arrived", || first.report().deliveries.iter().any(|told| told.arrived));
     assert_eq!(first.report().deliveries.len(), 1, "once");
+}
+
+#[test]
+fn the_clock_of_a_rule_runs_on_while_others_change() {
+    let cam = TestCam::new();
+    cam.open_fault(Some(trouble(SourceErrorKind::Busy)));
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    let (address, hooked) = receiver(|_| answer("200 OK"));
+    let care = rule("Care", "trouble", address, "for = \"10s\"");
+    let first = notified(&cam, &care, &folder);
+    let _demand = first.served.run.pipeline.demand();
+    // The other rule, the camera's name and this rule's own secret change all the time.
+    let mut changes = 0;
+    let told = loop {
+        changes += 1;
+        assert!(changes < 100, "its clock begins again with each change");
+        let care = care.replace(SECRET, &format!("{SECRET} {changes}"));
+        let other = rule("Other", "trouble", address, &format!("for = \"{changes}d\""));
+        first.change(&format!("name = \"cam {changes}\"\n{care}{other}"));
+        if let Ok(told) = hooked.recv_timeout(Duration::from_millis(500)) {
+            break told.event();
+        }
+    };
+    assert_eq!(told["data"]["rule"], "Care");
+    assert!(told["data"]["text"].as_str().unwrap().starts_with("cam "), "{told}");
+}
+
+#[test]
+fn people_get_one_message_for_all_crossings_that_wait() {
+    let cam = TestCam::new();
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    let is_up = Arc::new(AtomicBool::new(false));
+    let (address, hooked) = receiver({
+        let is_up = is_up.clone();
+        move |_| answer(if is_up.load(Ordering::SeqCst) { "200 OK" } else { "503 Down" })
+    });
+    let rules = rule("Till", "crossing", address, "").replace("\"webhook\"", "\"ntfy\"");
+    let first = notified(&cam, &rules, &folder);
+    let line = first.served.draw("Door");
+    begun(&first, &folder);
+    first.served.record(line, 1);
+    hooked.recv().unwrap();
+    first.served.record(line, 249);
+    is_up.store(true, Ordering::SeqCst);
+    wait_until("it has arrived", || first.report().deliveries[0].arrived);
+    let report = first.report();
+    assert!(report.deliveries[0].text.contains("250 crossings since "), "{report:?}");
+    assert!(report.deliveries.len() == 1 && report.deliveries[0].tries > 1, "one message: {report:?}");
 }
 
 fn program() -> Command {

@@ -8,35 +8,57 @@ use crate::outbound::web::{WebAnswer, WebClient};
 use tallycam_base::Fault;
 use tallycam_config::{NotifyRule, RuleTo};
 
-/// Sends `message` by `rule`. Returns what the other side answered.
-///
-/// # Errors
-/// It has not arrived, in words.
-pub(super) async fn deliver(
-    client: &mut WebClient,
-    rule: &NotifyRule,
-    context: &Context,
-    message: &Message,
-) -> Result<String, Fault> {
-    match rule.to {
-        RuleTo::Webhook => {
-            let body = message.cloud_event(&context.page, &rule.name);
-            let secret = rule.secret.as_deref();
-            let signed = secret.map(|secret| ("x-tallycam-signature", signature(secret, &body)));
-            let fields: Vec<_> = signed.into_iter().collect();
-            let answer = client.post(&rule.address, "application/cloudevents+json", &fields, body).await?;
-            accepted(answer, rule)
+/// Sends messages, and keeps the connection for the next one.
+#[derive(Debug, Default)]
+pub(super) struct Courier {
+    web: WebClient,
+}
+
+impl Courier {
+    /// Sends `message` by `rule`. Returns what the other side answered.
+    ///
+    /// # Errors
+    /// It has not arrived, in words.
+    pub(super) async fn deliver(
+        &mut self,
+        rule: &NotifyRule,
+        context: &Context,
+        message: &Message,
+    ) -> Result<String, Fault> {
+        match rule.to {
+            RuleTo::Webhook => self.webhook(rule, context, message).await,
+            RuleTo::Ntfy => self.ntfy(rule, context, message).await,
         }
-        RuleTo::Ntfy => {
-            let (kind, fields, body) = ntfy(rule, message, message.picture.as_ref());
-            let mut answer = client.post(&rule.address, kind, &fields, body).await?;
-            // A server may take no attachments.
-            if message.picture.is_some() && matches!(answer.status, 400 | 404 | 413 | 415) {
-                let (kind, fields, body) = ntfy(rule, message, None);
-                answer = client.post(&rule.address, kind, &fields, body).await?;
-            }
-            accepted(answer, rule)
+    }
+
+    async fn webhook(
+        &mut self,
+        rule: &NotifyRule,
+        context: &Context,
+        message: &Message,
+    ) -> Result<String, Fault> {
+        let body = message.cloud_event(&context.page, &rule.name);
+        let secret = rule.secret.as_deref();
+        let signed = secret.map(|secret| ("x-tallycam-signature", signature(secret, &body)));
+        let fields: Vec<_> = signed.into_iter().collect();
+        let post = self.web.post(&rule.address, &context.limit, "application/cloudevents+json", &fields, body);
+        accepted(post.await?, rule)
+    }
+
+    async fn ntfy(
+        &mut self,
+        rule: &NotifyRule,
+        context: &Context,
+        message: &Message,
+    ) -> Result<String, Fault> {
+        let (kind, fields, body) = ntfy(rule, message, message.picture.as_ref());
+        let mut answer = self.web.post(&rule.address, &context.limit, kind, &fields, body).await?;
+        // A server may take no attachments.
+        if message.picture.is_some() && matches!(answer.status, 400 | 404 | 413 | 415) {
+            let (kind, fields, body) = ntfy(rule, message, None);
+            answer = self.web.post(&rule.address, &context.limit, kind, &fields, body).await?;
         }
+        accepted(answer, rule)
     }
 }
 

@@ -34,6 +34,8 @@ pub struct RuleProgress {
     pub last: u64,
     /// The condition was reported, and its end was not.
     pub is_reported: bool,
+    /// The last crossing and the opening of the quiet that was reported.
+    pub quiet: String,
     /// The last day with a summary.
     pub day: String,
 }

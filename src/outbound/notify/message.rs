@@ -59,11 +59,16 @@ pub fn signature(secret: &str, body: &[u8]) -> String {
     format!("sha256={hex}")
 }
 
+/// The time of a crossing.
+pub fn time_of(crossing: &Value) -> Option<Timestamp> {
+    crossing["time"].as_str()?.parse().ok()
+}
+
 /// A crossing in words: "14:02:33 person in at Door".
 pub fn crossing_in_words(crossing: &Value, zone: &TimeZone) -> String {
     let text = |key: &str| crossing[key].as_str().unwrap_or_default();
-    let at = text("time").parse::<Timestamp>().map(|at| at.to_zoned(zone.clone()));
-    let at = at.map_or_else(|_| String::new(), |at: Zoned| at.strftime("%H:%M:%S ").to_string());
+    let at = time_of(crossing).map(|at| at.to_zoned(zone.clone()));
+    let at = at.map_or_else(String::new, |at: Zoned| at.strftime("%H:%M:%S ").to_string());
     format!("{at}{} {} at {}", text("class"), text("direction"), text("line"))
 }
 

@@ -13,8 +13,10 @@
 
 mod alert;
 mod context;
+mod crossings;
 mod deliver;
 mod kept;
+mod lasting;
 mod message;
 mod report;
 mod rule;
@@ -23,56 +25,106 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, spawn_blocking, spawn_local};
 
 use super::parts::TaskParts;
 use context::Context;
 use kept::Kept;
 pub use report::{DeliveryReport, Notifier, NotifyReport, NotifySummary, RuleReport};
-use rule::RuleTask;
+use rule::{RuleSettings, RuleTask, follows};
 use tallycam_base::Stop;
+use tallycam_config::NotifyRule;
 
-/// Follows the rules of the configuration until the daemon stops. Files are in `directory`.
+/// Follows the rules of the configuration until the daemon stops. Files are in `directory`. A changed configuration
+/// ends only rules that are gone or now wait for something else.
 pub async fn run(parts: TaskParts, notifier: Notifier, directory: PathBuf) {
     let Ok(kept) = spawn_blocking(move || Kept::read(&directory)).await else { return };
     let kept = Rc::new(RefCell::new(kept));
     let mut config = parts.config.clone();
+    let mut running: Vec<RunningRule> = Vec::new();
     while !parts.stop.is_set() {
         let resolved = config.borrow_and_update().clone();
-        let (rules, context) = (resolved.config.notify.clone(), Context::of(&resolved));
+        let (rules, context) = (&resolved.config.notify, Context::of(&resolved));
+        let settings = rules.iter().map(|rule| RuleSettings { rule: rule.clone(), context: context.clone() });
+        let (stays, ended) = running.into_iter().partition(|one| rules.iter().any(|rule| one.is(rule)));
+        running = stays;
+        end(ended).await;
         let names: Vec<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
         kept.borrow_mut().retain(&names);
-        notifier.begin(&rules);
-        let (end, mut running) = (Stop::new(), JoinSet::new());
-        for rule in &rules {
-            let task = RuleTask::new(rule.clone(), &parts, &notifier, &kept, context.clone());
-            let end = end.clone();
-            running.spawn_local(async move {
-                tokio::select! {
-                    () = end.stopped() => {}
-                    () = task.run() => {}
-                }
-            });
-        }
-        loop {
-            tokio::select! {
-                () = parts.stop.stopped() => break,
-                changed = config.changed() => {
-                    let now = config.borrow_and_update().clone();
-                    let is_same = now.config.notify == rules && Context::of(&now) == context;
-                    if changed.is_err() || !is_same {
-                        config.mark_changed();
-                        break;
-                    }
-                }
-            }
-        }
-        end.set();
-        while let Some(ended) = running.join_next().await {
-            if let Err(panicked) = ended {
-                log::error!("a rule of [[notify]] ended by a mistake in tallycam: {panicked}");
+        notifier.begin(&names, |name| running.iter().any(|one| one.name() == name));
+        for settings in settings {
+            match running.iter().find(|one| one.is(&settings.rule)) {
+                Some(one) => one.change(settings),
+                None => running.push(RunningRule::start(settings, &parts, &notifier, &kept)),
             }
         }
         rule::save(&kept, false).await;
+        tokio::select! {
+            () = parts.stop.stopped() => {}
+            changed = config.changed() => if changed.is_err() {
+                parts.stop.stopped().await;
+            }
+        }
+    }
+    end(running).await;
+    rule::save(&kept, false).await;
+}
+
+/// A rule at work.
+struct RunningRule {
+    settings: watch::Sender<Rc<RuleSettings>>,
+    stop: Stop,
+    task: JoinHandle<()>,
+}
+
+impl RunningRule {
+    fn start(
+        settings: RuleSettings,
+        parts: &TaskParts,
+        notifier: &Notifier,
+        kept: &Rc<RefCell<Kept>>,
+    ) -> RunningRule {
+        let (settings, changes) = watch::channel(Rc::new(settings));
+        let rule = RuleTask::new(changes, parts, notifier, kept);
+        let stop = Stop::new();
+        let asked = stop.clone();
+        let task = spawn_local(async move {
+            tokio::select! {
+                () = asked.stopped() => {}
+                () = rule.run() => {}
+            }
+        });
+        RunningRule { settings, stop, task }
+    }
+
+    fn name(&self) -> String {
+        self.settings.borrow().rule.name.clone()
+    }
+
+    /// True if it does the work of `rule`, perhaps with other settings.
+    fn is(&self, rule: &NotifyRule) -> bool {
+        let own = self.settings.borrow();
+        own.rule.name == rule.name && follows(&own.rule) == follows(rule) && !self.task.is_finished()
+    }
+
+    fn change(&self, settings: RuleSettings) {
+        self.settings.send_if_modified(|own| {
+            let is_news = **own != settings;
+            if is_news {
+                *own = Rc::new(settings);
+            }
+            is_news
+        });
+    }
+}
+
+/// Ends these rules.
+async fn end(rules: Vec<RunningRule>) {
+    rules.iter().for_each(|rule| rule.stop.set());
+    for rule in rules {
+        if let Err(panicked) = rule.task.await {
+            log::error!("a rule of [[notify]] ended by a mistake in tallycam: {panicked}");
+        }
     }
 }

@@ -7,12 +7,11 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use super::context::Context;
-use super::deliver::deliver;
+use super::deliver::Courier;
 use super::message::Message;
-use crate::outbound::web::WebClient;
 use tallycam_base::json::Rfc3339;
 use tallycam_base::{Fault, clock};
-use tallycam_config::{NotifyRule, Resolved};
+use tallycam_config::Resolved;
 
 /// Deliveries on the list; older ones are forgotten.
 const LISTED: usize = 50;
@@ -103,15 +102,16 @@ impl Notifier {
         (rules > 0).then_some(NotifySummary { rules, failing: faults.len(), faults })
     }
 
-    /// Begins with these rules.
-    pub(super) fn begin(&self, rules: &[NotifyRule]) {
-        let fresh = |rule: &NotifyRule| RuleReport {
-            name: rule.name.clone(),
-            fault: None,
-            hint: None,
-            behind_since: None,
+    /// Lists the rules of these names. Those that are at work already keep their state.
+    pub(super) fn begin(&self, names: &[&str], is_at_work: impl Fn(&str) -> bool) {
+        let mut report = self.lock();
+        let known = std::mem::take(&mut report.rules);
+        let row = |name: &&str| {
+            let own = known.iter().find(|row| row.name == **name && is_at_work(name)).cloned();
+            let fresh = || RuleReport { name: (*name).to_owned(), fault: None, hint: None, behind_since: None };
+            own.unwrap_or_else(fresh)
         };
-        self.lock().rules = rules.iter().map(fresh).collect();
+        report.rules = names.iter().map(row).collect();
     }
 
     /// The state of the rule `name`. Returns true if it is news.
@@ -168,8 +168,7 @@ impl Notifier {
             crossing: None,
             picture: None,
         };
-        let mut client = WebClient::new(context.limit.clone());
-        let outcome = deliver(&mut client, rule, &context, &message).await;
+        let outcome = Courier::default().deliver(rule, &context, &message).await;
         self.note(name, &message, &outcome);
         outcome
     }
