@@ -277,6 +277,48 @@ fn without_room_for_a_file_a_video_goes_to_its_client_who_may_take_it_over() {
 }
 
 #[test]
+fn a_video_is_kept_while_recordings_fill_the_disk() {
+    if !can_be_made() {
+        return;
+    }
+    let stored = StoredMedia::new();
+    let id = stored.recording("full.avi", 2, 0, &[]);
+    let kept =
+        stored.served.send("POST", "/api/v1/media/keep", "application/json", &format!("{{\"ids\":[{id}]}}"));
+    assert_eq!(kept.status, 204, "{}", kept.text());
+    let about = rustix::fs::statvfs(stored.folder()).unwrap();
+    let min_free = Some(about.f_bavail * about.f_frsize);
+    stored.media.set_retention(RetentionRules { min_free, ..RetentionRules::default() });
+    let path = format!("/api/v1/media/{id}/video");
+    assert_eq!(stored.get_with(&path, "Range: bytes=0-\r\n").status, 206, "its length is known");
+}
+
+#[test]
+fn a_recording_of_which_no_video_can_be_made_is_in_an_archive_as_it_is() {
+    if !can_be_made() || !has("/usr/bin/python3", &["-c", "import zipfile"]) {
+        return;
+    }
+    let stored = StoredMedia::new();
+    // Nothing that ffmpeg can decode.
+    let frames =
+        |chunk: u64| (0..25).map(|n| ((chunk * 25 + n) * 40_000, b"\xff\xd8no picture\xff\xd9".to_vec()));
+    let chunks = (0..2).map(|chunk| (false, (64, 48), frames(chunk).collect()));
+    let bad = stored.record("bad.mp4", MediaOrigin::Asked, chunks);
+    let good = stored.recording("good.mp4", 1, 0, &[]);
+    let answer =
+        stored.get_with(&format!("/api/v1/media/zip?ids={bad},{good}&as=mp4"), "Connection: close\r\n");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let film = stored.get(&format!("/api/v1/media/{bad}/content?as=avi")).body;
+    let file = stored.folder().join("both.zip");
+    std::fs::write(&file, unchunked(&answer.body)).unwrap();
+    let script = "import zipfile,sys; z=zipfile.ZipFile(sys.argv[1]); print(z.testzip(), z.namelist()); \
+        open(sys.argv[1] + '.avi', 'wb').write(z.read('bad.avi'))";
+    let path = file.to_str().unwrap();
+    assert_eq!(run("/usr/bin/python3", &["-c", script, path]), "None ['bad.avi', 'good.mp4']\n");
+    assert!(std::fs::read(format!("{path}.avi")).unwrap() == film, "it is whole");
+}
+
+#[test]
 fn an_archive_of_two_recordings_has_two_videos() {
     if !can_be_made() || !has("unzip", &["-v"]) || !has("/usr/bin/python3", &["-c", "import zipfile"]) {
         return;
