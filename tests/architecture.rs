@@ -107,6 +107,7 @@ const NAMED_IN: &[(&str, &[&str], usize)] = &[
     ("hyper", &["http/", "source/url", "cli/common/daemon.rs", "outbound/web.rs"], usize::MAX),
     ("http_body_util", &["http/", "source/url", "cli/common/daemon.rs", "outbound/web.rs"], usize::MAX),
     ("tokio_rustls", &["source/url", "http/server/tls.rs", "outbound/connect.rs"], usize::MAX),
+    ("lettre", &["outbound/mail.rs"], 1),
     ("digest_auth", &["source/url"], usize::MAX),
     ("rusqlite", &["store/"], usize::MAX),
     ("tract_onnx", &["vision/onnx/"], 2),

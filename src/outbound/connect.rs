@@ -24,6 +24,9 @@ use tallycam_base::{Fault, FaultKind};
 /// Time limit for the name, for the connection and for the handshake, each.
 const WITHIN: Duration = Duration::from_secs(5);
 
+/// TLS for connections.
+pub type OutboundTls = TlsConnector;
+
 /// A connected socket.
 pub trait OutboundSocket: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> OutboundSocket for T {}
@@ -84,7 +87,10 @@ pub async fn connect(
         match timeout(WITHIN, TcpStream::connect(address)).await {
             Ok(Ok(tcp)) => {
                 let _ = tcp.set_nodelay(true);
-                return secure(host, tcp, tls).await;
+                return match tls {
+                    Some(tls) => secure(host, tcp, tls).await,
+                    None => Ok(Box::new(tcp)),
+                };
             }
             Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 refused = unreachable(format!("nothing listens at {host}:{port}"));
@@ -96,16 +102,19 @@ pub async fn connect(
     Err(refused)
 }
 
-async fn secure(
+/// The same connection with TLS.
+///
+/// # Errors
+/// The certificate of `host` is not good, or it does not speak TLS, in words.
+pub async fn secure(
     host: &str,
-    tcp: TcpStream,
-    tls: Option<&TlsConnector>,
+    socket: impl OutboundSocket + 'static,
+    tls: &TlsConnector,
 ) -> Result<Box<dyn OutboundSocket>, Fault> {
-    let Some(tls) = tls else { return Ok(Box::new(tcp)) };
     let failed = |what: String| Fault::new(FaultKind::Unreachable, what);
     let name =
         ServerName::try_from(host.to_owned()).map_err(|error| Fault::wrong(format!("{host}: {error}")))?;
-    let shaken = timeout(WITHIN, tls.connect(name, tcp)).await;
+    let shaken = timeout(WITHIN, tls.connect(name, socket)).await;
     let shaken = shaken.map_err(|_| failed(format!("{host} does not answer as a server with TLS does")))?;
     shaken.map(|socket| Box::new(socket) as Box<dyn OutboundSocket>).map_err(|error| tls_fault(host, &error))
 }

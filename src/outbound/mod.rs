@@ -10,6 +10,7 @@
 
 pub mod api;
 pub mod connect;
+mod mail;
 mod networks;
 pub mod notify;
 mod parts;

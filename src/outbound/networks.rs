@@ -25,9 +25,8 @@ pub struct OwnNetworks {
 impl OwnNetworks {
     /// Reads the tables. Blocks. A missing one is empty, as without IPv6.
     pub fn read() -> OwnNetworks {
-        let text = |name: &str| {
-            std::fs::read_to_string(Path::new("/proc/self/net").join(name)).unwrap_or_default()
-        };
+        let text =
+            |name: &str| std::fs::read_to_string(Path::new("/proc/self/net").join(name)).unwrap_or_default();
         OwnNetworks::of(&text("route"), &text("fib_trie"), &text("if_inet6"), &text("ipv6_route"))
     }
 
@@ -116,7 +115,11 @@ fe80000000000000021500fffe010203 02 40 20 80 eth0
     /// A line of `route` on this machine.
     fn route(network: [u8; 4], flags: u32, mask: [u8; 4]) -> String {
         let number = u32::from_ne_bytes;
-        format!("eth0\t{:08X}\t00000000\t{flags:04X}\t0\t0\t100\t{:08X}\t0\t0\t0\n", number(network), number(mask))
+        format!(
+            "eth0\t{:08X}\t00000000\t{flags:04X}\t0\t0\t100\t{:08X}\t0\t0\t0\n",
+            number(network),
+            number(mask)
+        )
     }
 
     #[test]

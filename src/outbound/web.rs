@@ -116,9 +116,8 @@ impl WebClient {
         let uri: Uri = address.parse().map_err(|_| Fault::wrong("the address is none"))?;
         let server = WebServer::of(&uri);
         let request = || request(&uri, kind, fields, body.clone());
-        let is_usable = |idle: &IdleConnection| {
-            idle.server == server && idle.limit == *limit && !idle.sender.is_closed()
-        };
+        let is_usable =
+            |idle: &IdleConnection| idle.server == server && idle.limit == *limit && !idle.sender.is_closed();
         if let Some(mut idle) = self.idle.take().filter(is_usable)
             && idle.sender.ready().await.is_ok()
             && let Ok((answer, is_read)) = exchange(&mut idle.sender, request()?, &server.host).await
@@ -187,7 +186,7 @@ async fn read(response: Response<Incoming>) -> (WebAnswer, bool) {
 }
 
 /// The first line, shortened.
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     line.chars().filter(|c| !c.is_control()).take(SHOWN).collect()
 }

@@ -18,6 +18,7 @@ mod inside;
 mod legacy_controls;
 mod light;
 mod locked;
+mod mail;
 mod media;
 mod notifications;
 mod old_media;

@@ -42,7 +42,7 @@ Notifications, also on the page Notifications. docs/notifications.md explains th
 \x20 [[notify]]\n\
 \x20 name = \"Till\"\n\
 \x20 when = \"crossing\"      # or above, quiet, trouble, daily\n\
-\x20 to = \"webhook\"         # or ntfy\n\
+\x20 to = \"webhook\"         # or ntfy, email\n\
 \x20 address = \"https://example.org/hook\"\n\
 \x20 secret = \"\"            # signs each message: X-Tallycam-Signature\n\
 \x20 place = \"Door\"         # a line or zone; every line if left out\n\

@@ -15,7 +15,7 @@ pub(super) use plain::{
     Size, TextLine, Time,
 };
 pub(super) use rules::Rules;
-pub use rules::{NotifyRule, RuleTo, RuleWhen, WEEKDAYS, fill_in_hidden, toml_to_json};
+pub use rules::{MailServer, NotifyRule, RuleTo, RuleWhen, WEEKDAYS, fill_in_hidden, toml_to_json};
 pub(super) use scalar::{abbreviate, describe_value, number, parse_word_list, suggestion};
 pub use scalar::{color, control, parse_given, pixel_range};
 pub(super) use special::{

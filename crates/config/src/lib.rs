@@ -44,7 +44,7 @@ pub use keys::{
     MessagesConfig, PictureConfig, PowerConfig, PrivacyConfig, RecordConfig, RetentionConfig, SnapshotConfig,
     SourceConfig, StoreConfig, StreamConfig, UpdateConfig,
 };
-pub use kind::{NotifyRule, RuleTo, RuleWhen};
+pub use kind::{MailServer, NotifyRule, RuleTo, RuleWhen};
 pub use overrides::{Faulty, Saved, control_of, control_path, is_settable_on_page, quote_key_part};
 pub use redact::may_be_secret;
 pub use resolve::{FILES, OperatorConfig, Origin, Resolved, ResolvedSetting};

@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use super::kept::RuleProgress;
 use super::message::{Message, crossing_in_words, time_of};
-use super::rule::{Backoff, LOOKS_EVERY, RuleTask, follows, named, no_place};
+use super::rule::{LOOKS_EVERY, RuleTask, TryPauses, follows, named, no_place};
 use tallycam_base::{Fault, clock};
 
 /// Longest time without a look for crossings: some appear without an announcement.
@@ -99,7 +99,7 @@ impl RuleTask {
         let (items, is_more) = self.crossings_after(self.progress.sent.unwrap_or(0)).await?;
         for (at, crossing) in items.iter().enumerate() {
             let message = self.crossing(crossing).await;
-            let mut backoff = Backoff::default();
+            let mut backoff = TryPauses::default();
             while self.try_once(&message).await.is_err() {
                 self.pause(backoff.next()).await;
             }
@@ -114,7 +114,7 @@ impl RuleTask {
     async fn tell_people(&mut self) -> Result<bool, Fault> {
         self.begin().await?;
         let mut waiting = Waiting::behind(&self.progress);
-        let mut backoff = Backoff::default();
+        let mut backoff = TryPauses::default();
         loop {
             self.collect(&mut waiting).await?;
             let message = self.about(&waiting).await;

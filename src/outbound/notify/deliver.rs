@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::context::Context;
 use super::message::{Message, signature};
+use crate::outbound::mail::{self, Letter};
 use crate::outbound::web::{WebAnswer, WebClient};
 use tallycam_base::Fault;
 use tallycam_config::{NotifyRule, RuleTo};
@@ -28,6 +29,7 @@ impl Courier {
         match rule.to {
             RuleTo::Webhook => self.webhook(rule, context, message).await,
             RuleTo::Ntfy => self.ntfy(rule, context, message).await,
+            RuleTo::Email => email(rule, context, message).await,
         }
     }
 
@@ -41,7 +43,8 @@ impl Courier {
         let secret = rule.secret.as_deref();
         let signed = secret.map(|secret| ("x-tallycam-signature", signature(secret, &body)));
         let fields: Vec<_> = signed.into_iter().collect();
-        let post = self.web.post(&rule.address, &context.limit, "application/cloudevents+json", &fields, body);
+        let post =
+            self.web.post(&rule.address, &context.limit, "application/cloudevents+json", &fields, body);
         accepted(post.await?, rule)
     }
 
@@ -59,6 +62,25 @@ impl Courier {
             answer = self.web.post(&rule.address, &context.limit, kind, &fields, body).await?;
         }
         accepted(answer, rule)
+    }
+}
+
+async fn email(rule: &NotifyRule, context: &Context, message: &Message) -> Result<String, Fault> {
+    let server = rule.mail_server().ok_or_else(|| Fault::wrong("the rule names no mail server"))?;
+    let sign_in = rule.user.clone().zip(rule.secret.clone());
+    mail::send(&server, &context.limit, sign_in, &letter(rule, context, message)).await
+}
+
+fn letter(rule: &NotifyRule, context: &Context, message: &Message) -> Letter {
+    let user = rule.user.as_ref().filter(|user| user.contains('@'));
+    Letter {
+        id: message.id.clone(),
+        from: rule.from.as_ref().or(user).unwrap_or(&rule.address).clone(),
+        from_name: context.camera.clone(),
+        to: rule.address.clone(),
+        subject: message.text.clone(),
+        text: format!("{}\n\n{}\n\n{}\n", message.text, message.link, rule.name),
+        picture: message.picture.clone(),
     }
 }
 

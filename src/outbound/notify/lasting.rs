@@ -6,7 +6,7 @@ use jiff::Zoned;
 
 use super::alert::{LastingCondition, Turn};
 use super::message::Message;
-use super::rule::{Backoff, LOOKS_EVERY, RuleTask, named, no_place, now};
+use super::rule::{LOOKS_EVERY, RuleTask, TryPauses, named, no_place, now};
 use tallycam_base::{Fault, clock};
 use tallycam_config::{NotifyRule, RuleWhen};
 
@@ -22,7 +22,7 @@ impl RuleTask {
     pub(super) async fn watch(&mut self) {
         let mut watch = LastingCondition::new(self.progress.is_reported);
         let mut quiet = Quiet::told(&self.progress.quiet);
-        let (mut backoff, mut next_try_s, mut pending) = (Backoff::default(), 0, None::<Message>);
+        let (mut backoff, mut next_try_s, mut pending) = (TryPauses::default(), 0, None::<Message>);
         loop {
             self.refresh();
             let now_s = clock::monotonic_us() / 1_000_000;
@@ -43,7 +43,7 @@ impl RuleTask {
                     let message = message.unwrap_or_else(|| self.message(kind, &words));
                     if self.try_once(&message).await.is_ok() {
                         watch.arrived(turn);
-                        backoff = Backoff::default();
+                        backoff = TryPauses::default();
                     } else {
                         next_try_s = now_s + backoff.next().as_secs();
                         pending = Some(message);
@@ -51,7 +51,7 @@ impl RuleTask {
                 }
                 Ok((Some(_), _)) => {}
                 Ok((None, _)) => {
-                    (pending, backoff, next_try_s) = (None, Backoff::default(), 0);
+                    (pending, backoff, next_try_s) = (None, TryPauses::default(), 0);
                     self.show(None, None);
                 }
             }

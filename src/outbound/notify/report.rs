@@ -108,7 +108,8 @@ impl Notifier {
         let known = std::mem::take(&mut report.rules);
         let row = |name: &&str| {
             let own = known.iter().find(|row| row.name == **name && is_at_work(name)).cloned();
-            let fresh = || RuleReport { name: (*name).to_owned(), fault: None, hint: None, behind_since: None };
+            let fresh =
+                || RuleReport { name: (*name).to_owned(), fault: None, hint: None, behind_since: None };
             own.unwrap_or_else(fresh)
         };
         report.rules = names.iter().map(row).collect();

@@ -33,15 +33,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// The pauses between tries: each twice as long as the one before.
 #[derive(Debug)]
-pub(super) struct Backoff(Duration);
+pub(super) struct TryPauses(Duration);
 
-impl Default for Backoff {
-    fn default() -> Backoff {
-        Backoff(FIRST_PAUSE)
+impl Default for TryPauses {
+    fn default() -> TryPauses {
+        TryPauses(FIRST_PAUSE)
     }
 }
 
-impl Backoff {
+impl TryPauses {
     /// The next pause, up to a quarter more or less, so that many cameras do not come all at once.
     pub(super) fn next(&mut self) -> Duration {
         let pause = self.0;
@@ -192,7 +192,7 @@ impl RuleTask {
 
     /// Tells the counts of each day at its time.
     async fn follow_days(&mut self) {
-        let mut backoff = Backoff::default();
+        let mut backoff = TryPauses::default();
         loop {
             self.refresh();
             let now = now(&self.context.zone);
@@ -207,7 +207,7 @@ impl RuleTask {
                 match self.summary().await {
                     Ok(message) if self.try_once(&message).await.is_ok() => {
                         self.progress.day = today;
-                        backoff = Backoff::default();
+                        backoff = TryPauses::default();
                         self.keep(false).await;
                     }
                     outcome => {
@@ -247,11 +247,13 @@ mod tests {
 
     #[test]
     fn pauses_grow_and_vary_by_a_quarter() {
-        let mut backoff = Backoff(Duration::from_secs(8));
+        let mut backoff = TryPauses(Duration::from_secs(8));
         let pause = backoff.next();
         assert!((6..10).contains(&pause.as_secs()), "{pause:?}");
         assert_eq!(backoff.0, Duration::from_secs(16));
-        (0..9).for_each(|_| drop(backoff.next()));
+        for _ in 0..9 {
+            let _ = backoff.next();
+        }
         assert_eq!(backoff.0, LONGEST_PAUSE);
     }
 }

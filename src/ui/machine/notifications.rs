@@ -58,7 +58,7 @@ const WHEN: [(&str, &str); 5] = [
 ];
 
 const TO: [(&str, &str); RuleTo::WORDS.len()] =
-    [("webhook", "Webhook (CloudEvents)"), ("ntfy", "ntfy, plain text")];
+    [("webhook", "Webhook (CloudEvents)"), ("ntfy", "ntfy, plain text"), ("email", "E-mail")];
 
 /// The address of the page, which follows each form.
 const PAGE: &str = "notifications";
@@ -178,10 +178,6 @@ fn rule_form(
     };
     let of = |own: fn(&NotifyRule) -> String| rule.map(own).unwrap_or_default();
     let number = |number: u32| if number == 0 { String::new() } else { number.to_string() };
-    let secret_hint = match rule.is_some_and(|rule| rule.secret.is_some()) {
-        true => "Is set. Empty: it stays",
-        false => "Signs each message of a webhook; the token of an ntfy server. 8 characters or more",
-    };
     let [locked, unlocked] = lock(page.head.reader, Reader::Admin);
     let mut html = form_to("patch", "api/v1/settings", &format!("{PAGE}#rule-{at}"), "");
     let _ = write!(html, "{}{locked}", field("notify.was", rule.map_or("", |rule| &rule.name)));
@@ -229,20 +225,9 @@ fn rule_form(
     html.push_str(&input("at", "Time of day", "For the day's counts", time, " type=\"time\""));
     html.push_str(&select("to", "To", &TO, rule.map_or("webhook", |rule| rule.to.as_str())));
     let address = of(|rule| rule.address.clone());
-    html.push_str(&input("address", "Address", "Its path is not shown again", address, " required"));
-    html.push_str(&input(
-        "secret",
-        "Secret",
-        secret_hint,
-        String::new(),
-        " type=\"password\" autocomplete=\"off\"",
-    ));
-    if rule.is_some_and(|rule| rule.secret.is_some()) {
-        html.push_str(
-            "<p><label class=\"tick\"><input type=\"checkbox\" name=\"notify.no_secret\" value=\"1\"> Remove \
-            the secret</label></p>",
-        );
-    }
+    let hint = "A URL, whose path is not shown again; or an e-mail address";
+    html.push_str(&input("address", "Address", hint, address, " required"));
+    html.push_str(&mail_and_secret(rule, input));
     let name = rule.map_or("the new rule", |rule| &rule.name);
     let remove = match rule {
         Some(_) => format!(
@@ -257,6 +242,35 @@ fn rule_form(
         "<p class=\"row\"><button class=\"btn main\" aria-label=\"Save {}\">Save</button>{remove}</p>{unlocked}</form>",
         Text(name)
     );
+    html
+}
+
+/// The fields of a mail server, and of the secrets.
+fn mail_and_secret(
+    rule: Option<&NotifyRule>,
+    input: impl Fn(&str, &str, &str, String, &str) -> String,
+) -> String {
+    let of = |own: fn(&NotifyRule) -> &Option<String>| rule.and_then(|rule| own(rule).clone());
+    let hint = "For e-mail: smtps://mail.example.org, or smtp:// for STARTTLS";
+    let mut html = input("server", "Mail server", hint, of(|rule| &rule.server).unwrap_or_default(), "");
+    let from = of(|rule| &rule.from).unwrap_or_default();
+    html.push_str(&input("from", "From", "The sender of e-mails. Empty: the user, or the address", from, ""));
+    let (has_user, has_secret) = (of(|rule| &rule.user).is_some(), of(|rule| &rule.secret).is_some());
+    const STAYS: &str = "Is set. Empty: it stays, with the same host";
+    let hint = if has_user { STAYS } else { "That the mail server knows" };
+    html.push_str(&input("user", "User", hint, String::new(), " autocomplete=\"off\" maxlength=\"256\""));
+    let hint = match has_secret {
+        true => STAYS,
+        false => "Signs each message of a webhook; the token of an ntfy server; the user's password",
+    };
+    let kind = " type=\"password\" autocomplete=\"off\"";
+    html.push_str(&input("secret", "Secret", hint, String::new(), kind));
+    if has_user || has_secret {
+        html.push_str(
+            "<p><label class=\"tick\"><input type=\"checkbox\" name=\"notify.no_secret\" value=\"1\"> Remove \
+             user and secret</label></p>",
+        );
+    }
     html
 }
 

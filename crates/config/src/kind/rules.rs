@@ -23,8 +23,23 @@ const SHORTEST_SECRET: usize = 8;
 const BRIEFEST: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(30 * 86_400);
 
-const KEYS: [&str; 12] =
-    ["name", "when", "to", "address", "secret", "place", "more_than", "for", "open", "close", "days", "at"];
+const KEYS: [&str; 15] = [
+    "name",
+    "when",
+    "to",
+    "address",
+    "server",
+    "from",
+    "user",
+    "secret",
+    "place",
+    "more_than",
+    "for",
+    "open",
+    "close",
+    "days",
+    "at",
+];
 
 const SHAPE: TableShape = TableShape { what: "notify", most: MOST, keys: &KEYS, example };
 
@@ -35,6 +50,8 @@ fn example(name: &str) -> &'static str {
         "to" => "to = \"webhook\"",
         "place" => "place = \"Queue\", the name of a zone or line",
         "more_than" => "more_than = 20",
+        "server" => "server = \"smtps://mail.example.org\"",
+        "secret" => "secret = \"…\", the password of `user`",
         _ => "address = \"https://example.org/hook\"",
     }
 }
@@ -73,12 +90,14 @@ pub enum RuleTo {
     Webhook,
     /// A POST of plain text, as ntfy takes it.
     Ntfy,
+    /// An e-mail.
+    Email,
 }
 
 impl RuleTo {
     /// All words, in the order of the variants.
-    pub const WORDS: [&'static str; 2] = ["webhook", "ntfy"];
-    const ALL: [RuleTo; 2] = [RuleTo::Webhook, RuleTo::Ntfy];
+    pub const WORDS: [&'static str; 3] = ["webhook", "ntfy", "email"];
+    const ALL: [RuleTo; 3] = [RuleTo::Webhook, RuleTo::Ntfy, RuleTo::Email];
 
     /// The word in the file.
     pub fn as_str(self) -> &'static str {
@@ -103,9 +122,15 @@ pub struct NotifyRule {
     pub when: RuleWhen,
     /// `to`: the way of the messages.
     pub to: RuleTo,
-    /// The URL that gets the messages.
+    /// The URL or the e-mail address that gets the messages.
     pub address: String,
-    /// `secret`: the key of a webhook's signature, or the token of an ntfy server.
+    /// `server`: the URL of the mail server.
+    pub server: Option<String>,
+    /// `from`: the sender of e-mails.
+    pub from: Option<String>,
+    /// `user`: the name that the mail server knows.
+    pub user: Option<String>,
+    /// `secret`: the key of a webhook's signature, the token of an ntfy server, or the password of `user`.
     pub secret: Option<String>,
     /// `place`: the name of a line or zone; every line without it.
     pub place: Option<String>,
@@ -165,12 +190,27 @@ fn rule(table: &DeTable<'_>, reading: &mut TableReader) -> NotifyRule {
         true => reading.read_required(table, "more_than", whole::<0, 100_000>),
         false => reading.read_optional(table, "more_than", whole::<0, 100_000>),
     };
+    let is_mail = to == RuleTo::Email;
+    let server = match is_mail {
+        true => reading.read_required(table, "server", server),
+        false => reading.read_optional(table, "server", maybe(server)).flatten(),
+    };
+    let user = reading.read_optional(table, "user", maybe(label::<256>)).flatten();
+    let secret = match is_mail {
+        true if user.is_some() => reading.read_required(table, "secret", password),
+        true => reading.read_optional(table, "secret", maybe(password)).flatten(),
+        false => reading.read_optional(table, "secret", maybe(secret)).flatten(),
+    };
+    let address: fn(&Given<'_>) -> Result<String, Complaint> = if is_mail { mail } else { url };
     let rule = NotifyRule {
         name: reading.read_required(table, "name", label::<60>).unwrap_or_default(),
         when,
         to,
-        address: reading.read_required(table, "address", url).unwrap_or_default(),
-        secret: reading.read_optional(table, "secret", maybe(secret)).flatten(),
+        address: reading.read_required(table, "address", address).unwrap_or_default(),
+        server,
+        from: reading.read_optional(table, "from", maybe(mail)).flatten(),
+        user,
+        secret,
         place,
         more_than: more_than.unwrap_or_default(),
         lasting: reading.read_optional(table, "for", time).unwrap_or(USUAL_TIME),
@@ -219,6 +259,67 @@ fn url(value: &Given<'_>) -> Result<String, Complaint> {
         return Err((String::from("must have no user or password in it"), None));
     }
     url_fault(text).map_or_else(|| Ok(text.to_owned()), Err)
+}
+
+/// An e-mail address of plain letters; the domain as DNS has it.
+fn mail(value: &Given<'_>) -> Result<String, Complaint> {
+    let text = value.get_ref().as_str().map(str::trim).unwrap_or_default();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
+    let is_good = text.rsplit_once('@').is_some_and(|(user, domain)| {
+        let is_user = (1..=64).contains(&user.len()) && user.chars().all(is_plain);
+        is_user && !user.starts_with('.') && !user.ends_with('.') && !user.contains("..") && is_domain(domain)
+    });
+    let must = || (String::from("must be an e-mail address such as \"me@example.org\""), None);
+    is_good.then(|| text.to_owned()).ok_or_else(must)
+}
+
+fn is_domain(text: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    text.len() <= 253 && text.split('.').all(is_label)
+}
+
+/// `smtps://HOST[:PORT]` or `smtp://HOST[:PORT]`.
+fn server(value: &Given<'_>) -> Result<String, Complaint> {
+    let text = value.get_ref().as_str().map(str::trim).unwrap_or_default().trim_end_matches('/');
+    let hint = "smtps:// has TLS from the beginning, usually at port 465; smtp:// begins it by STARTTLS, at port 587";
+    let must = || {
+        let must =
+            "must be a mail server such as \"smtps://mail.example.org\" or \"smtp://mail.example.org:587\"";
+        (String::from(must), Some(String::from(hint)))
+    };
+    mail_server(text).map(|_| text.to_owned()).ok_or_else(must)
+}
+
+fn mail_server(text: &str) -> Option<MailServer> {
+    let (scheme, rest) = text.split_once("://")?;
+    let is_tls_first = match scheme.to_ascii_lowercase().as_str() {
+        "smtps" => true,
+        "smtp" => false,
+        _ => return None,
+    };
+    let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, "")) => (host, None),
+        Some((host, port)) => (host, Some(port.strip_prefix(':')?)),
+        None => rest.split_once(':').map_or((rest, None), |(host, port)| (host, Some(port))),
+    };
+    let port = match port {
+        Some(port) => port.parse().ok().filter(|port| *port > 0)?,
+        None if is_tls_first => 465,
+        None => 587,
+    };
+    let is_host = is_domain(host) || host.parse::<std::net::IpAddr>().is_ok();
+    is_host.then(|| MailServer { host: host.to_owned(), port, is_tls_first })
+}
+
+fn password(value: &Given<'_>) -> Result<String, Complaint> {
+    let text = value.get_ref().as_str().unwrap_or_default();
+    let is_good = (1..=1024).contains(&text.len()) && !text.contains(char::is_control);
+    is_good.then(|| text.to_owned()).ok_or_else(|| (String::from("must be a password"), None))
 }
 
 fn secret(value: &Given<'_>) -> Result<String, Complaint> {
@@ -273,6 +374,9 @@ fn inline(rule: &NotifyRule) -> String {
             parts.push(format!("{key} = {value}"));
         }
     };
+    for (key, value) in [("server", &rule.server), ("from", &rule.from), ("user", &rule.user)] {
+        add(value.is_some(), key, quoted(value.as_deref().unwrap_or_default()));
+    }
     add(rule.secret.is_some(), "secret", quoted(rule.secret.as_deref().unwrap_or_default()));
     add(rule.place.is_some(), "place", quoted(rule.place.as_deref().unwrap_or_default()));
     add(rule.more_than > 0 || rule.when == RuleWhen::Above, "more_than", rule.more_than.to_string());
@@ -292,18 +396,42 @@ impl NotifyRule {
         format!("{:02}:{:02}", self.at / 60, self.at % 60)
     }
 
-    /// The rule without what nobody may see again: the path of its address, and its secret.
+    /// The rule without what nobody may see again: the path of a URL, the user and the secret.
     #[must_use]
     pub fn hidden(&self) -> NotifyRule {
-        let secret = self.secret.as_ref().map(|_| STARS.to_owned());
-        NotifyRule { address: redact_url(&self.address), secret, ..self.clone() }
+        let stars = |hidden: &Option<String>| hidden.as_ref().map(|_| STARS.to_owned());
+        let address = match self.to {
+            RuleTo::Email => self.address.clone(),
+            RuleTo::Webhook | RuleTo::Ntfy => redact_url(&self.address),
+        };
+        NotifyRule { address, user: stars(&self.user), secret: stars(&self.secret), ..self.clone() }
     }
 
-    /// The host of a URL; empty if there is none.
+    /// The host that gets the messages, with its port if one is written; empty if there is none.
     pub fn host(&self) -> &str {
-        let rest = self.address.split_once("://").map_or("", |(_, rest)| rest);
+        let url = match self.to {
+            RuleTo::Email => self.server.as_deref().unwrap_or_default(),
+            RuleTo::Webhook | RuleTo::Ntfy => &self.address,
+        };
+        let rest = url.split_once("://").map_or("", |(_, rest)| rest);
         rest.split(['/', '?', '#']).next().unwrap_or_default()
     }
+
+    /// The mail server.
+    pub fn mail_server(&self) -> Option<MailServer> {
+        mail_server(self.server.as_deref()?)
+    }
+}
+
+/// A mail server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailServer {
+    /// Its name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// TLS from the beginning, not by STARTTLS.
+    pub is_tls_first: bool,
 }
 
 /// The rules in `toml`, as a page sends them, with their hidden secrets and addresses filled in from `saved`. A rule is
@@ -319,12 +447,16 @@ pub fn fill_in_hidden(toml: &str, saved: &str) -> String {
         let Some(before) = saved.iter().find(|one| one.name == rule.name).or_else(|| saved.get(at)) else {
             continue;
         };
-        if rule.address == redact_url(&before.address) {
+        if rule.to == before.to && rule.address == before.hidden().address {
             rule.address.clone_from(&before.address);
         }
-        let is_same_host = rule.host().eq_ignore_ascii_case(before.host()) && rule.to == before.to;
-        if rule.secret.as_deref() == Some(STARS) && is_same_host {
-            rule.secret.clone_from(&before.secret);
+        if rule.to != before.to || !rule.host().eq_ignore_ascii_case(before.host()) {
+            continue;
+        }
+        for (own, before) in [(&mut rule.user, &before.user), (&mut rule.secret, &before.secret)] {
+            if own.as_deref() == Some(STARS) {
+                own.clone_from(before);
+            }
         }
     }
     let whole: Vec<String> = rules.iter().map(inline).collect();
@@ -430,6 +562,74 @@ place = \"Door\"
         assert!(renamed.contains("s3cret") && renamed.contains("horse"), "{renamed}");
         let elsewhere = fill_in_hidden(&rule("Till", "https://b.example/", "***"), before);
         assert!(elsewhere.contains("\"***\"") && !elsewhere.contains("horse"), "{elsewhere}");
+    }
+
+    const MAIL: &str = "\
+[[notify]]
+name = \"Boss\"
+when = \"daily\"
+to = \"email\"
+address = \"boss@example.org\"
+server = \"smtp://mail.example.org\"
+user = \"camera\"
+secret = \"pass\"
+";
+
+    #[test]
+    fn a_mail_server_is_read_and_its_user_is_hidden() {
+        let resolved = read(MAIL).unwrap();
+        let rule = &resolved.config.notify[0];
+        let server = |text: &str| mail_server(text).map(|s| (s.host, s.port, s.is_tls_first));
+        assert_eq!(server(rule.server.as_deref().unwrap()), Some(("mail.example.org".into(), 587, false)));
+        assert_eq!(server("SMTPS://mail.example.org"), Some(("mail.example.org".into(), 465, true)));
+        assert_eq!(server("smtp://[::1]:2525"), Some(("::1".into(), 2525, false)));
+        for wrong in [
+            "mail.example.org",
+            "http://a.example",
+            "smtp://",
+            "smtp://a:0",
+            "smtp://u@a",
+            "smtp://a/b",
+            "smtp://a b",
+        ] {
+            assert_eq!(server(wrong), None, "{wrong}");
+        }
+        let shown = &resolved.setting("notify").unwrap().value;
+        assert!(shown.contains("boss@example.org") && shown.contains("user = \"***\""), "{shown}");
+        assert!(!shown.contains("camera") && !shown.contains("pass\""), "{shown}");
+        for (from, to, want) in [
+            ("boss@example.org", "boss@example.org\\r\\nBcc: x@y.example", "an e-mail address"),
+            ("boss@example.org", "https://example.org", "an e-mail address"),
+            ("smtp://", "http://", "smtps://"),
+            ("server = \"smtp://mail.example.org\"\n", "", "needs `server`"),
+            ("secret = \"pass\"\n", "", "needs `secret`"),
+            ("\"camera\"", "\"cam\\r\\nera\"", "has a wrong `user`"),
+        ] {
+            let said = read(&MAIL.replace(from, to)).unwrap_err();
+            assert!(said.contains(want), "{to}: {said}");
+        }
+    }
+
+    #[test]
+    fn user_and_password_are_forgotten_with_another_mail_server() {
+        let mut saved = Saved::empty("settings.toml".into());
+        let rule = |server: &str, user: &str, secret: &str| {
+            format!(
+                "[{{ name = \"Boss\", when = \"daily\", to = \"email\", address = \"boss@example.org\", \
+                 server = \"{server}\", user = \"{user}\", secret = \"{secret}\" }}]"
+            )
+        };
+        saved.set("notify", Some(&rule("smtp://a.example", "camera", "pass"))).unwrap();
+        let before = saved.get("notify").unwrap();
+        let same = fill_in_hidden(&rule("smtp://a.example", "***", "***"), before);
+        assert!(same.contains("\"camera\"") && same.contains("\"pass\""), "{same}");
+        for server in ["smtp://b.example", "smtp://a.example:2525"] {
+            let other = fill_in_hidden(&rule(server, "***", "***"), before);
+            assert!(
+                !other.contains("camera") && !other.contains("pass\"") && other.contains(STARS),
+                "{other}"
+            );
+        }
     }
 
     #[test]

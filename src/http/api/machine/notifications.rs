@@ -85,7 +85,7 @@ pub fn rules_of_form(
     Ok(Some(Map::from_iter([(KEY.to_owned(), Value::Array(rules))])))
 }
 
-/// The rule in the fields. An empty field is a key that is not set; the secret of `before` stays.
+/// The rule in the fields. An empty field is a key that is not set; user and secret of `before` stay.
 fn rule_of_form(form: &Query, before: Option<&Value>) -> Value {
     let mut rule = Map::new();
     let mut days = Vec::new();
@@ -101,9 +101,11 @@ fn rule_of_form(form: &Query, before: Option<&Value>) -> Value {
     if !days.is_empty() {
         rule.insert(String::from("days"), Value::Array(days));
     }
-    let secret = before.map(|before| before["secret"].clone()).filter(Value::is_string);
-    if let Some(secret) = secret.filter(|_| form.get("notify.no_secret").is_none()) {
-        rule.entry("secret").or_insert(secret);
+    for key in ["user", "secret"] {
+        let own = before.map(|before| before[key].clone()).filter(Value::is_string);
+        if let Some(own) = own.filter(|_| form.get("notify.no_secret").is_none()) {
+            rule.entry(key).or_insert(own);
+        }
     }
     Value::Object(rule)
 }
