@@ -300,8 +300,9 @@ fn a_recording_of_which_no_video_can_be_made_is_in_an_archive_as_it_is() {
     }
     let stored = StoredMedia::new();
     // Nothing that ffmpeg can decode.
-    let frames =
-        |chunk: u64| (0..25).map(|n| ((chunk * 25 + n) * 40_000, b"\xff\xd8no picture\xff\xd9".to_vec()));
+    let frames = |chunk: u64| {
+        (0..25).map(move |n| ((chunk * 25 + n) * 40_000, b"\xff\xd8no picture\xff\xd9".to_vec()))
+    };
     let chunks = (0..2).map(|chunk| (false, (64, 48), frames(chunk).collect()));
     let bad = stored.record("bad.mp4", MediaOrigin::Asked, chunks);
     let good = stored.recording("good.mp4", 1, 0, &[]);
