@@ -10,7 +10,9 @@
 
 pub mod api;
 pub mod connect;
+mod mqtt;
 pub mod notify;
+mod page;
 mod parts;
 mod web;
 
