@@ -10,7 +10,11 @@
 
 pub mod api;
 pub mod connect;
+mod follow;
+mod kept;
+pub mod mqtt;
 pub mod notify;
+mod page;
 mod parts;
 mod web;
 

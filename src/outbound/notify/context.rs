@@ -3,7 +3,8 @@
 use jiff::tz::TimeZone;
 
 use crate::outbound::connect::HostLimit;
-use crate::outbound::parts::{page, zone};
+use crate::outbound::page;
+use crate::outbound::parts::zone;
 use tallycam_config::Resolved;
 
 /// The settings that all rules share.
@@ -24,7 +25,7 @@ impl Context {
         Context {
             camera: config.name.clone(),
             zone: zone(config),
-            page: page(config),
+            page: page::address(config),
             limit: HostLimit::of(resolved, "notify"),
         }
     }
