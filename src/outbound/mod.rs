@@ -53,6 +53,7 @@ impl Outbound {
         let stop = Stop::new();
         let parts = TaskParts { api, counts, config, stop: stop.clone() };
         let mut outbound = Outbound { stop, tasks: Vec::new() };
+        outbound.spawn("MQTT", mqtt::run(parts.clone(), notifier.mqtt().clone(), directory.clone()));
         outbound.spawn("notifications", notify::run(parts, notifier, directory));
         outbound
     }

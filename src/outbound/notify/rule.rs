@@ -103,7 +103,7 @@ impl RuleTask {
 
     /// One try.
     async fn try_once(&mut self, message: &Message) -> Result<(), Fault> {
-        let outcome = deliver(&mut self.client, &self.rule, &self.context, message).await;
+        let outcome = deliver(&mut self.client, self.notifier.mqtt(), &self.rule, &self.context, message).await;
         self.notifier.note(&self.rule.name, message, &outcome);
         self.show(outcome.as_ref().err(), outcome.is_err().then_some(message.at_us));
         outcome.map(drop)
