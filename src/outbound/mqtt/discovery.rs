@@ -1,7 +1,7 @@
 //! The camera's device in Home Assistant: one retained message that names its entities, and the way to remove them.
 //!
-//! Home Assistant keeps an entity that is merely left out. It removes one that is first named with its platform alone.
-//! So what was announced is remembered ([`Published`]), across restarts too.
+//! Home Assistant keeps an entity that is only left out. It removes one that is first named with its platform alone.
+//! [`Published`] remembers the announced ones, across restarts too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -209,3 +209,6 @@ pub(super) fn forget(published: &mut Published) -> Vec<MqttMessage> {
     *published = Published::default();
     messages
 }
+
+#[cfg(test)]
+mod tests;

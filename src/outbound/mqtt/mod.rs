@@ -13,3 +13,6 @@ mod facts;
 mod message;
 mod state;
 mod topics;
+
+#[cfg(test)]
+mod samples;
