@@ -201,7 +201,7 @@ mod tests {
     async fn lines_come_in_the_order_of_their_numbers_and_zones_without_the_excluded() {
         let zone =
             |id: u64, exclude: bool| json!({"id": id, "name": "x", "exclude": exclude, "occupancy": 0});
-        let facts = read_from(&[
+        let answers = [
             ("/api/v1/state", samples::state()),
             ("/api/v1/tallies", tallies(&[7, 2])),
             (
@@ -209,8 +209,8 @@ mod tests {
                 json!({"items": [zone(4, false), zone(3, true), zone(1, false)], "next": null}),
             ),
             ("/api/v1/light", samples::lamp()),
-        ]);
-        let facts = facts.await.unwrap();
+        ];
+        let facts = read_from(&answers).await.unwrap();
         let lines: Vec<u64> = facts.lines.unwrap().iter().map(|line| line.line_id).collect();
         let zones: Vec<u64> = facts.zones.unwrap().iter().map(|zone| zone.id).collect();
         assert_eq!((lines, zones), (vec![2, 7], vec![1, 4]));
@@ -221,7 +221,7 @@ mod tests {
     async fn lines_that_cannot_be_read_are_unknown() {
         let mut state = samples::state();
         state["light"] = Value::Null;
-        let facts = read_from(&[("/api/v1/state", state)]).await.unwrap();
+        let answers = [("/api/v1/state", state)]).await.unwrap();
         assert_eq!((facts.lines, facts.zones, facts.light), (None, None, None));
     }
 
