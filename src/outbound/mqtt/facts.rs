@@ -221,7 +221,7 @@ mod tests {
     async fn lines_that_cannot_be_read_are_unknown() {
         let mut state = samples::state();
         state["light"] = Value::Null;
-        let answers = [("/api/v1/state", state)]).await.unwrap();
+        let facts = read_from(&[("/api/v1/state", state)]).await.unwrap();
         assert_eq!((facts.lines, facts.zones, facts.light), (None, None, None));
     }
 
