@@ -1,7 +1,7 @@
 //! The camera's device in Home Assistant: one retained message that names its entities, and the way to remove them.
 //!
-//! Home Assistant keeps an entity that is merely left out. It removes one that is first named with its platform alone.
-//! So what was announced is remembered ([`Published`]), across restarts too.
+//! Home Assistant keeps an entity that is only left out. It removes one that is first named with its platform alone.
+//! [`Published`] remembers the announced ones, across restarts too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -82,12 +82,12 @@ pub(super) fn messages(
     }
     if !published.topic.is_empty() {
         let entities = entity::all(topics, facts, has_control);
-        let gone: BTreeMap<String, String> = std::mem::take(&mut published.components)
+        let missing = std::mem::take(&mut published.components)
             .into_iter()
-            .filter(|(key, platform)| entities.get(key).is_none_or(|now| now.platform != platform))
-            .collect();
+            .filter(|(key, platform)| entities.get(key).is_none_or(|now| now.platform != platform));
         // Lines that cannot be read now were not deleted.
-        let (kept, gone) = gone.into_iter().partition(|(key, _)| is_unread(facts, key));
+        let (kept, gone): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            missing.partition(|(key, _)| is_unread(facts, key));
         if !gone.is_empty() {
             messages.push(device(topics, facts, published, &entities, &gone));
         }
@@ -209,3 +209,6 @@ pub(super) fn forget(published: &mut Published) -> Vec<MqttMessage> {
     *published = Published::default();
     messages
 }
+
+#[cfg(test)]
+mod tests;

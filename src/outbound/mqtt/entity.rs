@@ -1,6 +1,6 @@
 //! The entities of a camera in Home Assistant: the components of its device.
 //!
-//! A component's key and its `unique_id` come from numbers, never from names. So entities keep their ids and their
+//! A component's key and its `unique_id` come from numbers, never from names. Entities keep their ids and their
 //! history when a line gets another name.
 
 use std::collections::BTreeMap;

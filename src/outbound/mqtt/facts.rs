@@ -160,3 +160,81 @@ async fn get<T: DeserializeOwned>(api: &ApiCaller, address: &str) -> Result<Resu
     // The API is ours: another shape is a mistake in tallycam.
     read.map(Ok).map_err(|error| Fault::new(FaultKind::Foreign, format!("{address} answered oddly: {error}")))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use bytes::Bytes;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::outbound::api;
+    use crate::outbound::mqtt::samples;
+
+    /// Reads from an API with these answers; another address gets 503.
+    async fn read_from(answers: &[(&str, Value)]) -> Result<Facts, Fault> {
+        let (caller, mut calls) = api::channel();
+        let answering = async move {
+            while let Some(call) = calls.recv().await {
+                let known = answers.iter().find(|(address, _)| *address == call.address);
+                match known {
+                    Some((_, body)) => call.answer(200, Bytes::from(body.to_string())),
+                    None => call.answer(503, Bytes::from_static(br#"{"detail":"counts.db is damaged"}"#)),
+                }
+            }
+        };
+        let reading = async move { read(&caller, "http://door.local/", false).await };
+        tokio::join!(reading, answering).0
+    }
+
+    fn tallies(numbers: &[u64]) -> Value {
+        let line = |number: &u64| {
+            json!({
+                "line_id": number, "line": "Door", "in": 1, "out": 1, "inside": 0, "in_total": 1, "out_total": 1,
+                "since": "2026-06-01T00:00:00.000Z", "in_name": "in", "out_name": "out", "by_class": {},
+            })
+        };
+        json!({"day": "2026-06-01T00:00:00.000Z", "lines": numbers.iter().map(line).collect::<Vec<_>>()})
+    }
+
+    #[tokio::test]
+    async fn lines_come_in_the_order_of_their_numbers_and_zones_without_the_excluded() {
+        let zone =
+            |id: u64, exclude: bool| json!({"id": id, "name": "x", "exclude": exclude, "occupancy": 0});
+        let answers = [
+            ("/api/v1/state", samples::state()),
+            ("/api/v1/tallies", tallies(&[7, 2])),
+            (
+                "/api/v1/zones",
+                json!({"items": [zone(4, false), zone(3, true), zone(1, false)], "next": null}),
+            ),
+            ("/api/v1/light", samples::lamp()),
+        ];
+        let facts = read_from(&answers).await.unwrap();
+        let lines: Vec<u64> = facts.lines.unwrap().iter().map(|line| line.line_id).collect();
+        let zones: Vec<u64> = facts.zones.unwrap().iter().map(|zone| zone.id).collect();
+        assert_eq!((lines, zones), (vec![2, 7], vec![1, 4]));
+        assert_eq!(facts.light.unwrap().color(), None);
+    }
+
+    #[tokio::test]
+    async fn lines_that_cannot_be_read_are_unknown() {
+        let mut state = samples::state();
+        state["light"] = Value::Null;
+        let facts = read_from(&[("/api/v1/state", state)]).await.unwrap();
+        assert_eq!((facts.lines, facts.zones, facts.light), (None, None, None));
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_another_shape_is_a_fault() {
+        let fault = read_from(&[("/api/v1/state", json!({"name": 5}))]).await.unwrap_err();
+        assert!(fault.what.starts_with("/api/v1/state answered oddly"), "{fault}");
+    }
+
+    #[test]
+    fn a_color_is_three_bytes() {
+        let light = json!({"kind": "pwm", "on": true, "brightness": 1, "color": "0A0B0C"});
+        let light: LightFacts = serde_json::from_value(light).unwrap();
+        assert_eq!(light.color(), Some([10, 11, 12]));
+    }
+}

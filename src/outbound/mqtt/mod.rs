@@ -25,6 +25,9 @@ mod task;
 mod topics;
 mod wire;
 
+#[cfg(test)]
+mod samples;
+
 use std::path::PathBuf;
 
 use super::parts::TaskParts;

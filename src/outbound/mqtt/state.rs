@@ -158,3 +158,114 @@ struct ZoneTopic<'a> {
     name: &'a str,
     occupancy: u64,
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::outbound::mqtt::samples::{self, facts, line, topics};
+
+    /// What `facts` says: topics below the camera's own, and their JSON; text is a JSON text.
+    fn told(facts: &Facts) -> BTreeMap<String, Value> {
+        let told = messages(&topics(), facts).into_iter().map(|message| {
+            assert!(message.is_retained, "{}", message.topic);
+            let text = String::from_utf8(message.payload).unwrap();
+            let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+            (message.topic.strip_prefix("tallycam/door/").unwrap().to_owned(), value)
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn each_topic_says_how_its_part_is() {
+        let told = told(&facts());
+        let expected = [
+            (
+                "state",
+                json!({
+                    "name": "Front door", "state": "live", "headline": "Live", "reason": null, "hint": null,
+                    "healthy": true, "problem": false, "counting": "counting", "fps": 15, "time_sure": true,
+                }),
+            ),
+            ("recording", json!("OFF")),
+            ("camera", json!("ON")),
+            ("update", json!({"installed_version": "0.1.0", "latest_version": "0.1.0"})),
+            (
+                "light",
+                json!({
+                    "state": "ON", "color_mode": "rgb", "brightness": 128, "color": {"r": 255, "g": 128, "b": 0},
+                }),
+            ),
+            (
+                "lines/1",
+                json!({
+                    "name": "Middle of the street", "in": 3, "out": 2, "inside": 1, "in_total": 1003,
+                    "out_total": 902, "since": "2026-06-01T00:00:00.000Z", "in_name": "in", "out_name": "out",
+                    "by_class": {"person": [3, 2]},
+                }),
+            ),
+            ("zones/2", json!({"name": "Counter", "occupancy": 2})),
+        ];
+        assert_eq!(told.len(), expected.len(), "{told:?}");
+        for (topic, value) in expected {
+            assert_eq!(told[topic], value, "{topic}");
+        }
+    }
+
+    #[test]
+    fn a_problem_is_told_in_its_own_words() {
+        let mut state = samples::state();
+        state["alerts"] = json!([
+            {"kind": "password", "headline": "No password", "reason": "x", "hint": null, "bad": false},
+            {"kind": "counting", "headline": "Not counting", "reason": "No model.", "hint": "choose one", "bad": true},
+        ]);
+        let mut facts = facts();
+        facts.state = serde_json::from_value(state).unwrap();
+        let told = &told(&facts)["state"];
+        assert_eq!((&told["problem"], &told["headline"]), (&json!(true), &json!("Not counting")));
+        assert_eq!((&told["reason"], &told["hint"]), (&json!("No model."), &json!("choose one")));
+    }
+
+    #[test]
+    fn a_service_that_is_not_healthy_has_a_problem() {
+        let mut facts = facts();
+        facts.state.healthy = false;
+        assert_eq!(told(&facts)["state"]["problem"], json!(true));
+    }
+
+    #[test]
+    fn pause_and_recording_are_switches() {
+        let mut facts = facts();
+        facts.state.state = String::from("paused");
+        facts.state.recording.as_mut().unwrap().recording = true;
+        assert_eq!((&told(&facts)["camera"], &told(&facts)["recording"]), (&json!("OFF"), &json!("ON")));
+        facts.state.recording = None;
+        assert_eq!(told(&facts)["recording"], json!("OFF"), "without a store nothing is recorded");
+    }
+
+    #[test]
+    fn a_lamp_has_no_brightness_and_a_camera_without_light_no_topic() {
+        let mut facts = facts();
+        facts.light = Some(serde_json::from_value(samples::lamp()).unwrap());
+        assert_eq!(told(&facts)["light"], json!({"state": "OFF", "color_mode": "onoff"}));
+        facts.light = None;
+        assert!(!told(&facts).contains_key("light"));
+    }
+
+    #[test]
+    fn nothing_is_said_about_lines_that_cannot_be_read() {
+        let mut facts = facts();
+        (facts.lines, facts.zones) = (None, None);
+        assert!(told(&facts).keys().all(|topic| !topic.contains('/')));
+    }
+
+    #[test]
+    fn a_name_is_never_part_of_a_topic() {
+        let mut facts = facts();
+        let name = "+ # / ü \"{{".repeat(20);
+        facts.lines = Some(vec![line(9, &name)]);
+        assert_eq!(told(&facts)["lines/9"]["name"], json!(name));
+    }
+}

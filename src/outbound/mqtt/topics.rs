@@ -41,3 +41,19 @@ impl Topics {
 pub(super) fn own(base: &str, name: &str) -> String {
     format!("{base}/{name}")
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::outbound::mqtt::samples::topics;
+
+    #[test]
+    fn the_id_is_a_whole_level() {
+        let mut topics = topics();
+        topics.prefix = String::from("site/hall");
+        assert_eq!(topics.own("lines/3"), "site/hall/door/lines/3");
+        assert_eq!(topics.device_config().as_deref(), Some("homeassistant/device/door/config"));
+        assert_eq!(topics.home_assistant().as_deref(), Some("homeassistant/status"));
+        topics.discovery.clear();
+        assert_eq!((topics.device_config(), topics.home_assistant()), (None, None));
+    }
+}
