@@ -5,12 +5,13 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
@@ -133,7 +134,7 @@ fn tls_fault(host: &str, error: &io::Error) -> Fault {
 ///
 /// # Errors
 /// There are no certificates of authorities.
-pub fn tls_connector(ca: Option<&Path>) -> Result<TlsConnector, Fault> {
+fn tls_connector(ca: Option<&Path>) -> Result<TlsConnector, Fault> {
     let mut roots = rustls::RootCertStore::empty();
     match ca {
         Some(file) => {
@@ -154,6 +155,12 @@ pub fn tls_connector(ca: Option<&Path>) -> Result<TlsConnector, Fault> {
         rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let settings = settings.map_err(|error| Fault::new(FaultKind::Unsupported, error.to_string()))?;
     Ok(TlsConnector::from(Arc::new(settings.with_root_certificates(roots).with_no_client_auth())))
+}
+
+/// The same, off the main thread: hundreds of certificates, perhaps from a slow card.
+pub async fn load_tls(ca: Option<PathBuf>) -> Result<TlsConnector, Fault> {
+    let read = spawn_blocking(move || tls_connector(ca.as_deref())).await;
+    read.map_err(|panicked| Fault::passing(panicked.to_string()))?
 }
 
 /// True for an address of the Internet: not of this machine, nor of a private network (RFC 6890).

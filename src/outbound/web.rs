@@ -8,10 +8,10 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, LOCATION, USER_AGENT};
 use hyper::{Request, Response, Uri, body::Incoming};
 use hyper_util::rt::TokioIo;
-use tokio::task::{spawn_blocking, spawn_local};
+use tokio::task::spawn_local;
 use tokio::time::timeout;
 
-use super::connect::{HostLimit, connect, tls_connector};
+use super::connect::{HostLimit, connect, load_tls};
 use tallycam_base::{Fault, FaultKind};
 
 /// Time limit for an answer.
@@ -96,14 +96,7 @@ impl WebClient {
 
     async fn connect(&self, uri: &Uri, host: &str) -> Result<SendRequest<Full<Bytes>>, Fault> {
         let is_secure = uri.scheme_str() == Some("https");
-        let tls = match is_secure {
-            // Hundreds of certificates, perhaps from a slow card.
-            true => {
-                let read = spawn_blocking(|| tls_connector(None)).await;
-                Some(read.map_err(|panicked| Fault::passing(panicked.to_string()))??)
-            }
-            false => None,
-        };
+        let tls = if is_secure { Some(load_tls(None).await?) } else { None };
         let port = uri.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
         let socket = connect(host, port, tls.as_ref(), &self.limit).await?;
         let (sender, connection) =

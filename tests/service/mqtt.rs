@@ -520,7 +520,7 @@ fn a_killed_program_is_offline_and_commands_are_taken_only_where_they_are_allowe
     subscriber.until("tallycam/door/camera", "OFF");
     assert_eq!(daemon.state()["state"], "paused");
     let audit = client::get(daemon.address, "/api/v1/activity").text().to_owned();
-    assert!(audit.contains("MQTT"), "{audit}");
+    assert!(audit.contains("mqtt"), "{audit}");
     let state = daemon.state();
     assert_eq!((&state["mqtt"]["state"], &state["mqtt"]["topic"]), (&json!("connected"), &json!("tallycam/door")));
     let page = client::get(daemon.address, "/notifications").text().to_owned();

@@ -9,13 +9,11 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use mqtt_protocol_core::mqtt::result_code::ConnectReturnCode;
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
-use tokio_rustls::TlsConnector;
 
 use super::discovery::Published;
 use super::handle::{MqttHandle, MqttReport, MqttState};
@@ -24,9 +22,9 @@ use super::message::MqttMessage;
 use super::rows::{self, Behind};
 use super::session::Session;
 use super::topics::Topics;
-use super::wire::{Wire, WireClient};
+use super::wire::{ClientRefusal, Wire, WireClient};
 use crate::outbound::api::ApiCaller;
-use crate::outbound::connect::{HostLimit, OutboundSocket, connect, tls_connector};
+use crate::outbound::connect::{HostLimit, OutboundSocket, connect, load_tls};
 use crate::outbound::follow::{self, Announcements, varied};
 use crate::outbound::kept::{KeptFile, save};
 use crate::outbound::page;
@@ -208,7 +206,7 @@ pub(super) async fn follow(parts: TaskParts, handle: MqttHandle, directory: Path
             continue;
         };
         let mut task = MqttTask {
-            api: parts.api.named("MQTT"),
+            api: parts.api.named("mqtt"),
             announced: Announcements::of(parts.counts.as_ref()),
             parts: parts.clone(),
             config: config.clone(),
@@ -376,15 +374,8 @@ impl MqttTask {
                 .hint("set `mqtt.url` beside it, or the password on the page"));
         }
         let MqttBroker { host, port, is_secure } = &self.settings.broker;
-        let tls = if *is_secure { Some(self.tls().await?) } else { None };
+        let tls = if *is_secure { Some(load_tls(self.settings.ca.clone()).await?) } else { None };
         connect(host, *port, tls.as_ref(), &self.settings.limit).await
-    }
-
-    async fn tls(&self) -> Result<TlsConnector, Fault> {
-        // Hundreds of certificates, perhaps from a slow card.
-        let ca = self.settings.ca.clone();
-        let read = spawn_blocking(move || tls_connector(ca.as_deref())).await;
-        read.map_err(|panicked| Fault::passing(panicked.to_string()))?
     }
 
     // For the connection
@@ -419,21 +410,21 @@ impl MqttTask {
     }
 
     /// The broker refuses the client.
-    pub(super) fn refused(&self, code: ConnectReturnCode) -> Fault {
+    pub(super) fn refused(&self, refusal: ClientRefusal) -> Fault {
         let foreign = |what: String| Fault::new(FaultKind::Foreign, what);
         let place = self.settings.place();
-        match code {
-            ConnectReturnCode::UnacceptableProtocolVersion => {
+        match refusal {
+            ClientRefusal::Version => {
                 foreign(format!("the broker at {place} does not speak MQTT 3.1.1"))
             }
-            ConnectReturnCode::IdentifierRejected => {
+            ClientRefusal::Id => {
                 foreign(format!("the broker at {place} does not take the id {}", self.topics.id))
                     .hint("set `mqtt.id` to one that it allows")
             }
-            ConnectReturnCode::ServerUnavailable => {
+            ClientRefusal::Away => {
                 foreign(format!("the broker at {place} takes no clients at the moment"))
             }
-            _ => foreign(format!("wrong user or password for the broker at {place}"))
+            ClientRefusal::User => foreign(format!("wrong user or password for the broker at {place}"))
                 .hint("set `mqtt.username` and `mqtt.password`"),
         }
     }

@@ -25,11 +25,33 @@ pub(super) struct WireClient<'a> {
     pub(super) keep_alive_s: u16,
 }
 
+/// Why the broker refuses the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ClientRefusal {
+    Version,
+    Id,
+    /// It takes nobody now.
+    Away,
+    /// User or password is wrong, or it does not say.
+    User,
+}
+
+impl From<ConnectReturnCode> for ClientRefusal {
+    fn from(code: ConnectReturnCode) -> ClientRefusal {
+        match code {
+            ConnectReturnCode::UnacceptableProtocolVersion => ClientRefusal::Version,
+            ConnectReturnCode::IdentifierRejected => ClientRefusal::Id,
+            ConnectReturnCode::ServerUnavailable => ClientRefusal::Away,
+            _ => ClientRefusal::User,
+        }
+    }
+}
+
 /// What came from the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Heard {
     Accepted,
-    Refused(ConnectReturnCode),
+    Refused(ClientRefusal),
     /// The answer to the subscriptions: true for each that the broker takes.
     Subscribed(Vec<bool>),
     Acknowledged(u16),
@@ -173,7 +195,7 @@ impl Wire {
                 self.is_accepted = true;
                 Heard::Accepted
             }
-            Packet::V3_1_1Connack(packet) => Heard::Refused(packet.return_code()),
+            Packet::V3_1_1Connack(packet) => Heard::Refused(packet.return_code().into()),
             Packet::V3_1_1Suback(packet) => {
                 let codes = packet.return_codes();
                 Heard::Subscribed(codes.iter().map(SubackReturnCode::is_success).collect())
@@ -265,7 +287,7 @@ mod tests {
         let mut refused = Wire::connect(&client).unwrap();
         assert_eq!(
             refused.receive(b"\x20\x02\x00\x05").unwrap(),
-            [Heard::Refused(ConnectReturnCode::NotAuthorized)]
+            [Heard::Refused(ClientRefusal::User)]
         );
         // A header that claims 256 MiB.
         assert_eq!(connected().receive(b"\x30\xff\xff\xff\x7f"), Err(WireFault::TooLarge(268_435_460)));
