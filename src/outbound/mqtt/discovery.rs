@@ -37,7 +37,6 @@ struct DeviceMessage<'a> {
     origin: OriginAbout<'a>,
     /// Of all components.
     availability_topic: String,
-    qos: u8,
     components: BTreeMap<&'a str, ComponentMessage<'a>>,
 }
 
@@ -135,7 +134,6 @@ fn device(
             support_url: "https://github.com/tallycam/tallycam",
         },
         availability_topic: topics.own("availability"),
-        qos: 1,
         components: announced.chain(removed).collect(),
     };
     MqttMessage::retained_json(published.topic.clone(), &message)
