@@ -597,6 +597,7 @@ pub static ROUTES: &[Route] = &[
         key("cursor", ID, "`next` of the previous page."),
         key("since", MayBe::Whole(0, u64::MAX), "Only what was stored, corrected or taken back after this \
             `seq`, in that order; 0: all."),
+        key("left", FLAG, "`1`: with `since`, also the number of changes after the page."),
         FORMAT, BOM], [(200, "A page of crossings, or all of them as a table.", Content::JsonOrCsv("Crossings")),
         WRONG_QUERY, NO_COUNTING]),
     route!(Viewer GET "/api/v1/crossings/{id}/thumbnail.jpg" crossings::thumbnail, Api,

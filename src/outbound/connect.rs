@@ -18,6 +18,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{self, CertificateError};
 
 use tallycam_base::{Fault, FaultKind};
+use tallycam_config::{Origin, Resolved};
 
 /// Time limit for the name, for the connection and for the handshake, each.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -36,6 +37,14 @@ pub enum HostLimit {
 }
 
 impl HostLimit {
+    /// The limit for addresses in the key `path`: of the operator's file, or of the page.
+    pub fn of(resolved: &Resolved, path: &str) -> HostLimit {
+        match resolved.origin(path).is_some_and(Origin::is_operators) {
+            true => HostLimit::Anywhere,
+            false => HostLimit::Public(resolved.config.messages.hosts.clone()),
+        }
+    }
+
     fn allows(&self, host: &str, address: IpAddr) -> bool {
         let HostLimit::Public(named) = self else { return true };
         let is_named =

@@ -10,7 +10,9 @@
 
 pub mod api;
 pub mod connect;
-mod mqtt;
+mod follow;
+mod kept;
+pub mod mqtt;
 pub mod notify;
 mod page;
 mod parts;
@@ -51,6 +53,7 @@ impl Outbound {
         let stop = Stop::new();
         let parts = TaskParts { api, counts, config, stop: stop.clone() };
         let mut outbound = Outbound { stop, tasks: Vec::new() };
+        outbound.spawn("MQTT", mqtt::run(parts.clone(), notifier.mqtt().clone(), directory.clone()));
         outbound.spawn("notifications", notify::run(parts, notifier, directory));
         outbound
     }

@@ -4,7 +4,8 @@ use jiff::tz::TimeZone;
 
 use crate::outbound::connect::HostLimit;
 use crate::outbound::page;
-use tallycam_config::{Origin, Resolved};
+use crate::outbound::parts::zone;
+use tallycam_config::Resolved;
 
 /// The settings that all rules share.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,17 +22,11 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn of(resolved: &Resolved) -> Context {
         let config = &resolved.config;
-        let zone = config.counts.time_zone.as_deref().and_then(|name| TimeZone::get(name).ok());
-        let is_operators = resolved.origin("notify").is_some_and(Origin::is_operators);
         Context {
             camera: config.name.clone(),
-            zone: zone.unwrap_or_else(TimeZone::system),
+            zone: zone(config),
             page: page::address(config),
-            limit: if is_operators {
-                HostLimit::Anywhere
-            } else {
-                HostLimit::Public(config.messages.hosts.clone())
-            },
+            limit: HostLimit::of(resolved, "notify"),
         }
     }
 }

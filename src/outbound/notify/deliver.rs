@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::context::Context;
 use super::message::{Message, signature};
+use crate::outbound::mqtt::MqttHandle;
 use crate::outbound::web::{WebAnswer, WebClient};
 use tallycam_base::Fault;
 use tallycam_config::{NotifyRule, RuleTo};
@@ -14,11 +15,15 @@ use tallycam_config::{NotifyRule, RuleTo};
 /// It has not arrived, in words.
 pub(super) async fn deliver(
     client: &mut WebClient,
+    mqtt: &MqttHandle,
     rule: &NotifyRule,
     context: &Context,
     message: &Message,
 ) -> Result<String, Fault> {
     match rule.to {
+        RuleTo::Mqtt => {
+            mqtt.publish(&rule.address, message.cloud_event(&context.page, &rule.name).to_vec()).await
+        }
         RuleTo::Webhook => {
             let body = message.cloud_event(&context.page, &rule.name);
             let secret = rule.secret.as_deref();

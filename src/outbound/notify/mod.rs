@@ -25,23 +25,24 @@ use std::rc::Rc;
 
 use tokio::task::{JoinSet, spawn_blocking};
 
+use super::kept::save;
 use super::parts::TaskParts;
 use context::Context;
-use kept::Kept;
+use kept::{FILE, KeptRules};
 pub use report::{DeliveryReport, Notifier, NotifyReport, NotifySummary, RuleReport};
 use rule::RuleTask;
 use tallycam_base::Stop;
 
 /// Follows the rules of the configuration until the daemon stops. Files are in `directory`.
 pub async fn run(parts: TaskParts, notifier: Notifier, directory: PathBuf) {
-    let Ok(kept) = spawn_blocking(move || Kept::read(&directory)).await else { return };
+    let Ok(kept) = spawn_blocking(move || KeptRules::read(&directory, FILE)).await else { return };
     let kept = Rc::new(RefCell::new(kept));
     let mut config = parts.config.clone();
     while !parts.stop.is_set() {
         let resolved = config.borrow_and_update().clone();
         let (rules, context) = (resolved.config.notify.clone(), Context::of(&resolved));
         let names: Vec<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
-        kept.borrow_mut().retain(&names);
+        kept.borrow_mut().change(|all| all.retain(|name, _| names.contains(&name.as_str())));
         notifier.begin(&rules);
         let (end, mut running) = (Stop::new(), JoinSet::new());
         for rule in &rules {
@@ -73,6 +74,6 @@ pub async fn run(parts: TaskParts, notifier: Notifier, directory: PathBuf) {
                 log::error!("a rule of [[notify]] ended by a mistake in tallycam: {panicked}");
             }
         }
-        rule::save(&kept, false).await;
+        save(&kept, false).await;
     }
 }

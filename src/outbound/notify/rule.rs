@@ -2,34 +2,29 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use serde_json::Value;
-use tokio::sync::broadcast;
-use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
 use super::alert::{LastingCondition, Turn};
 use super::context::Context;
 use super::deliver::deliver;
-use super::kept::{self, Kept, RuleProgress};
+use super::kept::{KeptRules, RuleProgress};
 use super::message::{Message, counts_in_words, crossing_in_words};
 use super::report::Notifier;
 use crate::outbound::api::ApiCaller;
+use crate::outbound::follow::{self, Announcements, READS_AFTER, place, varied};
+use crate::outbound::kept::save;
 use crate::outbound::parts::TaskParts;
 use crate::outbound::web::WebClient;
 use tallycam_base::{ClockTime, Fault, clock};
 use tallycam_config::{NotifyRule, RuleWhen};
-use tallycam_store::{Counts, StoredCrossing};
 
 /// Interval at which conditions are looked at.
 const LOOKS_EVERY: Duration = Duration::from_secs(5);
-
-/// Longest time without a look for crossings: some appear without an announcement.
-const READS_AFTER: Duration = Duration::from_secs(30);
 
 /// Crossings that are read at once.
 const PAGE: usize = 100;
@@ -41,22 +36,12 @@ const PEOPLE_PAUSE: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-/// Writes the progress, if it is time. One at a time: a write that is overtaken would leave an older text.
-pub(super) async fn save(kept: &Rc<RefCell<Kept>>, is_more_to_send: bool) {
-    let writing = kept.borrow().writing.clone();
-    let _one = writing.lock().await;
-    let Some((file, text)) = kept.borrow_mut().due(is_more_to_send) else { return };
-    if let Ok(outcome) = spawn_blocking(move || kept::write(&file, &text)).await {
-        kept.borrow_mut().wrote(outcome);
-    }
-}
-
 pub(super) struct RuleTask {
     rule: NotifyRule,
     api: ApiCaller,
-    announced: Option<broadcast::Receiver<Arc<StoredCrossing>>>,
+    announced: Announcements,
     notifier: Notifier,
-    kept: Rc<RefCell<Kept>>,
+    kept: Rc<RefCell<KeptRules>>,
     context: Context,
     client: WebClient,
     progress: RuleProgress,
@@ -76,16 +61,16 @@ impl RuleTask {
         rule: NotifyRule,
         parts: &TaskParts,
         notifier: &Notifier,
-        kept: &Rc<RefCell<Kept>>,
+        kept: &Rc<RefCell<KeptRules>>,
         context: Context,
     ) -> RuleTask {
         RuleTask {
             api: parts.api.named("notifications"),
-            announced: parts.counts.as_ref().map(Counts::subscribe_crossings),
+            announced: Announcements::of(parts.counts.as_ref()),
             notifier: notifier.clone(),
             kept: kept.clone(),
             client: WebClient::new(context.limit.clone()),
-            progress: kept.borrow().of(&rule.name),
+            progress: kept.borrow().content().get(&rule.name).cloned().unwrap_or_default(),
             is_begun: false,
             context,
             rule,
@@ -101,7 +86,8 @@ impl RuleTask {
     }
 
     async fn keep(&mut self, is_more_to_send: bool) {
-        self.kept.borrow_mut().set(&self.rule.name, self.progress.clone());
+        let (name, progress) = (self.rule.name.clone(), self.progress.clone());
+        self.kept.borrow_mut().change(|all| all.insert(name, progress));
         save(&self.kept, is_more_to_send).await;
     }
 
@@ -117,16 +103,10 @@ impl RuleTask {
 
     /// One try.
     async fn try_once(&mut self, message: &Message) -> Result<(), Fault> {
-        let outcome = deliver(&mut self.client, &self.rule, &self.context, message).await;
+        let outcome = deliver(&mut self.client, self.notifier.mqtt(), &self.rule, &self.context, message).await;
         self.notifier.note(&self.rule.name, message, &outcome);
         self.show(outcome.as_ref().err(), outcome.is_err().then_some(message.at_us));
         outcome.map(drop)
-    }
-
-    /// The API's answer to `GET address`.
-    async fn get(&self, address: &str) -> Result<Value, Fault> {
-        let reply = self.api.get(address).await.map_err(|error| Fault::passing(error.to_string()))?;
-        if reply.is_success() { Ok(reply.json()) } else { Err(Fault::passing(reply.refusal())) }
     }
 
     // Crossings
@@ -164,32 +144,20 @@ impl RuleTask {
             }
             if items.is_empty() {
                 self.show(None, None);
-                self.announcement().await;
+                let _ = timeout(READS_AFTER, self.announced.next()).await;
             }
-        }
-    }
-
-    /// Waits until there may be a crossing.
-    async fn announcement(&mut self) {
-        let Some(announced) = &mut self.announced else { return sleep(LOOKS_EVERY).await };
-        match timeout(READS_AFTER, announced.recv()).await {
-            Ok(Err(broadcast::error::RecvError::Closed)) => self.announced = None,
-            // One that was missed is read, too.
-            Ok(Ok(_) | Err(broadcast::error::RecvError::Lagged(_))) | Err(_) => {}
         }
     }
 
     /// Finds where to begin: a new or changed rule begins now, and another counts.db with what is made from now on.
     async fn begin(&mut self) -> Result<(), Fault> {
-        let newest = self.get("/api/v1/crossings?limit=1&scene=all").await?;
-        let last = newest["items"].get(0).and_then(place).unwrap_or(0);
-        let ledger = newest["ledger"].as_str().unwrap_or_default();
+        let newest = follow::newest(&self.api).await?;
         let follows =
             format!("{} {}", self.rule.when.as_str(), self.rule.place.as_deref().unwrap_or_default());
         let RuleProgress { sent, ledger: before, follows: followed, .. } = &mut self.progress;
-        if sent.is_none() || ledger != *before || follows != *followed {
-            (*sent, *before, *followed) = (Some(last), ledger.to_owned(), follows);
-            self.progress.last = newest["items"][0]["id"].as_u64().unwrap_or(0);
+        if sent.is_none() || newest.ledger != *before || follows != *followed {
+            (*sent, *before, *followed) = (Some(newest.place), newest.ledger, follows);
+            self.progress.last = newest.id;
             self.keep(false).await;
         }
         self.is_begun = true;
@@ -202,15 +170,14 @@ impl RuleTask {
             self.begin().await?;
         }
         let (line, sent) = (self.line().await?, self.progress.sent.unwrap_or(0));
-        let page = self.get(&format!("/api/v1/crossings?since={sent}&scene=all&limit={PAGE}{line}")).await?;
-        let items = page["items"].as_array().cloned().unwrap_or_default();
-        Ok((items, !page["next"].is_null()))
+        let page = follow::after(&self.api, sent, PAGE, &line).await?;
+        Ok((page.items, page.is_more))
     }
 
     /// The line of the rule, as the end of a query.
     async fn line(&self) -> Result<String, Fault> {
         let Some(name) = &self.rule.place else { return Ok(String::new()) };
-        let lines = self.get("/api/v1/lines").await?;
+        let lines = self.api.read("/api/v1/lines").await?;
         let id = named(&lines, name).and_then(|line| line["id"].as_u64());
         id.map(|id| format!("&line={id}")).ok_or_else(|| no_place("line", name))
     }
@@ -321,7 +288,7 @@ impl RuleTask {
     }
 
     async fn trouble(&self) -> Result<ConditionLook, Fault> {
-        let state = self.get("/state").await?;
+        let state = self.api.read("/state").await?;
         let bad = state["alerts"].as_array().into_iter().flatten().find(|alert| alert["bad"] == true);
         let Some(alert) = bad else {
             return Ok(ConditionLook { is_so: false, words: String::from("all works again") });
@@ -334,11 +301,11 @@ impl RuleTask {
 
     async fn above(&self) -> Result<ConditionLook, Fault> {
         let name = self.rule.place.as_deref().unwrap_or_default();
-        let zones = self.get("/api/v1/zones").await?;
+        let zones = self.api.read("/api/v1/zones").await?;
         let inside = match named(&zones, name).and_then(|zone| zone["occupancy"].as_u64()) {
             Some(inside) => inside,
             None => {
-                let tallies = self.get("/api/v1/tallies").await?;
+                let tallies = self.api.read("/api/v1/tallies").await?;
                 let line =
                     tallies["lines"].as_array().into_iter().flatten().find(|line| line["line"] == name);
                 line.and_then(|line| line["inside"].as_u64()).ok_or_else(|| no_place("zone or line", name))?
@@ -353,7 +320,7 @@ impl RuleTask {
 
     async fn quiet(&self, quiet: &mut Quiet, now_s: u64) -> Result<ConditionLook, Fault> {
         let line = self.line().await?;
-        let newest = self.get(&format!("/api/v1/crossings?limit=1{line}")).await?;
+        let newest = self.api.read(format!("/api/v1/crossings?limit=1{line}")).await?;
         let last = newest["items"].get(0).and_then(|crossing| crossing["id"].as_u64());
         let is_open = is_open(&self.rule, &now(&self.context.zone));
         let at = self.rule.place.as_ref().map_or_else(String::new, |name| format!(" at {name}"));
@@ -396,7 +363,7 @@ impl RuleTask {
     }
 
     async fn summary(&self) -> Result<Message, Fault> {
-        let counts = self.get("/api/v1/counts?from=today&bucket=total&by=line,direction").await?;
+        let counts = self.api.read("/api/v1/counts?from=today&bucket=total&by=line,direction").await?;
         let id = format!("daily-{}", now(&self.context.zone).date());
         Ok(Message { id, ..self.message("daily", &format!("today {}", counts_in_words(&counts))) })
     }
@@ -435,11 +402,6 @@ fn now(zone: &TimeZone) -> Zoned {
     Timestamp::from_microsecond(us).unwrap_or(Timestamp::MAX).to_zoned(zone.clone())
 }
 
-/// The place of a crossing in the order of changes.
-fn place(crossing: &Value) -> Option<u64> {
-    crossing["seq"].as_u64()
-}
-
 fn named<'a>(list: &'a Value, name: &str) -> Option<&'a Value> {
     list["items"].as_array()?.iter().find(|item| item["name"] == name && item["deleted"].is_null())
 }
@@ -451,12 +413,6 @@ fn no_place(what: &str, name: &str) -> Fault {
 
 fn in_words(time: Duration) -> String {
     tallycam_config::show_duration(time)
-}
-
-/// `pause`, up to a quarter more or less, so that many cameras do not come all at once.
-fn varied(pause: Duration) -> Duration {
-    let share = (clock::monotonic_us() % 512) as u32;
-    pause * (768 + share) / 1024
 }
 
 #[cfg(test)]
@@ -495,11 +451,5 @@ mod tests {
         assert_eq!(quiet.lasts_s(Some(2), true, 170), Some(0));
         assert_eq!(quiet.lasts_s(Some(2), false, 180), None);
         assert_eq!(quiet.lasts_s(Some(2), true, 900), Some(0));
-    }
-
-    #[test]
-    fn pauses_vary_by_a_quarter() {
-        let pause = varied(Duration::from_secs(8));
-        assert!((6..10).contains(&pause.as_secs()), "{pause:?}");
     }
 }

@@ -9,7 +9,7 @@ use super::scalar::{integer, parse_given, url_fault};
 use super::tables::{Named, TableReader, TableShape, label, parse_one_of, read_all};
 use super::value::{BadValue, Kind};
 use super::wrong::Complaint;
-use crate::duration;
+use crate::{duration, mqtt};
 use tallycam_base::json::quoted;
 use tallycam_base::redact::{STARS, redact_url};
 
@@ -73,12 +73,14 @@ pub enum RuleTo {
     Webhook,
     /// A POST of plain text, as ntfy takes it.
     Ntfy,
+    /// A CloudEvent in JSON on a topic of the broker of `[mqtt]`.
+    Mqtt,
 }
 
 impl RuleTo {
     /// All words, in the order of the variants.
-    pub const WORDS: [&'static str; 2] = ["webhook", "ntfy"];
-    const ALL: [RuleTo; 2] = [RuleTo::Webhook, RuleTo::Ntfy];
+    pub const WORDS: [&'static str; 3] = ["webhook", "ntfy", "mqtt"];
+    const ALL: [RuleTo; 3] = [RuleTo::Webhook, RuleTo::Ntfy, RuleTo::Mqtt];
 
     /// The word in the file.
     pub fn as_str(self) -> &'static str {
@@ -87,7 +89,7 @@ impl RuleTo {
 
     /// People read the messages: many crossings make one message.
     pub fn is_for_people(self) -> bool {
-        self != RuleTo::Webhook
+        self == RuleTo::Ntfy
     }
 }
 
@@ -103,7 +105,7 @@ pub struct NotifyRule {
     pub when: RuleWhen,
     /// `to`: the way of the messages.
     pub to: RuleTo,
-    /// The URL that gets the messages.
+    /// `address`: the URL that gets the messages, or a topic.
     pub address: String,
     /// `secret`: the key of a webhook's signature, or the token of an ntfy server.
     pub secret: Option<String>,
@@ -169,7 +171,11 @@ fn rule(table: &DeTable<'_>, reading: &mut TableReader) -> NotifyRule {
         name: reading.read_required(table, "name", label::<60>).unwrap_or_default(),
         when,
         to,
-        address: reading.read_required(table, "address", url).unwrap_or_default(),
+        address: match to {
+            RuleTo::Mqtt => reading.read_required(table, "address", topic),
+            RuleTo::Webhook | RuleTo::Ntfy => reading.read_required(table, "address", url),
+        }
+        .unwrap_or_default(),
         secret: reading.read_optional(table, "secret", maybe(secret)).flatten(),
         place,
         more_than: more_than.unwrap_or_default(),
@@ -219,6 +225,10 @@ fn url(value: &Given<'_>) -> Result<String, Complaint> {
         return Err((String::from("must have no user or password in it"), None));
     }
     url_fault(text).map_or_else(|| Ok(text.to_owned()), Err)
+}
+
+fn topic(value: &Given<'_>) -> Result<String, Complaint> {
+    mqtt::topic(value.get_ref().as_str().map(str::trim).unwrap_or_default())
 }
 
 fn secret(value: &Given<'_>) -> Result<String, Complaint> {
@@ -296,7 +306,11 @@ impl NotifyRule {
     #[must_use]
     pub fn hidden(&self) -> NotifyRule {
         let secret = self.secret.as_ref().map(|_| STARS.to_owned());
-        NotifyRule { address: redact_url(&self.address), secret, ..self.clone() }
+        NotifyRule { address: self.hidden_address(), secret, ..self.clone() }
+    }
+
+    fn hidden_address(&self) -> String {
+        if self.to == RuleTo::Mqtt { self.address.clone() } else { redact_url(&self.address) }
     }
 
     /// The host of a URL; empty if there is none.
@@ -319,7 +333,7 @@ pub fn fill_in_hidden(toml: &str, saved: &str) -> String {
         let Some(before) = saved.iter().find(|one| one.name == rule.name).or_else(|| saved.get(at)) else {
             continue;
         };
-        if rule.address == redact_url(&before.address) {
+        if rule.address == before.hidden_address() {
             rule.address.clone_from(&before.address);
         }
         let is_same_host = rule.host().eq_ignore_ascii_case(before.host()) && rule.to == before.to;
@@ -404,6 +418,7 @@ place = \"Door\"
             ("place = \"Door\"", "for = \"1s\"", "from 10s to 30d"),
             ("place = \"Door\"", "at = \"24:00\"", "a time of day"),
             ("place = \"Door\"", "days = [\"monday\"]", "list of days"),
+            ("to = \"webhook\"\naddress = \"https://hooks.example.org/", "to = \"mqtt\"\naddress = \"a/#/", "without + and #"),
         ] {
             let said = read(&HOOK.replace(from, to)).unwrap_err();
             assert!(said.contains(want) && said.contains('^'), "{to}: {said}");
