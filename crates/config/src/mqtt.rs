@@ -17,7 +17,9 @@ type Complaint = (String, Option<String>);
 pub struct MqttBroker {
     /// Name or address, without brackets.
     pub host: String,
+    /// Its port.
     pub port: u16,
+    /// With TLS.
     pub is_secure: bool,
 }
 

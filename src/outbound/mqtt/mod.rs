@@ -25,6 +25,9 @@ mod task;
 mod topics;
 mod wire;
 
+#[cfg(test)]
+mod samples;
+
 use std::path::PathBuf;
 
 use super::parts::TaskParts;
@@ -34,6 +37,3 @@ pub use handle::{MqttHandle, MqttReport, MqttState};
 pub async fn run(parts: TaskParts, handle: MqttHandle, directory: PathBuf) {
     task::follow(parts, handle, directory).await;
 }
-
-#[cfg(test)]
-mod samples;
