@@ -37,7 +37,6 @@ struct DeviceMessage<'a> {
     origin: OriginAbout<'a>,
     /// Of all components.
     availability_topic: String,
-    qos: u8,
     components: BTreeMap<&'a str, ComponentMessage<'a>>,
 }
 
@@ -135,7 +134,6 @@ fn device(
             support_url: "https://github.com/tallycam/tallycam",
         },
         availability_topic: topics.own("availability"),
-        qos: 1,
         components: announced.chain(removed).collect(),
     };
     MqttMessage::retained_json(published.topic.clone(), &message)
@@ -188,10 +186,7 @@ fn abandoned(topics: &Topics, facts: &Facts, published: &mut Published) -> Vec<M
 
 /// Empties all retained topics of `published`.
 fn retained(published: &Published) -> Vec<MqttMessage> {
-    if published.base.is_empty() {
-        return Vec::new();
-    }
-    let others = OTHERS_RETAINED.iter().copied();
+    let others = OTHERS_RETAINED.iter().copied().filter(|_| !published.base.is_empty());
     let names = published.retained.iter().map(String::as_str).chain(others);
     names.map(|name| MqttMessage::emptied(own(&published.base, name))).collect()
 }
@@ -203,11 +198,14 @@ pub(super) fn removal(published: &Published) -> Vec<MqttMessage> {
     topic.map(|topic| MqttMessage::emptied(topic.clone())).into_iter().collect()
 }
 
-/// Removes everything that the broker keeps of this camera, and forgets that it was published.
-pub(super) fn forget(published: &mut Published) -> Vec<MqttMessage> {
-    let messages = removal(published).into_iter().chain(retained(published)).collect();
-    *published = Published::default();
-    messages
+/// Removes everything that the broker keeps of this camera.
+pub(super) fn forget(topics: &Topics, published: &Published) -> Vec<MqttMessage> {
+    let mut published = published.clone();
+    if published.base.is_empty() {
+        // Only `online` was said yet.
+        published.base = topics.base();
+    }
+    removal(&published).into_iter().chain(retained(&published)).collect()
 }
 
 #[cfg(test)]

@@ -22,9 +22,11 @@ pub(super) const RELEASES: &str = "https://github.com/tallycam/tallycam/releases
 
 /// A component: the keys of Home Assistant's platforms that tallycam uses.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(default)]
 pub(super) struct EntityConfig {
     pub(super) platform: &'static str,
+    /// Home Assistant does not take the device's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    qos: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unique_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,7 +102,7 @@ struct EntityList<'a> {
 impl EntityList<'_> {
     fn add(&mut self, key: String, name: String, entity: EntityConfig) {
         let unique_id = Some(format!("tallycam_{}_{key}", self.topics.id));
-        self.all.insert(key, EntityConfig { unique_id, name: Some(name), ..entity });
+        self.all.insert(key, EntityConfig { unique_id, name: Some(name), qos: Some(1), ..entity });
     }
 
     fn add_line(&mut self, line: &LineFacts) {

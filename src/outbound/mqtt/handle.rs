@@ -61,6 +61,8 @@ struct HandleInner {
     /// `None` if MQTT is off.
     report: Mutex<Option<MqttReport>>,
     waiting: Mutex<VecDeque<RuleMessage>>,
+    /// The wish that the broker forgets this camera; hears of the end, or is dropped.
+    forgetting: Mutex<Option<oneshot::Sender<()>>>,
     queued: Notify,
 }
 
@@ -87,12 +89,7 @@ impl MqttHandle {
     /// # Errors
     /// There is no connection, or no acknowledgement.
     pub async fn publish(&self, topic: &str, payload: Vec<u8>) -> Result<String, Fault> {
-        let off = || Fault::wrong("MQTT is off").hint("set `mqtt.url`");
-        let report = self.report().ok_or_else(off)?;
-        if report.state != MqttState::Connected {
-            let words = report.words.unwrap_or_default();
-            return Err(Fault::new(FaultKind::Unreachable, format!("MQTT is not connected: {words}")));
-        }
+        self.connected()?;
         let (arrived, acknowledged) = oneshot::channel();
         {
             let mut waiting = lock(&self.0.waiting);
@@ -102,10 +99,38 @@ impl MqttHandle {
             let message = MqttMessage { topic: topic.to_owned(), payload, is_retained: false };
             waiting.push_back(RuleMessage { message, arrived });
         }
+        self.acknowledged(acknowledged).await?;
+        Ok(String::from("the broker has acknowledged it"))
+    }
+
+    /// Removes the device from Home Assistant and empties the retained topics of this camera. MQTT stops then, until the
+    /// configuration changes or the service restarts.
+    ///
+    /// # Errors
+    /// There is no connection, or no acknowledgement.
+    pub async fn forget(&self) -> Result<(), Fault> {
+        self.connected()?;
+        let (forgotten, acknowledged) = oneshot::channel();
+        *lock(&self.0.forgetting) = Some(forgotten);
+        self.acknowledged(acknowledged).await
+    }
+
+    fn connected(&self) -> Result<(), Fault> {
+        let off = || Fault::wrong("MQTT is off").hint("set `mqtt.url`");
+        let report = self.report().ok_or_else(off)?;
+        if report.state == MqttState::Connected {
+            return Ok(());
+        }
+        let words = report.words.unwrap_or_default();
+        Err(Fault::new(FaultKind::Unreachable, format!("MQTT is not connected: {words}")))
+    }
+
+    /// Wakes the task, and waits for the acknowledgement.
+    async fn acknowledged(&self, acknowledged: oneshot::Receiver<()>) -> Result<(), Fault> {
         self.0.queued.notify_one();
         let lost = |why: &str| Fault::new(FaultKind::Unreachable, format!("the broker {why}"));
         match timeout(ACKNOWLEDGED_WITHIN, acknowledged).await {
-            Ok(Ok(())) => Ok(String::from("the broker has acknowledged it")),
+            Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(lost("was lost before it acknowledged the message")),
             Err(_) => Err(lost("does not acknowledge the message")),
         }
@@ -120,6 +145,7 @@ impl MqttHandle {
         let is_news = told(&now) != told(&report);
         if report.as_ref().is_none_or(|report| report.state != MqttState::Connected) {
             lock(&self.0.waiting).clear();
+            *lock(&self.0.forgetting) = None;
         }
         *now = report;
         is_news
@@ -130,7 +156,12 @@ impl MqttHandle {
         lock(&self.0.waiting).pop_front()
     }
 
-    /// Waits for a message of a rule.
+    /// The wish that the broker forgets this camera.
+    pub(super) fn take_forgetting(&self) -> Option<oneshot::Sender<()>> {
+        lock(&self.0.forgetting).take()
+    }
+
+    /// Waits for a message of a rule, or for that wish.
     pub(super) async fn queued(&self) {
         self.0.queued.notified().await;
     }

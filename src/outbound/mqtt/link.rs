@@ -83,6 +83,8 @@ enum Group {
     Published(Published),
     Covered(u64),
     Arrived(oneshot::Sender<()>),
+    /// The broker keeps nothing of this camera.
+    Forgotten(oneshot::Sender<()>),
 }
 
 /// The wish for a replay.
@@ -129,6 +131,9 @@ pub(super) struct Link<'a> {
     commands: VecDeque<(String, Vec<u8>)>,
     commands_second: (u64, usize),
     trouble: Option<Fault>,
+    /// The last messages of this camera are under way.
+    is_forgetting: bool,
+    is_forgotten: bool,
 }
 
 impl<'a> Link<'a> {
@@ -161,6 +166,8 @@ impl<'a> Link<'a> {
             commands: VecDeque::new(),
             commands_second: (0, 0),
             trouble: None,
+            is_forgetting: false,
+            is_forgotten: false,
         }
     }
 
@@ -171,6 +178,11 @@ impl<'a> Link<'a> {
         loop {
             if let Err(ended) = self.advance(&mut job) {
                 return ended;
+            }
+            if self.is_forgotten {
+                // Without it the broker would publish the will.
+                self.say_goodbye(socket).await;
+                return Ended::Forgotten;
             }
             let wait = self.wait();
             tokio::select! {
@@ -228,6 +240,12 @@ impl<'a> Link<'a> {
         }
         if !self.is_confirmed {
             return Ok(());
+        }
+        if let Some(forgotten) = self.task.handle.take_forgetting() {
+            self.forget(forgotten);
+        }
+        if self.is_forgetting {
+            return self.publish(now);
         }
         if now >= self.due.news {
             self.due.news = now + READS_AFTER;
@@ -318,7 +336,24 @@ impl<'a> Link<'a> {
             Group::Covered(until_us) => self.task.keep(|kept| kept.covered_us = until_us),
             // A rule that does not wait any more.
             Group::Arrived(arrived) => drop(arrived.send(())),
+            Group::Forgotten(forgotten) => {
+                self.task.keep(|kept| (kept.published, kept.has_picture) = (Published::default(), false));
+                self.is_forgotten = true;
+                let _ = forgotten.send(());
+            }
         }
+    }
+
+    /// Makes the broker forget this camera. Nothing else is said from now on.
+    fn forget(&mut self, forgotten: oneshot::Sender<()>) {
+        let under_way = self.groups.values().find_map(|(_, then)| match then {
+            Group::Published(published) => Some(published.clone()),
+            _ => None,
+        });
+        let published = under_way.unwrap_or_else(|| self.task.kept.borrow().content().published.clone());
+        self.groups.retain(|_, (_, then)| !matches!(then, Group::Published(_)));
+        self.is_forgetting = true;
+        self.push_group(discovery::forget(&self.task.topics, &published), Group::Forgotten(forgotten));
     }
 
     /// Tells of the ledger once everything before has arrived.
@@ -348,7 +383,9 @@ impl<'a> Link<'a> {
             }));
         }
         if let Some(wanted @ RowsWanted::Live(_)) = self.session.wanted() {
-            return Some(Box::pin(async move { Done::Rows(wanted, rows::read(&api, &topics, wanted).await) }));
+            return Some(Box::pin(
+                async move { Done::Rows(wanted, rows::read(&api, &topics, wanted).await) },
+            ));
         }
         if now >= self.due.facts {
             (self.due.facts, self.facts_read) = (now + FACTS_EVERY, now);
@@ -358,7 +395,9 @@ impl<'a> Link<'a> {
             }));
         }
         if let Some(wanted) = self.session.wanted() {
-            return Some(Box::pin(async move { Done::Rows(wanted, rows::read(&api, &topics, wanted).await) }));
+            return Some(Box::pin(
+                async move { Done::Rows(wanted, rows::read(&api, &topics, wanted).await) },
+            ));
         }
         if self.session.has_backlog() && now >= self.due.behind {
             self.due.behind = now + BEHIND_PAUSE;
@@ -369,7 +408,9 @@ impl<'a> Link<'a> {
         if now >= self.due.coverage && !is_covering {
             self.due.coverage = now + COVERAGE_EVERY;
             let told_us = self.task.kept.borrow().content().covered_us;
-            return Some(Box::pin(async move { Done::Coverage(rows::coverage(&api, &topics, told_us).await) }));
+            return Some(Box::pin(
+                async move { Done::Coverage(rows::coverage(&api, &topics, told_us).await) },
+            ));
         }
         if self.task.settings.has_pictures && now >= self.due.picture {
             self.due.picture = now + PICTURE_PAUSE;
@@ -380,6 +421,9 @@ impl<'a> Link<'a> {
     }
 
     fn done(&mut self, done: Done) -> Result<(), Ended> {
+        if self.is_forgetting {
+            return Ok(());
+        }
         let outcome = match done {
             Done::Rows(wanted, outcome) => outcome.and_then(|read| {
                 let is_other = read.ledger != self.task.kept.borrow().content().ledger;
@@ -514,12 +558,12 @@ impl<'a> Link<'a> {
                     self.remove_picture();
                 }
                 // The will of an earlier connection comes late.
-                b"offline" if self.is_confirmed => return self.say_online(),
+                b"offline" if self.is_confirmed && !self.is_forgetting => return self.say_online(),
                 _ => {}
             }
             return Ok(());
         }
-        if !self.is_confirmed {
+        if !self.is_confirmed || self.is_forgetting {
             return Ok(());
         }
         if command::is_home_assistant_up(&self.task.topics, &topic, &payload) {
@@ -610,9 +654,17 @@ impl<'a> Link<'a> {
     }
 
     /// Says goodbye, so that everybody knows at once that the camera is away.
-    async fn leave(mut self, mut socket: Box<dyn OutboundSocket>) -> Ended {
+    async fn leave(mut self, socket: Box<dyn OutboundSocket>) -> Ended {
         let offline = MqttMessage::retained(self.task.topics.own("availability"), "offline");
-        if self.is_confirmed && self.wire.publish(&offline).is_ok() && self.wire.disconnect().is_ok() {
+        if self.is_confirmed && self.wire.publish(&offline).is_ok() {
+            self.say_goodbye(socket).await;
+        }
+        self.task.keep_sent(self.session.sent(), false);
+        Ended::Left
+    }
+
+    async fn say_goodbye(&mut self, mut socket: Box<dyn OutboundSocket>) {
+        if self.wire.disconnect().is_ok() {
             let goodbye = async {
                 let mut buffer = [0; 1024];
                 while !self.wire.outgoing().is_empty() {
@@ -626,8 +678,6 @@ impl<'a> Link<'a> {
             };
             let _ = timeout(LEAVES_WITHIN, goodbye).await;
         }
-        self.task.keep_sent(self.session.sent(), false);
-        Ended::Left
     }
 }
 

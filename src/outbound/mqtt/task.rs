@@ -145,9 +145,14 @@ pub(super) enum Ended {
     Left,
     /// counts.db is another one now.
     OtherLedger,
+    /// The broker was made to forget this camera.
+    Forgotten,
     Lost(Fault),
     /// The other side has closed a connection that worked. `largest`: bytes of the largest message in flight.
-    Closed { fault: Fault, largest: usize },
+    Closed {
+        fault: Fault,
+        largest: usize,
+    },
 }
 
 impl Ended {
@@ -242,6 +247,17 @@ impl MqttTask {
             let fault = match self.connection().await {
                 Ended::Left => return,
                 Ended::OtherLedger => continue,
+                Ended::Forgotten => {
+                    let words = String::from("the broker has forgotten this camera");
+                    let hint = "a restart, or a change of [mqtt], connects again";
+                    let fault = Fault::new(FaultKind::Unknown, words.clone()).hint(hint);
+                    self.show(MqttState::Stopped, Some(&fault), words);
+                    save(&self.kept, false).await;
+                    if self.wait(None).await {
+                        return;
+                    }
+                    continue;
+                }
                 Ended::Lost(fault) => {
                     self.closed_at = None;
                     fault
@@ -320,7 +336,8 @@ impl MqttTask {
         };
         if self.closed_at.is_some() && self.take_overs.note(Instant::now()) {
             let what = format!("another client has the id {}: is this card a copy?", self.topics.id);
-            let hint = "give each camera an id of its own as `mqtt.id`, or reset the copy; then restart this one";
+            let hint =
+                "give each camera an id of its own as `mqtt.id`, or reset the copy; then restart this one";
             return Ended::Lost(Fault::new(FaultKind::Taken, what).hint(hint));
         }
         let will = MqttMessage::retained(self.topics.own("availability"), "offline");
@@ -333,7 +350,9 @@ impl MqttTask {
         };
         let wire = match Wire::connect(&client) {
             Ok(wire) => wire,
-            Err(error) => return Ended::Lost(Fault::wrong(format!("the broker cannot be greeted: {error:?}"))),
+            Err(error) => {
+                return Ended::Lost(Fault::wrong(format!("the broker cannot be greeted: {error:?}")));
+            }
         };
         self.picture = None;
         let session = Session::new(sent, newest, clock::monotonic_us() / 1000);
@@ -370,8 +389,10 @@ impl MqttTask {
 
     async fn open(&self) -> Result<Box<dyn OutboundSocket>, Fault> {
         if self.settings.is_password_withheld && self.settings.password.is_some() {
-            return Err(Fault::wrong("the password of the configuration file is not sent to a broker of the page")
-                .hint("set `mqtt.url` beside it, or the password on the page"));
+            return Err(Fault::wrong(
+                "the password of the configuration file is not sent to a broker of the page",
+            )
+            .hint("set `mqtt.url` beside it, or the password on the page"));
         }
         let MqttBroker { host, port, is_secure } = &self.settings.broker;
         let tls = if *is_secure { Some(load_tls(self.settings.ca.clone()).await?) } else { None };

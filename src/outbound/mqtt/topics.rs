@@ -1,7 +1,7 @@
 //! The names of the topics.
 
 /// Retained topics that others than [`super::state`] write.
-pub(super) const OTHERS_RETAINED: [&str; 4] = ["availability", "ledger", "coverage", "picture"];
+pub(super) const OTHERS_RETAINED: [&str; 3] = ["availability", "ledger", "picture"];
 
 /// The topics of one camera.
 #[derive(Debug, Clone, PartialEq, Eq)]
