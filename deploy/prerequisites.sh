@@ -88,6 +88,7 @@ packages() {
         printf '%s\n' libjpeg62-turbo-dev v4l-utils:v4l2-ctl ustreamer:ustreamer
         printf '%s\n' unzip:unzip libarchive-tools:bsdtar
         printf '%s\n' curl:curl ffmpeg:ffmpeg python3:python3 python3-opencv sqlite3:sqlite3
+        printf '%s\n' mosquitto mosquitto-clients:mosquitto_sub openssl:openssl
         printf '%s\n' chromium chromium-driver shellcheck:shellcheck systemd:systemd-analyze
         # The program of the Pi's packages, which drives PWM pins, is compiled as well.
         printf '%s\n' git:git libclang-dev

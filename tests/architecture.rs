@@ -106,6 +106,7 @@ const NAMED_IN: &[(&str, &[&str], usize)] = &[
     ("turbojpeg", &["encode/"], 1),
     ("hyper", &["http/", "source/url", "cli/common/daemon.rs", "outbound/web.rs"], usize::MAX),
     ("http_body_util", &["http/", "source/url", "cli/common/daemon.rs", "outbound/web.rs"], usize::MAX),
+    ("mqtt_protocol_core", &["outbound/mqtt/wire.rs"], usize::MAX),
     ("tokio_rustls", &["source/url", "http/server/tls.rs", "outbound/connect.rs"], usize::MAX),
     ("lettre", &["outbound/mail.rs"], 1),
     ("digest_auth", &["source/url"], usize::MAX),

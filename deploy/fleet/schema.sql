@@ -187,29 +187,35 @@ begin
     return 'ledger';
 end $$;
 
--- take_coverage(camera, line, message): the answer of /api/v1/counts?line=LINE&bucket=5min&by= of the camera.
+-- take_coverage(camera, line, message): the answer of /api/v1/counts?line=LINE&bucket=5min&by= of the camera. By MQTT
+-- the message also names its ledger and line.
 create or replace function take_coverage(of_camera text, of_line bigint, m jsonb) returns text
 language sql security definer set search_path = public as $$
     update cameras set zone = m ->> 'time_zone' where id = of_camera and zone <> m ->> 'time_zone'
         and exists (select from pg_timezone_names where name = m ->> 'time_zone');
     insert into coverage (ledger, line_id, start, seconds)
-    select c.ledger, of_line, (i ->> 'start')::timestamptz, (i ->> 'covered')::real * 300
+    select coalesce(m ->> 'ledger', c.ledger), of_line, (i ->> 'start')::timestamptz, (i ->> 'covered')::real * 300
     from cameras c, jsonb_array_elements(m -> 'items') i
-    where c.id = of_camera and c.ledger is not null and m ->> 'bucket' = '5min'
+    where c.id = of_camera and coalesce(m ->> 'ledger', c.ledger) is not null and m ->> 'bucket' = '5min'
     on conflict (ledger, line_id, start) do update set seconds = excluded.seconds
         where coverage.seconds <> excluded.seconds;
     select 'coverage';
 $$;
 
--- take(topic, payload): a message of a camera, as it came: PREFIX/ID/crossing, …/ledger, …/state, …/availability. It
--- may come any number of times, in any order. A message that makes no sense is kept in `refused`, and delays no other.
+-- take(topic, payload): a message of a camera, as it came: PREFIX/ID/crossing, …/ledger, …/coverage, …/state,
+-- …/availability. It may come any number of times, in any order. A message that makes no sense is kept in `refused`, and delays no other.
 create or replace function take(topic text, payload text) returns text
 language plpgsql security definer set search_path = public as $$
 declare
     parts text[] := string_to_array(topic, '/');
     of_camera text := parts[cardinality(parts) - 1];
 begin
+    -- An emptied topic.
+    if payload = '' then return 'ignored'; end if;
     case parts[cardinality(parts)]
+        when 'coverage' then
+            perform take_ledger(of_camera, payload::jsonb || '{"last": 0}');
+            return take_coverage(of_camera, (payload::jsonb ->> 'line_id')::bigint, payload::jsonb);
         when 'crossing' then return take_crossing(of_camera, payload::jsonb);
         when 'ledger' then return take_ledger(of_camera, payload::jsonb);
         when 'state' then

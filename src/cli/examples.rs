@@ -67,6 +67,7 @@ const EXAMPLES: &[(&str, [&str; 2])] = &[
         "counts recount",
         ["tallycam counts recount 17", "tallycam counts recount 17 --model yolox-nano --dry-run"],
     ),
+    ("mqtt forget", ["tallycam mqtt forget", "sudo tallycam mqtt forget"]),
     ("media list", ["tallycam media list", "tallycam media list --kind recording --from -7d"]),
     ("media show", ["tallycam media show 17", "tallycam media show name:gate.jpg --json"]),
     ("media add", ["tallycam media add gate.jpg", "tallycam media add *.avi --date 2026-11-20"]),

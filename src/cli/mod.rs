@@ -24,7 +24,7 @@ use camera::{controls, devices, focus, light, record, snapshot};
 use checking::check;
 use counting::{count, counts, model};
 use people::{audit, password, users};
-use service::{backup, completions, config, serve, settings, update};
+use service::{backup, completions, config, mqtt, serve, settings, update};
 
 use crate::maintenance::update::describe_version;
 
@@ -75,6 +75,8 @@ enum Command {
     Token(users::TokenCommand),
     Link(users::LinkArgs),
     Audit(audit::AuditArgs),
+    #[command(subcommand)]
+    Mqtt(mqtt::BrokerCommand),
     Backup(backup::BackupArgs),
     Restore(backup::RestoreArgs),
     Reset(backup::FactoryResetArgs),
@@ -116,6 +118,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Token(command) => command.run(&given),
             Command::Link(command) => command.run(&given),
             Command::Audit(command) => command.run(&given),
+            Command::Mqtt(command) => command.run(&given),
             Command::Backup(command) => command.run(&given),
             Command::Restore(command) => command.run(&given),
             Command::Reset(command) => command.run(&given),

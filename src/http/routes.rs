@@ -5,7 +5,7 @@ use hyper::Method;
 use crate::http::api::camera::{controls, found, lens, light, live, picture, state};
 use crate::http::api::counting::{counts, crossings, events, lines, model, recount, shapes, tallies, zones};
 use crate::http::api::machine::{
-    activity, backup, diagnosis, logs, notifications, password, people, power, settings, update,
+    activity, backup, diagnosis, logs, mqtt, notifications, password, people, power, settings, update,
 };
 use crate::http::api::media::{
     download, items, recordings, replay, snapshots, storage, thumbnail, uploads, video, zip,
@@ -597,6 +597,7 @@ pub static ROUTES: &[Route] = &[
         key("cursor", ID, "`next` of the previous page."),
         key("since", MayBe::Whole(0, u64::MAX), "Only what was stored, corrected or taken back after this \
             `seq`, in that order; 0: all."),
+        key("left", FLAG, "`1`: with `since`, also the number of changes after the page."),
         FORMAT, BOM], [(200, "A page of crossings, or all of them as a table.", Content::JsonOrCsv("Crossings")),
         WRONG_QUERY, NO_COUNTING]),
     route!(Viewer GET "/api/v1/crossings/{id}/thumbnail.jpg" crossings::thumbnail, Api,
@@ -823,6 +824,11 @@ pub static ROUTES: &[Route] = &[
         [(200, "It has arrived: what the other side answered.", Content::Json("NotifyTested")), WRONG_BODY,
         API_FOREIGN, (404, "There is no such rule.", Content::Problem), WRONG_DRAFT,
         (502, "The other side refused it, or answered nothing proper.", Content::Problem), NO_NOTIFICATIONS]),
+    route!(Operator POST "/api/v1/mqtt/forget" mqtt::forget => "removed the camera from the MQTT broker", Api,
+        "Removes the device from Home Assistant and empties this camera's topics at the broker. MQTT stops then, until a \
+        restart or a change of its settings.", [],
+        [(204, "The broker has acknowledged it.", Content::Nothing), API_FOREIGN, (422, "MQTT is off.",
+        Content::Problem), (502, "The broker does not acknowledge it.", Content::Problem), NO_NOTIFICATIONS]),
     route!(Operator GET "/notifications" machine::notifications, Pages, "Notifications: rules, tests, deliveries.",
         [key("done", TEXT, "What was just done.")], [(200, "The page.", Content::Html)]),
     route!(Operator GET "/settings" pages::settings::settings, Pages,

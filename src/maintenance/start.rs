@@ -192,6 +192,7 @@ fn reset(state: &Path) -> Result<(), Fault> {
         "import",
         "https.pem",
         "https.key",
+        "mqtt.json",
         "notify.json",
     ];
     for name in all.into_iter().chain([PROVISIONED]) {

@@ -9,6 +9,7 @@
 
 use bytes::Bytes;
 use serde_json::Value;
+use tallycam_base::Fault;
 use tokio::sync::{mpsc, oneshot};
 
 /// Calls that may wait; a further caller waits for its turn.
@@ -85,6 +86,15 @@ impl ApiCaller {
     /// Like [`ApiCaller::call`].
     pub async fn get(&self, address: impl Into<String>) -> Result<ApiReply, NoAnswer> {
         self.call("GET", address, None).await
+    }
+
+    /// The JSON at `address`.
+    ///
+    /// # Errors
+    /// There is no answer, or a refusal.
+    pub async fn read(&self, address: impl Into<String>) -> Result<Value, Fault> {
+        let reply = self.get(address).await.map_err(|error| Fault::passing(error.to_string()))?;
+        if reply.is_success() { Ok(reply.json()) } else { Err(Fault::passing(reply.refusal())) }
     }
 }
 

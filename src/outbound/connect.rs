@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use tokio_rustls::rustls::{self, CertificateError};
 
 use super::networks::OwnNetworks;
 use tallycam_base::{Fault, FaultKind};
+use tallycam_config::{Origin, Resolved};
 
 /// Time limit for the name, for the connection and for the handshake, each.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -41,6 +42,14 @@ pub enum HostLimit {
 }
 
 impl HostLimit {
+    /// The limit for addresses in the key `path`: of the operator's file, or of the page.
+    pub fn of(resolved: &Resolved, path: &str) -> HostLimit {
+        match resolved.origin(path).is_some_and(Origin::is_operators) {
+            true => HostLimit::Anywhere,
+            false => HostLimit::Public(resolved.config.messages.hosts.clone()),
+        }
+    }
+
     /// `own`: the networks that this machine is in.
     fn allows(&self, host: &str, address: IpAddr, own: &OwnNetworks) -> bool {
         let HostLimit::Public(named) = self else { return true };
@@ -158,7 +167,7 @@ pub async fn system_tls() -> Result<TlsConnector, Fault> {
 ///
 /// # Errors
 /// There are no certificates of authorities.
-pub fn tls_connector(ca: Option<&Path>) -> Result<TlsConnector, Fault> {
+fn tls_connector(ca: Option<&Path>) -> Result<TlsConnector, Fault> {
     let mut roots = rustls::RootCertStore::empty();
     match ca {
         Some(file) => {
@@ -179,6 +188,12 @@ pub fn tls_connector(ca: Option<&Path>) -> Result<TlsConnector, Fault> {
         rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let settings = settings.map_err(|error| Fault::new(FaultKind::Unsupported, error.to_string()))?;
     Ok(TlsConnector::from(Arc::new(settings.with_root_certificates(roots).with_no_client_auth())))
+}
+
+/// The same, off the main thread: hundreds of certificates, perhaps from a slow card.
+pub async fn load_tls(ca: Option<PathBuf>) -> Result<TlsConnector, Fault> {
+    let read = spawn_blocking(move || tls_connector(ca.as_deref())).await;
+    read.map_err(|panicked| Fault::passing(panicked.to_string()))?
 }
 
 /// True for an address of the Internet: not of this machine, nor of a private network (RFC 6890).

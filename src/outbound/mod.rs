@@ -10,9 +10,13 @@
 
 pub mod api;
 pub mod connect;
+mod follow;
+mod kept;
 mod mail;
+pub mod mqtt;
 mod networks;
 pub mod notify;
+mod page;
 mod parts;
 mod web;
 
@@ -51,6 +55,7 @@ impl Outbound {
         let stop = Stop::new();
         let parts = TaskParts { api, counts, config, stop: stop.clone() };
         let mut outbound = Outbound { stop, tasks: Vec::new() };
+        outbound.spawn("MQTT", mqtt::run(parts.clone(), notifier.mqtt().clone(), directory.clone()));
         outbound.spawn("notifications", notify::run(parts, notifier, directory));
         outbound
     }

@@ -56,7 +56,7 @@ pub use machine::diagnosis::{DiagnosisPage, diagnosis_page};
 pub use machine::log::{LEVELS, LogPage, log_page};
 pub use machine::models::{CatalogueModel, ModelRow, ModelsPage, models_page};
 pub use machine::not_found::{ask_back_page, not_found_page, problem_page};
-pub use machine::notifications::{DeliveryRow, NotificationsPage, RuleRow, notifications_page};
+pub use machine::notifications::{DeliveryRow, MqttFacts, NotificationsPage, RuleRow, notifications_page};
 pub use machine::people::{AccessMade, People};
 pub use machine::sign_in::{SignInPage, sign_in_page};
 pub use machine::update::{UpdatePage, UpdateState, update_page};

@@ -134,7 +134,7 @@ fn synchronised() -> &'static Path {
 ///
 /// Nothing listens there in the meantime. A child that another test is just starting inherits every open socket until
 /// it runs its own program; a client would take such a socket for the program's.
-fn free_address() -> SocketAddr {
+pub fn free_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = u64::from(std::process::id()) * 16;
     loop {

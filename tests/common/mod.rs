@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod hung;
 pub mod items;
 pub mod kept;
+pub mod mosquitto;
 pub mod served;
 pub mod testcam;
 

@@ -85,6 +85,18 @@ def again(database, camera, since, until):
     return items
 
 
+def coverage(database, since):
+    """The covered share of each five minutes."""
+    start, items = since // FIVE_MINUTES * FIVE_MINUTES, []
+    while start < time.time():
+        spans = database.execute("SELECT max(began, ?), min(ended, ?) FROM spans", (start, start + FIVE_MINUTES))
+        covered = sum(max(0, ended - began) for began, ended in spans)
+        stamp = datetime.datetime.fromtimestamp(start, datetime.timezone.utc).isoformat()
+        items.append({"start": stamp, "covered": min(1, covered / FIVE_MINUTES)})
+        start += FIVE_MINUTES
+    return {"bucket": "5min", "time_zone": "Europe/Berlin", "items": items}
+
+
 class Ledger:
     """The camera's own counts.db, and what happens before the camera."""
 
@@ -167,7 +179,15 @@ class Publisher:
         self.client.publish(f"{self.base}/availability", "online", True)
         state = {"state": "live", "healthy": True, "headline": "Live"}
         self.client.publish(f"{self.base}/state", json.dumps(state), True)
+        self.tell_coverage()
         self.wait = 1
+
+    def tell_coverage(self):
+        """The covered time of the last hour, line by line."""
+        ledger = setting(self.ledger.database, "ledger")
+        for line in (1, 2):
+            told = {"ledger": ledger, "line_id": line, **coverage(self.ledger.database, time.time() - 3600)}
+            self.client.publish(f"{self.base}/coverage", json.dumps(told))
 
     def step(self, wait):
         """Sends and receives; a fault ends the connection, and the next one is tried after a while."""
@@ -254,14 +274,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
 
     def counts(self, database, query):
         since = datetime.datetime.fromisoformat(query["from"].replace("Z", "+00:00")).timestamp()
-        start, items = since // FIVE_MINUTES * FIVE_MINUTES, []
-        while start < time.time():
-            spans = database.execute("SELECT max(began, ?), min(ended, ?) FROM spans", (start, start + FIVE_MINUTES))
-            covered = sum(max(0, ended - began) for began, ended in spans)
-            stamp = datetime.datetime.fromtimestamp(start, datetime.timezone.utc).isoformat()
-            items.append({"start": stamp, "covered": min(1, covered / FIVE_MINUTES)})
-            start += FIVE_MINUTES
-        return {"bucket": "5min", "time_zone": "Europe/Berlin", "items": items}
+        return coverage(database, since)
 
     def log_message(self, *_):
         pass

@@ -62,7 +62,8 @@ class Consumer:
 
     def connect(self):
         self.client = mqtt.Client(self.port, "consumer", self.password, clean=False)
-        self.client.subscribe("tallycam/+/crossing", "tallycam/+/ledger", "tallycam/+/state", "tallycam/+/availability")
+        topics = ("crossing", "ledger", "coverage", "state", "availability")
+        self.client.subscribe(*(f"tallycam/+/{topic}" for topic in topics))
         print("connected, session", self.client.has_session, flush=True)
 
     def store(self, messages):

@@ -316,7 +316,7 @@ class Fleet:
             self.faults.append("nothing was taken back, or nothing came again")
 
     def check_sums(self, rows):
-        """The sums are those of the crossings, and covered time is there where pull.sh was."""
+        """The sums are those of the crossings, and covered time is there in both ways."""
         summed, of_days = self.database.rows("select (select sum(\"in\" + \"out\") from sums_5min), "
                                              "(select sum(\"in\" + \"out\") from sums_day)")[0]
         if not int(summed) == int(of_days) == rows:
@@ -326,7 +326,7 @@ class Fleet:
         if wrong:
             self.faults.append(f"more is covered than the time has: {wrong[:2]}")
         covered = self.database.rows("select distinct camera from sums_hour where covered_s > 0")
-        lacking = {camera.name for camera in self.cameras if camera.is_pulled} - {camera for (camera,) in covered}
+        lacking = {camera.name for camera in self.cameras} - {camera for (camera,) in covered}
         if lacking:
             self.faults.append(f"no covered time of {sorted(lacking)}")
 

@@ -3,8 +3,9 @@
     homeassistant.py HASS [PROGRAM]
 
 HASS is the `hass` of an environment with `pip install homeassistant`. PROGRAM is a tallycam with [mqtt]; a stand-in
-takes its place if there is none. A line is drawn, renamed and deleted, broker and Home Assistant are restarted, and a
-second device comes with the same id. Exits with 1 if an entity is missing, left over, renamed or wrong, or if Home
+takes its place if there is none. A line is drawn, renamed and deleted, light, camera, recording and snapshot are
+commanded, discovery is switched off, the camera is forgotten, broker and Home Assistant are restarted, and a second
+device comes with the same id. Exits with 1 if an entity is missing, left over, renamed or wrong, or if Home
 Assistant's log has a WARNING.
 """
 import base64
@@ -247,6 +248,7 @@ class Real:
         recorded.write_text(detections())
         self.camera = Tallycam(CAMERA, folder / CAMERA, broker, program, recorded)
         self.camera.line = None
+        self.camera.more = ("mqtt.control=true", "lights.kind=sim")
         self.camera.start()
 
     def send(self, method, path, body=None):
@@ -275,6 +277,20 @@ class Real:
     def quiet(self):
         """Starts again without counting."""
         self.camera.quiet(True)
+        self.wait()
+
+    def announce(self, is_announced):
+        """Starts again with or without discovery."""
+        usual = tuple(set_ for set_ in self.camera.more if not set_.startswith("mqtt.discovery"))
+        self.camera.more = usual if is_announced else (*usual, "mqtt.discovery=")
+        self.camera.kill()
+        self.camera.start()
+        self.wait()
+
+    def forget(self):
+        self.camera.run("mqtt", "forget")
+
+    def wait(self):
         until = time.monotonic() + 30
         while time.monotonic() < until:
             try:
@@ -290,7 +306,7 @@ class Real:
 class Trial:
     def __init__(self, hass, folder, program):
         self.faults = []
-        self.broker = Broker(folder / "mosquitto", ["homeassistant", CAMERA])
+        self.broker = Broker(folder / "mosquitto", ["homeassistant", "consumer", CAMERA])
         self.broker.start()
         self.home = HomeAssistant(folder / "home-assistant", hass, self.broker)
         self.home.start()
@@ -354,7 +370,12 @@ class Trial:
         self.until("a deleted line leaves nothing", lambda seen: set(seen) == set(drawn))
         self.subject.delete(line)
         self.until("without lines the camera is there", lambda seen: set(seen) == set(first))
-        self.copy()
+        if isinstance(self.subject, Real):
+            self.commands()
+            self.leaves(first)
+            self.copy()
+        else:
+            print("LEFT OUT: commands, leaving and the copied card: a stand-in has no rules for them")
         self.subject.end()
         self.home.stop()
         complaints = self.home.complaints(away)
@@ -376,10 +397,60 @@ class Trial:
         else:
             say("ok: the statistics are the camera's totals:", found)
 
+    def commands(self):
+        """Light, recording, camera and snapshot, each by a service of Home Assistant."""
+        camera = self.subject.camera
+        for what, service, entity, more, path, holds in (
+            ("light", "light/turn_on", "light.door_light", {"brightness": 50, "rgb_color": [10, 20, 30]}, "light",
+             lambda light: (light["on"], light["brightness"], light["color"]) == (True, 50, "0A141E")),
+            ("light off", "light/turn_off", "light.door_light", {}, "light", lambda light: not light["on"]),
+            ("recording", "switch/turn_on", "switch.door_recording", {}, "recording", lambda now: now["recording"]),
+            ("its end", "switch/turn_off", "switch.door_recording", {}, "recording", lambda now: not now["recording"]),
+            ("snapshot", "button/press", "button.door_take_snapshot", {}, "media",
+             lambda media: any(item["kind"] == "snapshot" for item in media["items"])),
+            ("pause", "switch/turn_off", "switch.door_camera", {}, "state", lambda now: now["state"] == "paused"),
+            ("resume", "switch/turn_on", "switch.door_camera", {}, "state", lambda now: now["state"] != "paused"),
+        ):
+            self.home.ask(f"services/{service}", {"entity_id": entity, **more})
+            until, answer = time.monotonic() + 30, None
+            while time.monotonic() < until and not (answer and holds(answer)):
+                time.sleep(0.5)
+                answer = camera.get(path)
+            if holds(answer):
+                say("ok: Home Assistant commands:", what)
+            else:
+                self.faults.append(f"a command of Home Assistant has no effect: {what}: {answer}")
+        names = {row["who"] for row in camera.get("audit")["items"] if row["kind"] == "changed"}
+        if "MQTT" not in names:
+            self.faults.append(f"the list of activities does not name the commands: {names}")
+
+    def leaves(self, first):
+        """The camera leaves Home Assistant and comes back, by its setting and by command."""
+        self.subject.announce(False)
+        self.until("without discovery nothing is left", lambda seen: not seen)
+        self.subject.announce(True)
+        self.until("with discovery all is there again", lambda seen: self.is_whole(seen, first))
+        self.subject.forget()
+        self.until("a forgotten camera leaves nothing", lambda seen: not seen)
+        kept = self.kept()
+        if kept:
+            self.faults.append(f"the broker still keeps topics of a forgotten camera: {kept}")
+        self.subject.announce(True)
+        self.until("after a restart all is there again", lambda seen: self.is_whole(seen, first))
+
+    def kept(self):
+        """Retained topics of the camera at the broker."""
+        client = mqtt.Client(self.broker.port, "consumer", PASSWORD)
+        client.subscribe(f"tallycam/{CAMERA}/#")
+        found, until = set(), time.monotonic() + 3
+        while time.monotonic() < until:
+            messages, _ = client.arrived(0.2)
+            found |= {message.topic for message in messages if message.retained}
+        client.close()
+        return sorted(found)
+
     def copy(self):
         """A second device with the same id: the broker keeps the newer one."""
-        if not isinstance(self.subject, Real):
-            return print("LEFT OUT: the copied card: a stand-in has no rule for that")
         recorded, camera = self.subject.camera.recorded, self.subject.camera
         before = self.subject.totals()
         copy = Tallycam(CAMERA, camera.folder.parent / "copy", self.broker, camera.program, recorded)

@@ -252,6 +252,8 @@ class Tallycam(Camera):
     scene = "sim"
     is_locked = False
     line = 'line=[{name = "Middle", a = [0.5, 1.0], b = [0.5, 0.0]}]'
+    # Further settings.
+    more = ()
 
     def __init__(self, name, folder, broker, program, recorded):
         super().__init__(name, folder, broker)
@@ -268,6 +270,7 @@ class Tallycam(Camera):
         if self.broker:
             sets += [f"mqtt.url=mqtt://127.0.0.1:{self.broker.port}", f"mqtt.id={self.name}",
                      f"mqtt.username={self.name}", f"mqtt.password={PASSWORD}", "mqtt.history=all"]
+        sets += self.more
         return [word for set_ in sets for word in ("--set", set_)]
 
     def command(self):

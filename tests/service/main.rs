@@ -7,6 +7,7 @@ mod common;
 mod fakecam;
 mod hung;
 mod lens;
+mod mqtt;
 mod power;
 mod settings;
 mod systemd;

@@ -30,6 +30,7 @@ impl Default for Config {
             power: Default::default(),
             update: Default::default(),
             messages: Default::default(),
+            mqtt: Default::default(),
             log: Default::default(),
         }
     }

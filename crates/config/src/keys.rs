@@ -13,7 +13,7 @@ pub use camera::{LensConfig, LightsConfig, PictureConfig, SourceConfig, StreamCo
 pub(crate) use row::VARIABLE_PREFIX;
 pub use row::{Key, PagePlace, Section, variable};
 pub use service::{
-    AccessConfig, CountsConfig, DetectConfig, HttpConfig, LogConfig, MessagesConfig, PowerConfig,
+    AccessConfig, CountsConfig, DetectConfig, HttpConfig, LogConfig, MessagesConfig, MqttConfig, PowerConfig,
     PrivacyConfig, RecordConfig, RetentionConfig, SnapshotConfig, StoreConfig, UpdateConfig,
 };
 pub(super) use unknown::{unknown_key, unknown_section, unknown_variable};
@@ -62,6 +62,7 @@ pub const SECTIONS: &[Section] = &[
     PowerConfig::SECTION,
     UpdateConfig::SECTION,
     MessagesConfig::SECTION,
+    MqttConfig::SECTION,
     LogConfig::SECTION,
 ];
 

@@ -28,6 +28,7 @@ mod file;
 mod geometry;
 pub mod keys;
 pub mod kind;
+mod mqtt;
 mod origin;
 mod overrides;
 mod redact;
@@ -41,10 +42,11 @@ pub use duration::parse as parse_duration;
 pub use geometry::{ANCHORS, LineConfig, ZoneConfig};
 pub use keys::{
     AccessConfig, CountsConfig, DetectConfig, HttpConfig, LensConfig, LightsConfig, LogConfig,
-    MessagesConfig, PictureConfig, PowerConfig, PrivacyConfig, RecordConfig, RetentionConfig, SnapshotConfig,
-    SourceConfig, StoreConfig, StreamConfig, UpdateConfig,
+    MessagesConfig, MqttConfig, PictureConfig, PowerConfig, PrivacyConfig, RecordConfig, RetentionConfig,
+    SnapshotConfig, SourceConfig, StoreConfig, StreamConfig, UpdateConfig,
 };
 pub use kind::{MailServer, NotifyRule, RuleTo, RuleWhen};
+pub use mqtt::MqttBroker;
 pub use overrides::{Faulty, Saved, control_of, control_path, is_settable_on_page, quote_key_part};
 pub use redact::may_be_secret;
 pub use resolve::{FILES, OperatorConfig, Origin, Resolved, ResolvedSetting};
@@ -102,6 +104,8 @@ pub struct Config {
     pub update: UpdateConfig,
     /// `[messages]`.
     pub messages: MessagesConfig,
+    /// `[mqtt]`.
+    pub mqtt: MqttConfig,
     /// `[log]`.
     pub log: LogConfig,
 }

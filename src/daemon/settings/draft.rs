@@ -7,7 +7,7 @@ use crate::daemon::parts::lights;
 use crate::http::{NotSet, PreferenceChanges, WrongSetting, is_of_the_moment};
 use tallycam_base::redact::STARS;
 use tallycam_config::{
-    Config, Diagnostic, Diagnostics, Faulty, Origin, Resolved, Saved, control_of, keys, kind,
+    Config, Diagnostic, Diagnostics, Faulty, MqttBroker, Origin, Resolved, Saved, control_of, keys, kind,
 };
 
 /// The settings that a change would lead to.
@@ -70,6 +70,7 @@ pub(super) fn draft(saved: &Saved, now: &Resolved, changes: &PreferenceChanges) 
     let is_written = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.contains(STARS));
     let password = changes.get(PASSWORD).is_some_and(is_written);
     wrong.extend(password_for_another(now, &draft.saved, password));
+    forget_mqtt_password(now, &mut draft.saved, changes.get(MQTT_PASSWORD).is_some_and(is_written));
     match (wrong.is_empty(), pinned) {
         (false, _) => Err(NotSet::Wrong(wrong)),
         (true, Some(pinned)) => Err(pinned),
@@ -134,7 +135,7 @@ pub(super) fn imported(saved: &Saved, now: &Resolved, toml: &str) -> Result<Draf
     };
     let paths: Vec<String> = draft.saved.paths().map(str::to_owned).collect();
     let mut faults = Vec::new();
-    let mut is_password_written = true;
+    let (mut is_password_written, mut is_mqtt_written) = (true, true);
     let shown = saved.redacted();
     for path in paths {
         let toml = draft.saved.get(&path).map(str::to_owned);
@@ -145,11 +146,13 @@ pub(super) fn imported(saved: &Saved, now: &Resolved, toml: &str) -> Result<Draf
         if is_stand_in {
             restore(&mut draft.saved, saved, &path);
             is_password_written &= path != PASSWORD;
+            is_mqtt_written &= path != MQTT_PASSWORD;
         } else if let Some(fault) = missing_password_error(&path, toml.as_deref()) {
             faults.push(fault);
         }
     }
     faults.extend(password_for_another(now, &draft.saved, is_password_written));
+    forget_mqtt_password(now, &mut draft.saved, is_mqtt_written);
     if !faults.is_empty() {
         return Err(NotSet::Wrong(faults));
     }
@@ -266,6 +269,23 @@ pub(super) fn password_for_another(now: &Resolved, draft: &Saved, is_written: bo
         message: String::from("`source.password` was written for another host and is not sent to this one."),
         hint: Some(String::from("write `source.password` again in the same change, or take it away")),
     })
+}
+
+/// The password of the broker.
+const MQTT_PASSWORD: &str = "mqtt.password";
+
+/// Forgets the stored password of the broker when the draft names another host, or a scheme without TLS: it was
+/// entered for the one before.
+fn forget_mqtt_password(now: &Resolved, draft: &mut Saved, is_written: bool) {
+    let target = |url: Option<&str>| {
+        let broker = MqttBroker::parse(url?)?;
+        Some((broker.host.to_ascii_lowercase(), broker.is_secure))
+    };
+    let url = draft.get("mqtt.url").map(|toml| toml.trim_matches('"'));
+    let is_pinned = now.origin("mqtt.url").is_some_and(Origin::is_operators);
+    if !is_written && !is_pinned && target(url) != target(now.config.mqtt.url.as_deref()) {
+        let _ = draft.set(MQTT_PASSWORD, None);
+    }
 }
 
 /// The host of a URL, without user and port.

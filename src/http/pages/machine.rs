@@ -16,8 +16,8 @@ use crate::http::site::html::html;
 use crate::maintenance::restore::StagedRestore;
 use crate::outbound::notify::NotifyReport;
 use crate::ui::{
-    self, ActivityPage, ActivityRow, BackupPage, BackupStep, DeliveryRow, NotificationsPage, RuleRow,
-    UpdatePage, UpdateState,
+    self, ActivityPage, ActivityRow, BackupPage, BackupStep, DeliveryRow, MqttFacts, NotificationsPage,
+    RuleRow, UpdatePage, UpdateState,
 };
 use tallycam_config::NotifyRule;
 use tallycam_store::AuditKind;
@@ -110,6 +110,12 @@ pub async fn notifications(request: Request) -> Result<Response<Body>, Problem> 
             .collect(),
         places: places(site),
         pinned: place.map(|place| place.to_string()),
+        mqtt: notifier(site)?.mqtt().report().map(|report| MqttFacts {
+            topic: report.topic,
+            words: report.words.unwrap_or_default(),
+            hint: report.hint,
+            is_faulty: report.is_faulty,
+        }),
         tested: tested.map(|tested| (tested.name.clone(), tested.answer.clone())),
     })))
 }

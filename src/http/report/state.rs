@@ -14,6 +14,7 @@ use crate::http::server::https::HttpsReport;
 use crate::http::site::Site;
 use crate::http::site::findings::{SET_CLOCK, clock_is_wrong};
 use crate::maintenance::update::describe_version;
+use crate::outbound::mqtt::MqttReport;
 use crate::outbound::notify::{Notifier, NotifySummary};
 use crate::pipeline::{CameraState, CameraStatus};
 use crate::ui::{Alert, CountingReport, LiveControls, LivePage, Reader};
@@ -116,6 +117,8 @@ pub struct StateReport {
     pub light: Option<LightSummary>,
     /// Notifications; `null` without rules.
     pub notifications: Option<NotifySummary>,
+    /// MQTT; `null` if it is off.
+    pub mqtt: Option<MqttReport>,
 }
 
 impl Redact for StateReport {
@@ -130,6 +133,7 @@ impl Redact for StateReport {
         self.recording.iter_mut().for_each(Redact::redact);
         self.storage.iter_mut().for_each(Redact::redact);
         self.light.iter_mut().for_each(Redact::redact);
+        self.mqtt.iter_mut().for_each(|mqtt| (mqtt.words, mqtt.hint) = (None, None));
         self.notifications.iter_mut().for_each(|rules| rules.faults.clear());
     }
 }
@@ -229,6 +233,7 @@ impl StateReport {
             storage: StorageSummary::of(site),
             light: LightSummary::of(site),
             notifications: site.notifier.as_ref().and_then(Notifier::summary),
+            mqtt: site.notifier.as_ref().and_then(|notifier| notifier.mqtt().report()),
         }
     }
 

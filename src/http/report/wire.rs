@@ -174,6 +174,9 @@ pub struct CrossingsReport<'a> {
     pub items: Vec<CrossingRow<'a>>,
     /// The `cursor` of the next page; `null` at the end.
     pub next: Option<String>,
+    /// With `left`: number of changes after this page, of all lines and source classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<u64>,
 }
 
 /// Today's sums.

@@ -4,16 +4,13 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use serde_json::Value;
-use tokio::sync::broadcast;
 use tokio::time::{sleep, timeout};
 
 use super::kept::RuleProgress;
 use super::message::{Message, crossing_in_words, time_of};
 use super::rule::{LOOKS_EVERY, RuleTask, TryPauses, follows, named, no_place};
+use crate::outbound::follow::{self, READS_AFTER, place};
 use tallycam_base::{Fault, clock};
-
-/// Longest time without a look for crossings: some appear without an announcement.
-const READS_AFTER: Duration = Duration::from_secs(30);
 
 /// Crossings that are read at once.
 const PAGE: usize = 100;
@@ -83,7 +80,7 @@ impl RuleTask {
                 Ok(true) => {}
                 Ok(false) => {
                     self.show(None, None);
-                    self.announcement().await;
+                    let _ = timeout(READS_AFTER, self.announced.next()).await;
                 }
                 Err(fault) => {
                     self.show(Some(&fault), None);
@@ -158,29 +155,18 @@ impl RuleTask {
         self.keep(is_more_to_send).await;
     }
 
-    /// Waits until there may be a crossing.
-    async fn announcement(&mut self) {
-        let Some(announced) = &mut self.announced else { return self.pause(LOOKS_EVERY).await };
-        match timeout(READS_AFTER, announced.recv()).await {
-            Ok(Err(broadcast::error::RecvError::Closed)) => self.announced = None,
-            // One that was missed is read, too.
-            Ok(Ok(_) | Err(broadcast::error::RecvError::Lagged(_))) | Err(_) => {}
-        }
-    }
-
     /// Finds where to begin: a new rule begins now, and another counts.db with what is made from now on.
     async fn begin(&mut self) -> Result<(), Fault> {
         if self.is_begun {
             return Ok(());
         }
-        let newest = self.get("/api/v1/crossings?limit=1&scene=all").await?;
-        let ledger = newest["ledger"].as_str().unwrap_or_default();
-        if self.progress.sent.is_none() || self.progress.ledger != ledger {
+        let newest = follow::newest(&self.api).await?;
+        if self.progress.sent.is_none() || self.progress.ledger != newest.ledger {
             self.progress = RuleProgress {
-                ledger: ledger.to_owned(),
+                ledger: newest.ledger,
                 follows: follows(&self.rule),
-                sent: Some(newest["items"].get(0).and_then(place).unwrap_or(0)),
-                last: newest["items"][0]["id"].as_u64().unwrap_or(0),
+                sent: Some(newest.place),
+                last: newest.id,
                 ..RuleProgress::default()
             };
             self.keep(false).await;
@@ -192,9 +178,8 @@ impl RuleTask {
     /// The crossings after the place `after` in the order of changes, and whether there are more.
     async fn crossings_after(&self, after: u64) -> Result<(Vec<Value>, bool), Fault> {
         let line = self.line().await?;
-        let page = self.get(&format!("/api/v1/crossings?since={after}&scene=all&limit={PAGE}{line}")).await?;
-        let items = page["items"].as_array().cloned().unwrap_or_default();
-        Ok((items, !page["next"].is_null()))
+        let page = follow::after(&self.api, after, PAGE, &line).await?;
+        Ok((page.items, page.is_more))
     }
 
     /// The line of the rule, as the end of a query.
@@ -235,11 +220,6 @@ impl RuleTask {
 fn time_us(crossing: &Value) -> u64 {
     let at = time_of(crossing);
     at.map_or_else(clock::wall_us, |at| u64::try_from(at.as_microsecond()).unwrap_or(0))
-}
-
-/// The place of a crossing in the order of changes.
-fn place(crossing: &Value) -> Option<u64> {
-    crossing["seq"].as_u64()
 }
 
 #[cfg(test)]

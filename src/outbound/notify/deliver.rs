@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::context::Context;
 use super::message::{Message, signature};
 use crate::outbound::mail::{self, Letter};
+use crate::outbound::mqtt::MqttHandle;
 use crate::outbound::web::{WebAnswer, WebClient};
 use tallycam_base::Fault;
 use tallycam_config::{NotifyRule, RuleTo};
@@ -22,11 +23,15 @@ impl Courier {
     /// It has not arrived, in words.
     pub(super) async fn deliver(
         &mut self,
+        mqtt: &MqttHandle,
         rule: &NotifyRule,
         context: &Context,
         message: &Message,
     ) -> Result<String, Fault> {
         match rule.to {
+            RuleTo::Mqtt => {
+                mqtt.publish(&rule.address, message.cloud_event(&context.page, &rule.name).to_vec()).await
+            }
             RuleTo::Webhook => self.webhook(rule, context, message).await,
             RuleTo::Ntfy => self.ntfy(rule, context, message).await,
             RuleTo::Email => email(rule, context, message).await,

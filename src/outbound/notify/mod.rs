@@ -28,9 +28,10 @@ use std::rc::Rc;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking, spawn_local};
 
+use super::kept::save;
 use super::parts::TaskParts;
 use context::Context;
-use kept::Kept;
+use kept::{FILE, KeptRules};
 pub use report::{DeliveryReport, Notifier, NotifyReport, NotifySummary, RuleReport};
 use rule::{RuleSettings, RuleTask, follows};
 use tallycam_base::Stop;
@@ -39,7 +40,7 @@ use tallycam_config::NotifyRule;
 /// Follows the rules of the configuration until the daemon stops. Files are in `directory`. A changed configuration
 /// ends only rules that are gone or now wait for something else.
 pub async fn run(parts: TaskParts, notifier: Notifier, directory: PathBuf) {
-    let Ok(kept) = spawn_blocking(move || Kept::read(&directory)).await else { return };
+    let Ok(kept) = spawn_blocking(move || KeptRules::read(&directory, FILE)).await else { return };
     let kept = Rc::new(RefCell::new(kept));
     let mut config = parts.config.clone();
     let mut running: Vec<RunningRule> = Vec::new();
@@ -51,7 +52,7 @@ pub async fn run(parts: TaskParts, notifier: Notifier, directory: PathBuf) {
         running = stays;
         end(ended).await;
         let names: Vec<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
-        kept.borrow_mut().retain(&names);
+        kept.borrow_mut().change(|all| all.retain(|name, _| names.contains(&name.as_str())));
         notifier.begin(&names, |name| running.iter().any(|one| one.name() == name));
         for settings in settings {
             match running.iter().find(|one| one.is(&settings.rule)) {
@@ -59,7 +60,7 @@ pub async fn run(parts: TaskParts, notifier: Notifier, directory: PathBuf) {
                 None => running.push(RunningRule::start(settings, &parts, &notifier, &kept)),
             }
         }
-        rule::save(&kept, false).await;
+        save(&kept, false).await;
         tokio::select! {
             () = parts.stop.stopped() => {}
             changed = config.changed() => if changed.is_err() {
@@ -68,7 +69,7 @@ pub async fn run(parts: TaskParts, notifier: Notifier, directory: PathBuf) {
         }
     }
     end(running).await;
-    rule::save(&kept, false).await;
+    save(&kept, false).await;
 }
 
 /// A rule at work.
@@ -83,7 +84,7 @@ impl RunningRule {
         settings: RuleSettings,
         parts: &TaskParts,
         notifier: &Notifier,
-        kept: &Rc<RefCell<Kept>>,
+        kept: &Rc<RefCell<KeptRules>>,
     ) -> RunningRule {
         let (settings, changes) = watch::channel(Rc::new(settings));
         let rule = RuleTask::new(changes, parts, notifier, kept);

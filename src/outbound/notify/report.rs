@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use super::context::Context;
 use super::deliver::Courier;
 use super::message::Message;
+use crate::outbound::mqtt::MqttHandle;
 use tallycam_base::json::Rfc3339;
 use tallycam_base::{Fault, clock};
 use tallycam_config::Resolved;
@@ -73,19 +74,26 @@ pub struct Notifier(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     report: Mutex<NotifyReport>,
+    mqtt: MqttHandle,
     /// One test at a time.
     testing: Semaphore,
 }
 
 impl Default for Notifier {
     fn default() -> Notifier {
-        Notifier(Arc::new(Shared { report: Mutex::default(), testing: Semaphore::new(1) }))
+        let mqtt = MqttHandle::default();
+        Notifier(Arc::new(Shared { report: Mutex::default(), mqtt, testing: Semaphore::new(1) }))
     }
 }
 
 impl Notifier {
     fn lock(&self) -> MutexGuard<'_, NotifyReport> {
         self.0.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection to the broker.
+    pub fn mqtt(&self) -> &MqttHandle {
+        &self.0.mqtt
     }
 
     /// The present report.
@@ -169,7 +177,7 @@ impl Notifier {
             crossing: None,
             picture: None,
         };
-        let outcome = Courier::default().deliver(rule, &context, &message).await;
+        let outcome = Courier::default().deliver(self.mqtt(), rule, &context, &message).await;
         self.note(name, &message, &outcome);
         outcome
     }

@@ -3,26 +3,25 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use serde_json::Value;
-use tokio::sync::{broadcast, watch};
-use tokio::task::spawn_blocking;
+use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::context::Context;
 use super::deliver::Courier;
-use super::kept::{self, Kept, RuleProgress};
+use super::kept::{KeptRules, RuleProgress};
 use super::message::{Message, counts_in_words};
 use super::report::Notifier;
 use crate::outbound::api::ApiCaller;
+use crate::outbound::follow::{Announcements, varied};
+use crate::outbound::kept::save;
 use crate::outbound::parts::TaskParts;
 use tallycam_base::{ClockTime, Fault, clock};
 use tallycam_config::{NotifyRule, RuleWhen};
-use tallycam_store::{Counts, StoredCrossing};
 
 /// Interval at which conditions are looked at.
 pub(super) const LOOKS_EVERY: Duration = Duration::from_secs(5);
@@ -46,18 +45,7 @@ impl TryPauses {
     pub(super) fn next(&mut self) -> Duration {
         let pause = self.0;
         self.0 = (2 * pause).min(LONGEST_PAUSE);
-        let share = (clock::monotonic_us() % 512) as u32;
-        pause * (768 + share) / 1024
-    }
-}
-
-/// Writes the progress, if it is time. One at a time: a write that is overtaken would leave an older text.
-pub(super) async fn save(kept: &Rc<RefCell<Kept>>, is_more_to_send: bool) {
-    let writing = kept.borrow().writing.clone();
-    let _one = writing.lock().await;
-    let Some((file, text)) = kept.borrow_mut().due(is_more_to_send) else { return };
-    if let Ok(outcome) = spawn_blocking(move || kept::write(&file, &text)).await {
-        kept.borrow_mut().wrote(outcome);
+        varied(pause)
     }
 }
 
@@ -78,9 +66,9 @@ pub(super) struct RuleTask {
     pub(super) context: Context,
     settings: watch::Receiver<Rc<RuleSettings>>,
     pub(super) api: ApiCaller,
-    pub(super) announced: Option<broadcast::Receiver<Arc<StoredCrossing>>>,
+    pub(super) announced: Announcements,
     notifier: Notifier,
-    kept: Rc<RefCell<Kept>>,
+    kept: Rc<RefCell<KeptRules>>,
     courier: Courier,
     pub(super) progress: RuleProgress,
     /// The place to begin at is known.
@@ -92,10 +80,10 @@ impl RuleTask {
         mut settings: watch::Receiver<Rc<RuleSettings>>,
         parts: &TaskParts,
         notifier: &Notifier,
-        kept: &Rc<RefCell<Kept>>,
+        kept: &Rc<RefCell<KeptRules>>,
     ) -> RuleTask {
         let RuleSettings { rule, context } = (**settings.borrow_and_update()).clone();
-        let mut progress = kept.borrow().of(&rule.name);
+        let mut progress = kept.borrow().content().get(&rule.name).cloned().unwrap_or_default();
         let follows = follows(&rule);
         // Earlier versions did not note it for every rule.
         if progress.follows != follows && !progress.follows.is_empty() {
@@ -104,7 +92,7 @@ impl RuleTask {
         progress.follows = follows;
         RuleTask {
             api: parts.api.named("notifications"),
-            announced: parts.counts.as_ref().map(Counts::subscribe_crossings),
+            announced: Announcements::of(parts.counts.as_ref()),
             notifier: notifier.clone(),
             kept: kept.clone(),
             courier: Courier::default(),
@@ -148,7 +136,8 @@ impl RuleTask {
     }
 
     pub(super) async fn keep(&mut self, is_more_to_send: bool) {
-        self.kept.borrow_mut().set(&self.rule.name, self.progress.clone());
+        let (name, progress) = (self.rule.name.clone(), self.progress.clone());
+        self.kept.borrow_mut().change(|all| all.insert(name, progress));
         save(&self.kept, is_more_to_send).await;
     }
 
@@ -164,7 +153,8 @@ impl RuleTask {
 
     /// One try.
     pub(super) async fn try_once(&mut self, message: &Message) -> Result<(), Fault> {
-        let outcome = self.courier.deliver(&self.rule, &self.context, message).await;
+        let mqtt = self.notifier.mqtt();
+        let outcome = self.courier.deliver(mqtt, &self.rule, &self.context, message).await;
         self.notifier.note(&self.rule.name, message, &outcome);
         self.show(outcome.as_ref().err(), outcome.is_err().then_some(message.at_us));
         outcome.map(drop)
@@ -172,8 +162,7 @@ impl RuleTask {
 
     /// The API's answer to `GET address`.
     pub(super) async fn get(&self, address: &str) -> Result<Value, Fault> {
-        let reply = self.api.get(address).await.map_err(|error| Fault::passing(error.to_string()))?;
-        if reply.is_success() { Ok(reply.json()) } else { Err(Fault::passing(reply.refusal())) }
+        self.api.read(address).await
     }
 
     pub(super) fn message(&self, kind: &'static str, words: &str) -> Message {
@@ -221,7 +210,7 @@ impl RuleTask {
     }
 
     async fn summary(&self) -> Result<Message, Fault> {
-        let counts = self.get("/api/v1/counts?from=today&bucket=total&by=line,direction").await?;
+        let counts = self.api.read("/api/v1/counts?from=today&bucket=total&by=line,direction").await?;
         let id = format!("daily-{}", now(&self.context.zone).date());
         Ok(Message { id, ..self.message("daily", &format!("today {}", counts_in_words(&counts))) })
     }

@@ -22,8 +22,21 @@ pub struct NotificationsPage {
     pub places: Vec<String>,
     /// The place in the operator's file that pins the rules.
     pub pinned: Option<String>,
+    /// How MQTT does; `None` if it is off.
+    pub mqtt: Option<MqttFacts>,
     /// The test that was just sent: its rule, and what the other side answered.
     pub tested: Option<(String, String)>,
+}
+
+/// How MQTT does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MqttFacts {
+    /// `PREFIX/ID`.
+    pub topic: String,
+    /// A sentence.
+    pub words: String,
+    pub hint: Option<String>,
+    pub is_faulty: bool,
 }
 
 /// A rule and how it does.
@@ -57,8 +70,12 @@ const WHEN: [(&str, &str); 5] = [
     ("daily", "it is time for the day's counts"),
 ];
 
-const TO: [(&str, &str); RuleTo::WORDS.len()] =
-    [("webhook", "Webhook (CloudEvents)"), ("ntfy", "ntfy, plain text"), ("email", "E-mail")];
+const TO: [(&str, &str); RuleTo::WORDS.len()] = [
+    ("webhook", "Webhook (CloudEvents)"),
+    ("ntfy", "ntfy, plain text"),
+    ("email", "E-mail"),
+    ("mqtt", "MQTT topic (CloudEvents)"),
+];
 
 /// The address of the page, which follows each form.
 const PAGE: &str = "notifications";
@@ -95,9 +112,10 @@ pub fn notifications_page(page: &NotificationsPage) -> String {
     let main = format!(
         "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Notifications</h1><p class=\"lead muted\">Rules \
          about messages to others.</p></div>\n{refused}{}{}<datalist \
-         id=\"places\">{places}</datalist>\n{rules}{}</main>\n",
+         id=\"places\">{places}</datalist>\n{rules}{}{}</main>\n",
         tested.unwrap_or_default(),
         pinned.unwrap_or_default(),
+        mqtt(page.mqtt.as_ref()),
         deliveries(page),
     );
     PageFrame::new(&page.head, Tab::Notifications, "Notifications", &["page.js", "head.js"])
@@ -225,7 +243,7 @@ fn rule_form(
     html.push_str(&input("at", "Time of day", "For the day's counts", time, " type=\"time\""));
     html.push_str(&select("to", "To", &TO, rule.map_or("webhook", |rule| rule.to.as_str())));
     let address = of(|rule| rule.address.clone());
-    let hint = "A URL, whose path is not shown again; or an e-mail address";
+    let hint = "A URL, whose path is not shown again; an e-mail address, or a topic";
     html.push_str(&input("address", "Address", hint, address, " required"));
     html.push_str(&mail_and_secret(rule, input));
     let name = rule.map_or("the new rule", |rule| &rule.name);
@@ -290,6 +308,24 @@ fn days(at: usize, rule: Option<&NotifyRule>, edited: Option<&ReturnedForm>) -> 
         );
     }
     html + "</fieldset>"
+}
+
+/// How MQTT does, with the way to its settings.
+fn mqtt(facts: Option<&MqttFacts>) -> String {
+    let state = facts.map_or_else(
+        || String::from("<p class=\"muted\">Off: no broker is set.</p>"),
+        |facts| {
+            let class = if facts.is_faulty { "bad" } else { "muted" };
+            let hint = facts.hint.as_deref().map(|hint| format!(" {}", sentence(hint))).unwrap_or_default();
+            let words = format!("{}{hint}", sentence(&facts.words));
+            let topic = Text(&facts.topic);
+            format!("<p class=\"{class}\">{}</p><p>Topics: <code>{topic}/…</code></p>", MarkedText(&words))
+        },
+    );
+    format!(
+        "<section class=\"panel\" aria-labelledby=\"mqtt-head\"><h2 id=\"mqtt-head\">MQTT</h2>{state}<p><a \
+         href=\"settings#mqtt\">Settings of MQTT</a></p></section>\n"
+    )
 }
 
 fn deliveries(page: &NotificationsPage) -> String {

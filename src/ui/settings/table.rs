@@ -122,6 +122,13 @@ pub(super) const GROUPS: &[Group] = &[
         first: &["lights.limit"],
     },
     Group {
+        id: "mqtt",
+        title: "MQTT",
+        about: "Crossings and state to a broker, for Home Assistant and databases. How it does: <a \
+               href=\"notifications\">Notifications</a>.",
+        first: &["mqtt.id", "mqtt.prefix", "mqtt.history", "mqtt.picture"],
+    },
+    Group {
         id: "access",
         title: "Access",
         about: "Who may watch, passwords, users, tokens and links: <a href=\"access\">Access</a>.",

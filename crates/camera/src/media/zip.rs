@@ -361,7 +361,8 @@ mod tests {
 
     #[test]
     fn the_directory_names_the_second_try_only() {
-        let entry = |len| ZipEntry { name: String::from("a.mp4"), len, changed_s: 7, changed: [2025, 1, 1, 0, 0, 0] };
+        let entry =
+            |len| ZipEntry { name: String::from("a.mp4"), len, changed_s: 7, changed: [2025, 1, 1, 0, 0, 0] };
         for is_sent in [false, true] {
             let mut zip = Zip::new(vec![entry(None), entry(Some(2))]);
             let mut archive = Vec::new();

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use super::super::kind::{
     Addresses, AnyText, At, AutoPixels, Boolean, Choice, EachText, FilePath, Integer, LongTime, Number, Or,
-    SecretText, Size, TextLine, Time, Url, Words, ZoneName,
+    SecretText, Size, TextLike, TextLine, Time, Url, Words, ZoneName,
 };
+use super::super::mqtt;
 use super::super::origin::{self, host};
 use super::super::{DetectorKind, Listen};
 use super::row::PagePlace::{Advanced, Elsewhere, Shown};
 use super::row::{Key, Section, seconds, section};
-use super::words::{CLAIMS, DETECTORS, LEVELS, LOCALS, REGIONS, VIEWS};
+use super::words::{CLAIMS, DETECTORS, LEVELS, LOCALS, MQTT_HISTORIES, MQTT_PICTURES, REGIONS, VIEWS};
 
 /// Minimum age and size in `[retention]`, and minimum size of a recording. Zero would delete everything.
 const LEAST_AGE: Duration = seconds(60);
@@ -398,6 +399,67 @@ section! {
             aliases: &["private_hosts", "allow_private"],
             about: "Hosts of this network that rules of the page may send to. Public hosts need no entry. Rules in \
                    this file may send anywhere.",
+        }
+    }
+}
+
+section! {
+    /// `[mqtt]`: the broker that gets counts and state.
+    mqtt: MqttConfig = "MQTT: crossings and state to a broker, for Home Assistant and databases. Off without url." {
+        url: Option<String> = r#""""#, TextLike(mqtt::url, "a URL such as \"mqtt://broker.lan\""), {
+            page: Shown("mqtt"), label: "Broker", hint: "mqtt://HOST, or mqtts://HOST with TLS. Empty: no MQTT",
+            synonyms: "home assistant mosquitto", aliases: &["broker", "host", "server"],
+            about: "The broker: mqtt://HOST:1883, or mqtts://HOST:8883 with TLS. Empty: off. On the page only a public \
+                   host, or one of messages.hosts.",
+        }
+        username: Option<String> = r#""""#, TextLine(200), {
+            page: Shown("mqtt"), label: "User", aliases: &["user", "login"],
+            about: "User at the broker.",
+        }
+        password: Option<String> = r#""""#, SecretText(0), {
+            page: Shown("mqtt"), label: "Password", aliases: &["pass", "secret"],
+            about: "Its password. It is never shown, and sent only to the host and by the scheme that it was entered \
+                   for.",
+        }
+        ca: Option<PathBuf> = r#""""#, FilePath, {
+            page: Elsewhere, operator_only: Some("it is a file of this machine"),
+            aliases: &["cafile", "ca_file"],
+            about: "Certificates (PEM) of a private authority for mqtts. Empty: the system's.",
+        }
+        id: Option<String> = r#""""#, TextLike(mqtt::id, "1 to 32 of the characters a-z, 0-9, _ and -"), {
+            page: Advanced("mqtt"), label: "Id", hint: "The camera's name in topics, for good",
+            aliases: &["client_id", "clientid", "client"],
+            about: "Names the camera in topics, and is the id of the client. Empty: \"cam-\" and 8 digits, made once.",
+        }
+        prefix: Option<String> = r#""tallycam""#, TextLike(mqtt::prefix, "letters, digits and single /"), {
+            page: Advanced("mqtt"), label: "First level of topics", aliases: &["topic", "base", "root"],
+            about: "Begin of all topics: PREFIX/ID/crossing.",
+        }
+        discovery: Option<String> = r#""homeassistant""#, TextLike(mqtt::prefix, "letters, digits and single /"), {
+            page: Shown("mqtt"), label: "Home Assistant", hint: "Its discovery prefix. Empty: not announced",
+            aliases: &["homeassistant", "hass", "discovery_prefix"],
+            about: "Home Assistant's discovery prefix. Empty: the device is not announced, and removed if it was.",
+        }
+        has_control as "control": bool = "false", Boolean, {
+            page: Shown("mqtt"), label: "Take commands",
+            hint: "Everybody who may write to the broker may switch light, recording and camera",
+            aliases: &["commands", "allow_control"],
+            about: "true: whoever may write to the broker may switch light, recording and camera, and take snapshots.",
+        }
+        sends_snapshots as "picture": bool = r#""off""#, Choice(&MQTT_PICTURES), {
+            page: Advanced("mqtt"), label: "Pictures", words: &[("off", "None"), ("snapshot", "Each snapshot")],
+            aliases: &["image", "pictures", "camera"],
+            about: "Pictures for the broker.\n\
+                   \x20 \"off\"       none\n\
+                   \x20 \"snapshot\"  each saved snapshot of up to 1 MiB, at most one in 10 s; none in privacy mode",
+        }
+        is_history_sent as "history": bool = r#""new""#, Choice(&MQTT_HISTORIES), {
+            page: Advanced("mqtt"), label: "First connection sends",
+            words: &[("new", "New crossings"), ("all", "All stored crossings")],
+            aliases: &["backlog", "backfill"],
+            about: "What the first connection to a broker sends.\n\
+                   \x20 \"new\"  crossings from then on\n\
+                   \x20 \"all\"  all stored ones, too, at most 50 a second",
         }
     }
 }

@@ -64,6 +64,12 @@ pub(crate) const DETECTORS: [(&str, DetectorKind); 5] = [
     ("none", DetectorKind::None),
 ];
 
+/// The words of `[mqtt] picture`: true if snapshots are sent.
+pub(crate) const MQTT_PICTURES: [(&str, bool); 2] = [("off", false), ("snapshot", true)];
+
+/// The words of `[mqtt] history`: true if the first connection sends all stored crossings.
+pub(crate) const MQTT_HISTORIES: [(&str, bool); 2] = [("new", false), ("all", true)];
+
 /// The words of `[log] level`.
 pub const LEVELS: [(&str, log::LevelFilter); 5] = [
     ("error", log::LevelFilter::Error),

@@ -9,7 +9,7 @@ use super::scalar::{integer, parse_given, url_fault};
 use super::tables::{Named, TableReader, TableShape, label, parse_one_of, read_all};
 use super::value::{BadValue, Kind};
 use super::wrong::Complaint;
-use crate::duration;
+use crate::{duration, mqtt};
 use tallycam_base::json::quoted;
 use tallycam_base::redact::{STARS, redact_url};
 
@@ -92,12 +92,14 @@ pub enum RuleTo {
     Ntfy,
     /// An e-mail.
     Email,
+    /// A CloudEvent in JSON on a topic of the broker of `[mqtt]`.
+    Mqtt,
 }
 
 impl RuleTo {
     /// All words, in the order of the variants.
-    pub const WORDS: [&'static str; 3] = ["webhook", "ntfy", "email"];
-    const ALL: [RuleTo; 3] = [RuleTo::Webhook, RuleTo::Ntfy, RuleTo::Email];
+    pub const WORDS: [&'static str; 4] = ["webhook", "ntfy", "email", "mqtt"];
+    const ALL: [RuleTo; 4] = [RuleTo::Webhook, RuleTo::Ntfy, RuleTo::Email, RuleTo::Mqtt];
 
     /// The word in the file.
     pub fn as_str(self) -> &'static str {
@@ -106,7 +108,7 @@ impl RuleTo {
 
     /// People read the messages: many crossings make one message.
     pub fn is_for_people(self) -> bool {
-        self != RuleTo::Webhook
+        self == RuleTo::Ntfy
     }
 }
 
@@ -122,7 +124,7 @@ pub struct NotifyRule {
     pub when: RuleWhen,
     /// `to`: the way of the messages.
     pub to: RuleTo,
-    /// The URL or the e-mail address that gets the messages.
+    /// `address`: the URL, the e-mail address or the topic that gets the messages.
     pub address: String,
     /// `server`: the URL of the mail server.
     pub server: Option<String>,
@@ -201,7 +203,11 @@ fn rule(table: &DeTable<'_>, reading: &mut TableReader) -> NotifyRule {
         true => reading.read_optional(table, "secret", maybe(password)).flatten(),
         false => reading.read_optional(table, "secret", maybe(secret)).flatten(),
     };
-    let address: fn(&Given<'_>) -> Result<String, Complaint> = if is_mail { mail } else { url };
+    let address: fn(&Given<'_>) -> Result<String, Complaint> = match to {
+        RuleTo::Email => mail,
+        RuleTo::Mqtt => topic,
+        RuleTo::Webhook | RuleTo::Ntfy => url,
+    };
     let rule = NotifyRule {
         name: reading.read_required(table, "name", label::<60>).unwrap_or_default(),
         when,
@@ -322,6 +328,10 @@ fn password(value: &Given<'_>) -> Result<String, Complaint> {
     is_good.then(|| text.to_owned()).ok_or_else(|| (String::from("must be a password"), None))
 }
 
+fn topic(value: &Given<'_>) -> Result<String, Complaint> {
+    mqtt::topic(value.get_ref().as_str().map(str::trim).unwrap_or_default())
+}
+
 fn secret(value: &Given<'_>) -> Result<String, Complaint> {
     let text = value.get_ref().as_str().unwrap_or_default();
     let is_good =
@@ -401,7 +411,7 @@ impl NotifyRule {
     pub fn hidden(&self) -> NotifyRule {
         let stars = |hidden: &Option<String>| hidden.as_ref().map(|_| STARS.to_owned());
         let address = match self.to {
-            RuleTo::Email => self.address.clone(),
+            RuleTo::Email | RuleTo::Mqtt => self.address.clone(),
             RuleTo::Webhook | RuleTo::Ntfy => redact_url(&self.address),
         };
         NotifyRule { address, user: stars(&self.user), secret: stars(&self.secret), ..self.clone() }
@@ -411,7 +421,7 @@ impl NotifyRule {
     pub fn host(&self) -> &str {
         let url = match self.to {
             RuleTo::Email => self.server.as_deref().unwrap_or_default(),
-            RuleTo::Webhook | RuleTo::Ntfy => &self.address,
+            RuleTo::Webhook | RuleTo::Ntfy | RuleTo::Mqtt => &self.address,
         };
         let rest = url.split_once("://").map_or("", |(_, rest)| rest);
         rest.split(['/', '?', '#']).next().unwrap_or_default()
@@ -536,6 +546,11 @@ place = \"Door\"
             ("place = \"Door\"", "for = \"1s\"", "from 10s to 30d"),
             ("place = \"Door\"", "at = \"24:00\"", "a time of day"),
             ("place = \"Door\"", "days = [\"monday\"]", "list of days"),
+            (
+                "to = \"webhook\"\naddress = \"https://hooks.example.org/",
+                "to = \"mqtt\"\naddress = \"a/#/",
+                "without + and #",
+            ),
         ] {
             let said = read(&HOOK.replace(from, to)).unwrap_err();
             assert!(said.contains(want) && said.contains('^'), "{to}: {said}");

@@ -189,6 +189,26 @@ impl Kind for Url {
     }
 }
 
+/// Text that this function reads, and the description of it; empty is none.
+#[derive(Debug)]
+pub(crate) struct TextLike(pub Parse, pub &'static str);
+
+impl Kind for TextLike {
+    type Value = Option<String>;
+    const WORD: &'static str = "text";
+
+    fn read(&self, given: &DeValue<'_>) -> Result<(Self::Value, String), BadValue> {
+        let text = given.as_str().ok_or_else(|| BadValue::Other(quoted_value_hint(given)))?.trim();
+        let read = if text.is_empty() { String::new() } else { self.0(text)? };
+        let shown = quoted(&read);
+        Ok((non_empty(&read), shown))
+    }
+
+    fn expected(&self) -> String {
+        self.1.to_owned()
+    }
+}
+
 /// A program and its arguments, as a list or as one line; empty is none.
 #[derive(Debug)]
 pub(crate) struct ProgramLine;

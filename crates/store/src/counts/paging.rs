@@ -62,6 +62,14 @@ impl CountsReader {
         Ok(changes)
     }
 
+    pub(super) fn count_changes(&self, after: u64) -> Result<u64, CountsRowError> {
+        let text = "SELECT (SELECT count(*) FROM crossings WHERE id > ?1 AND revised IS NULL)
+            + (SELECT count(*) FROM crossings WHERE revised > ?1)
+            + (SELECT count(*) FROM superseded WHERE revised > ?1)";
+        let count: i64 = self.connection.query_row(text, [number(after)], |row| row.get(0))?;
+        Ok(count.max(0) as u64)
+    }
+
     pub(super) fn read_page(
         &self,
         query: &CrossingsQuery,

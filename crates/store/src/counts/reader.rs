@@ -109,6 +109,11 @@ impl CountsReader {
         self.map_error(self.read_changes(query))
     }
 
+    /// Number of changes after the place `after`, of all source classes.
+    pub fn changes_after(&self, after: u64) -> Result<u64, StoreError> {
+        self.map_error(self.count_changes(after))
+    }
+
     /// The crossing with this number.
     pub fn crossing(&self, id: u64) -> Result<Option<StoredCrossing>, StoreError> {
         let text = format!("{SELECT_CROSSINGS} WHERE c.id = ?1");

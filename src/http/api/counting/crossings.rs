@@ -109,12 +109,19 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     let limit = limit.unwrap_or(USUAL_LIMIT) as usize;
     // One extra row tells whether there are more.
     asked.limit = limit + 1;
-    let mut rows = counts_db.read(move |reader| read(reader, &asked, since.is_some())).await?;
-    let has_more = rows.len() > limit;
-    rows.truncate(limit);
+    let is_left_asked = query.is_set("left")? && since.is_some();
+    let read = counts_db.read(move |reader| {
+        let mut rows = read(reader, &asked, since.is_some())?;
+        let has_more = rows.len() > limit;
+        rows.truncate(limit);
+        let last = rows.last().map(CrossingChange::seq).or(asked.after).unwrap_or(0);
+        let left = is_left_asked.then(|| reader.changes_after(last)).transpose()?;
+        Ok((rows, has_more, left))
+    });
+    let (rows, has_more, left) = read.await?;
     let next = rows.last().filter(|_| has_more).map(|last| place(last, since.is_some()).to_string());
     let items = rows.iter().map(CrossingRow::from).collect();
-    Ok(reply::json(wire::json(&CrossingsReport { ledger: store.ledger(), items, next })))
+    Ok(reply::json(wire::json(&CrossingsReport { ledger: store.ledger(), items, next, left })))
 }
 
 fn read(

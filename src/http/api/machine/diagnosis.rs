@@ -53,6 +53,7 @@ async fn known(site: &Site) -> Vec<Finding> {
     findings.extend(site.counting.as_ref().map(|it| counting(it.status())));
     findings.extend(pictures(site).await);
     findings.extend(notifications(site));
+    findings.extend(mqtt(site));
     findings
 }
 
@@ -195,6 +196,18 @@ fn notifications(site: &Site) -> Option<Finding> {
         faults => {
             Finding::warning(name, faults.join(" ")).hint("the page Notifications says more, and tests rules")
         }
+    })
+}
+
+/// MQTT, unless it is off.
+fn mqtt(site: &Site) -> Option<Finding> {
+    let (name, report) = ("mqtt", site.notifier.as_ref()?.mqtt().report()?);
+    let words = report.words.unwrap_or_default();
+    let words = [words[..1].to_uppercase().as_str(), &words[1..], "."].concat();
+    Some(match (report.is_faulty, report.hint) {
+        (false, _) => Finding::good(name, words),
+        (true, None) => Finding::warning(name, words),
+        (true, Some(hint)) => Finding::warning(name, words).hint(hint),
     })
 }
 

@@ -126,7 +126,8 @@ pub async fn archive(request: Request) -> Result<Response<Body>, Problem> {
         None => Body::pieces(pieces),
     };
     let (site, link) = (request.site.clone(), request.link.clone());
-    let mut sending = Sending { readers, sender, site, link, names, check: crc32fast::Hasher::new(), sent: 0 };
+    let mut sending =
+        Sending { readers, sender, site, link, names, check: crc32fast::Hasher::new(), sent: 0 };
     tokio::task::spawn_local(async move {
         if let Err(error) = sending.all(&mut zip, &packed).await {
             log::warn!("an archive of {} items was cut off: {error}", packed.len());
@@ -345,7 +346,12 @@ impl Sending {
             return Ok(Err(Gone));
         }
         let len = self.film(packed).await?.len();
-        zip.exchange(n, is_begun, self.names.unique_name(&packed.item.name, ArchiveFormat::Avi.as_str()), len);
+        zip.exchange(
+            n,
+            is_begun,
+            self.names.unique_name(&packed.item.name, ArchiveFormat::Avi.as_str()),
+            len,
+        );
         self.stored(zip, n, packed, len).await
     }
 

@@ -256,7 +256,8 @@ impl Shelf {
             let file = private::unnamed(folder.unwrap_or(Path::new(".")))?;
             Ok(Some((room, ShelfFile { file, loan: store.loan() })))
         });
-        let (room, file) = opened.await.inspect_err(|error| log::debug!("no video is kept: {error}")).ok()??;
+        let (room, file) =
+            opened.await.inspect_err(|error| log::debug!("no video is kept: {error}")).ok()??;
         let file = Arc::new(file);
         if !self.make_room(expected, room) {
             return None;
@@ -362,7 +363,10 @@ mod tests {
         let shelf = Shelf::default();
         let part = MOST_BYTES / 4;
         let (first, second, third) = (clip(&shelf, 1, part), clip(&shelf, 2, part), clip(&shelf, 3, part));
-        assert!(shelf.make_room(part, MOST_BYTES) && !shelf.make_room(part + 1, MOST_BYTES), "all are in the making");
+        assert!(
+            shelf.make_room(part, MOST_BYTES) && !shelf.make_room(part + 1, MOST_BYTES),
+            "all are in the making"
+        );
         for clip in [&first, &second, &third] {
             clip.finish();
         }

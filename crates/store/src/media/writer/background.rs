@@ -154,7 +154,8 @@ impl MediaWriter {
         }
         *since_us = now.monotonic_us;
         if matches!(error, MediaError::Full) {
-            let least = self.shared.retention_beside_loans().min_free.unwrap_or(0).saturating_add(PROBE_BYTES);
+            let least =
+                self.shared.retention_beside_loans().min_free.unwrap_or(0).saturating_add(PROBE_BYTES);
             if storage::file_system_space(&self.directory).is_some_and(|(free, _)| free < least) {
                 return;
             }

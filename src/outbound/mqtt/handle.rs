@@ -1,0 +1,168 @@
+//! How MQTT does, for the page, the API and `tallycam check`; and messages of rules, on their way to the broker.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::timeout;
+
+use super::message::MqttMessage;
+use tallycam_base::json::Rfc3339;
+use tallycam_base::{Fault, FaultKind};
+
+/// Messages of rules that may wait.
+const WAITING: usize = 8;
+
+/// Time limit for the acknowledgement of a rule's message.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(10);
+
+tallycam_base::words! {
+    MqttState { Connected "connected", Waiting "waiting", Stopped "stopped" }
+}
+
+/// The state of the connection to the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MqttState {
+    /// The broker takes messages.
+    Connected,
+    /// Not connected, and the next try follows.
+    Waiting,
+    /// Not connected, and not tried again until the configuration changes or the service restarts.
+    Stopped,
+}
+
+/// MQTT in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct MqttReport {
+    pub state: MqttState,
+    /// The camera's name in topics: `PREFIX/ID`.
+    pub topic: String,
+    /// How it does, in a sentence; for operators only.
+    pub words: Option<String>,
+    /// The remedy; for operators only.
+    pub hint: Option<String>,
+    /// Number of crossings that are not sent yet, with those that were taken back.
+    pub behind: u64,
+    /// Time of the oldest one; `null` if all are sent.
+    pub behind_since: Option<Rfc3339>,
+    /// The connection does not work, or something is left out.
+    #[serde(skip)]
+    pub is_faulty: bool,
+}
+
+/// Shares the report, and takes messages of rules. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct MqttHandle(Arc<HandleInner>);
+
+#[derive(Debug, Default)]
+struct HandleInner {
+    /// `None` if MQTT is off.
+    report: Mutex<Option<MqttReport>>,
+    waiting: Mutex<VecDeque<RuleMessage>>,
+    /// The wish that the broker forgets this camera; hears of the end, or is dropped.
+    forgetting: Mutex<Option<oneshot::Sender<()>>>,
+    queued: Notify,
+}
+
+/// A message of a rule.
+#[derive(Debug)]
+pub(super) struct RuleMessage {
+    pub(super) message: MqttMessage,
+    /// Hears of the acknowledgement, or is dropped.
+    pub(super) arrived: oneshot::Sender<()>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl MqttHandle {
+    /// The present report; `None` if MQTT is off.
+    pub fn report(&self) -> Option<MqttReport> {
+        lock(&self.0.report).clone()
+    }
+
+    /// Publishes a message that is no topic of the camera's own. Returns once the broker has acknowledged it.
+    ///
+    /// # Errors
+    /// There is no connection, or no acknowledgement.
+    pub async fn publish(&self, topic: &str, payload: Vec<u8>) -> Result<String, Fault> {
+        self.connected()?;
+        let (arrived, acknowledged) = oneshot::channel();
+        {
+            let mut waiting = lock(&self.0.waiting);
+            if waiting.len() >= WAITING {
+                return Err(Fault::new(FaultKind::Busy, "too many messages wait for the broker"));
+            }
+            let message = MqttMessage { topic: topic.to_owned(), payload, is_retained: false };
+            waiting.push_back(RuleMessage { message, arrived });
+        }
+        self.acknowledged(acknowledged).await?;
+        Ok(String::from("the broker has acknowledged it"))
+    }
+
+    /// Removes the device from Home Assistant and empties the retained topics of this camera. MQTT stops then, until the
+    /// configuration changes or the service restarts.
+    ///
+    /// # Errors
+    /// There is no connection, or no acknowledgement.
+    pub async fn forget(&self) -> Result<(), Fault> {
+        self.connected()?;
+        let (forgotten, acknowledged) = oneshot::channel();
+        *lock(&self.0.forgetting) = Some(forgotten);
+        self.acknowledged(acknowledged).await
+    }
+
+    fn connected(&self) -> Result<(), Fault> {
+        let off = || Fault::wrong("MQTT is off").hint("set `mqtt.url`");
+        let report = self.report().ok_or_else(off)?;
+        if report.state == MqttState::Connected {
+            return Ok(());
+        }
+        let words = report.words.unwrap_or_default();
+        Err(Fault::new(FaultKind::Unreachable, format!("MQTT is not connected: {words}")))
+    }
+
+    /// Wakes the task, and waits for the acknowledgement.
+    async fn acknowledged(&self, acknowledged: oneshot::Receiver<()>) -> Result<(), Fault> {
+        self.0.queued.notify_one();
+        let lost = |why: &str| Fault::new(FaultKind::Unreachable, format!("the broker {why}"));
+        match timeout(ACKNOWLEDGED_WITHIN, acknowledged).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(lost("was lost before it acknowledged the message")),
+            Err(_) => Err(lost("does not acknowledge the message")),
+        }
+    }
+
+    /// Sets the report, `None` if MQTT is off. Returns true if it tells of another fault, or of the end of one.
+    pub(super) fn set(&self, report: Option<MqttReport>) -> bool {
+        let mut now = lock(&self.0.report);
+        let told = |report: &Option<MqttReport>| {
+            report.as_ref().map(|report| (report.state, report.is_faulty.then(|| report.hint.clone())))
+        };
+        let is_news = told(&now) != told(&report);
+        if report.as_ref().is_none_or(|report| report.state != MqttState::Connected) {
+            lock(&self.0.waiting).clear();
+            *lock(&self.0.forgetting) = None;
+        }
+        *now = report;
+        is_news
+    }
+
+    /// The next message of a rule.
+    pub(super) fn take(&self) -> Option<RuleMessage> {
+        lock(&self.0.waiting).pop_front()
+    }
+
+    /// The wish that the broker forgets this camera.
+    pub(super) fn take_forgetting(&self) -> Option<oneshot::Sender<()>> {
+        lock(&self.0.forgetting).take()
+    }
+
+    /// Waits for a message of a rule, or for that wish.
+    pub(super) async fn queued(&self) {
+        self.0.queued.notified().await;
+    }
+}
