@@ -12,6 +12,7 @@ pub mod api;
 pub mod connect;
 mod follow;
 mod kept;
+mod letter;
 mod mail;
 pub mod mqtt;
 mod networks;

@@ -4,7 +4,8 @@ use bytes::Bytes;
 
 use super::context::Context;
 use super::message::{Message, signature};
-use crate::outbound::mail::{self, Letter};
+use crate::outbound::letter::Letter;
+use crate::outbound::mail;
 use crate::outbound::mqtt::MqttHandle;
 use crate::outbound::web::{WebAnswer, WebClient};
 use tallycam_base::Fault;

@@ -108,7 +108,7 @@ impl RuleTo {
 
     /// People read the messages: many crossings make one message.
     pub fn is_for_people(self) -> bool {
-        self == RuleTo::Ntfy
+        matches!(self, RuleTo::Ntfy | RuleTo::Email)
     }
 }
 
