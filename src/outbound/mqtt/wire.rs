@@ -250,7 +250,7 @@ mod tests {
         let mut wire = Wire::connect(&client).unwrap();
         let sent = wire.outgoing().to_vec();
         // OASIS MQTT 3.1.1, 3.1: protocol level 4; user, password, retained will of QoS 1, clean session.
-        assert_eq!(&sent[..12], b"\x10\x36\x00\x04MQTT\x04\xee\x00\x1e");
+        assert_eq!(&sent[..12], b"\x10\x3d\x00\x04MQTT\x04\xee\x00\x1e");
         assert!(sent.ends_with(b"\x00\x02me\x00\x02pw"));
         wire.sent(sent.len());
         assert_eq!(wire.receive(b"\x20\x02\x00\x00").unwrap(), [Heard::Accepted]);

@@ -469,6 +469,7 @@ mod tests {
                 "power.key",
                 "update.key",
                 "messages.hosts",
+                "mqtt.ca",
             ];
             let is_operators = operators.contains(&report.path.as_str());
             assert_eq!(report.pinned, is_drawn || is_operators, "{}", report.path);
