@@ -37,7 +37,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> OutboundSocket for T {}
 pub enum HostLimit {
     /// All: the operator of the machine named the host.
     Anywhere,
-    /// Public ones outside the networks of this machine, and these hosts: somebody named the host on the page (server-side request forgery, CWE-918).
+    /// Public ones outside the networks of this machine, and these hosts: somebody named the host on the page
+    /// (server-side request forgery, CWE-918).
     Public(Vec<String>),
 }
 

@@ -37,7 +37,8 @@ impl Letter {
         let id: String =
             self.id.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
         let mut letter = format!(
-            "From: {} <{}>\r\nTo: <{}>\r\nSubject: {}\r\nDate: {}\r\nMessage-ID: <{id}@{host}>\r\nMIME-Version: 1.0\r\n",
+            "From: {} <{}>\r\nTo: <{}>\r\nSubject: {}\r\nDate: {}\r\nMessage-ID: <{id}@{host}>\r\n\
+             MIME-Version: 1.0\r\n",
             words(&self.from_name),
             self.from,
             self.to,

@@ -1,5 +1,5 @@
-//! A client that sends one letter by SMTP, and only over TLS: from the beginning, or by STARTTLS before anything else is
-//! said. A server without TLS gets nothing.
+//! A client that sends one letter by SMTP, and only over TLS: from the beginning, or by STARTTLS before anything else.
+//! A server without TLS gets nothing.
 //!
 //! lettre speaks SMTP. The connection is [`connect`]'s, so the same hosts are allowed and the same
 //! certificates are trusted as for webhooks.
@@ -99,7 +99,7 @@ fn own_name() -> String {
     if name.is_empty() { String::from("tallycam") } else { name }
 }
 
-/// What the steps of a session share.
+/// The host, own name and sign-in of a session.
 struct MailTalk<'a> {
     host: &'a str,
     name: ClientId,
@@ -113,7 +113,7 @@ impl MailTalk<'_> {
         self.within(ANSWERS_WITHIN, begun).await?.map_err(|error| self.fault(&error))
     }
 
-    /// Asks for TLS and begins it. What the server said before goes with the session that it said it in (CVE-2011-0411).
+    /// Asks for TLS and begins it. The session before is dropped with all that the server said in it (CVE-2011-0411).
     async fn start_tls(
         &self,
         socket: Box<dyn OutboundSocket>,

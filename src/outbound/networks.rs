@@ -1,5 +1,5 @@
-//! The networks that this machine is in, from the kernel's tables. An address of the Internet that is inside one of them
-//! is a neighbour: with IPv6, every machine of a home has a global address.
+//! The networks that this machine is in, from the kernel's tables. An address of the Internet inside one of them is a
+//! neighbour: with IPv6, every machine of a home has a global address.
 //!
 //! The tables are files of `/proc/self/net`. The unit denies netlink, which `getifaddrs` needs.
 
@@ -57,7 +57,7 @@ impl OwnNetworks {
     }
 }
 
-/// A line of `route`: interface, network, router, flags, …, mask. The kernel writes addresses as numbers of this machine.
+/// A line of `route`: interface, network, router, flags, …, mask. Addresses are numbers in this machine's byte order.
 fn route_v4(line: &str) -> Option<(u32, u32)> {
     let mut words = line.split_whitespace().skip(1);
     let number = |text: Option<&str>| u32::from_str_radix(text?, 16).ok();
@@ -105,12 +105,14 @@ mod tests {
 fe80000000000000021500fffe010203 02 40 20 80 eth0
 00000000000000000000000000000001 01 80 10 80 lo
 ";
-    const IPV6_ROUTE: &str = "\
-20010db800aa00000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 00000001 00000000 00000001 eth0
-20010db800bb00000000000000000000 40 00000000000000000000000000000000 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003 eth0
-20000000000000000000000000000000 03 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 00000001 00000000 00000001 wg0
-00000000000000000000000000000000 00 00000000000000000000000000000000 00 00000000000000000000000000000000 ffffffff 00000001 00000000 00200200 lo
-";
+    /// A line of `ipv6_route`.
+    fn route6(network: &str, len: u32, router: &str, flags: u32) -> String {
+        let [network, router] = [network, router].map(|text| u128::from(text.parse::<Ipv6Addr>().unwrap()));
+        let none = "0".repeat(32);
+        format!(
+            "{network:032x} {len:02x} {none} 00 {router:032x} 00000100 00000001 00000000 {flags:08x} eth0\n"
+        )
+    }
 
     /// A line of `route` on this machine.
     fn route(network: [u8; 4], flags: u32, mask: [u8; 4]) -> String {
@@ -129,9 +131,14 @@ fe80000000000000021500fffe010203 02 40 20 80 eth0
         routes += &route([198, 51, 100, 0], 1, [255, 255, 255, 0]);
         routes += &route([203, 0, 113, 0], 3, [255, 255, 255, 0]);
         routes += &route([128, 0, 0, 0], 1, [128, 0, 0, 0]);
-        let trie = "Local:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 192.0.2.7\n        /32 host LOCAL\n     |-- 192.0.2.0\n        \
-            /24 link UNICAST\n";
-        let own = OwnNetworks::of(&routes, trie, IF_INET6, IPV6_ROUTE);
+        let trie = "Local:\n  |-- 192.0.2.7\n     /32 host LOCAL\n  |-- 192.0.2.0\n     /24 link UNICAST\n";
+        let routes6 = [
+            route6("2001:db8:aa::", 64, "::", 1),
+            route6("2001:db8:bb::", 64, "fe80::1", 3),
+            route6("2000::", 3, "::", 1),
+            route6("::", 0, "::", 0x0020_0200),
+        ];
+        let own = OwnNetworks::of(&routes, trie, IF_INET6, &routes6.concat());
         for near in [
             "198.51.100.255",
             "192.0.2.7",

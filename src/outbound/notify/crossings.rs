@@ -31,7 +31,7 @@ struct Waiting {
 }
 
 impl Waiting {
-    /// What waits behind the place and the number of the last message.
+    /// Nothing yet, behind the place and the number of the last message.
     fn behind(progress: &RuleProgress) -> Waiting {
         let (up_to, highest) = (progress.sent.unwrap_or(0), progress.last);
         Waiting { up_to, highest, ..Waiting::default() }

@@ -1,5 +1,5 @@
-//! One rule at work: waits for its event, makes the message, and sends it until it has arrived. A change of its address,
-//! of its secret or of the shared settings reaches it while it runs, so its clocks go on.
+//! One rule at work: waits for its event, makes the message, and sends it until it has arrived. A change of its address
+//! or of the shared settings reaches it while it runs, so its clocks go on.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -56,7 +56,7 @@ pub(super) struct RuleSettings {
     pub(super) context: Context,
 }
 
-/// The event and the place of `rule`. With others it is another rule, and begins anew.
+/// The event and the place of `rule`. A rule with another event or place starts from the beginning.
 pub(super) fn follows(rule: &NotifyRule) -> String {
     format!("{} {}", rule.when.as_str(), rule.place.as_deref().unwrap_or_default())
 }

@@ -491,7 +491,8 @@ impl Media {
         self.shared.retention()
     }
 
-    /// Bytes that files with a [`Loan`] may take together: up to half of `min_free`, and what is free beyond it. Blocks.
+    /// Bytes that files with a [`Loan`] may take together: up to half of `min_free`, and what is free beyond it.
+    /// Blocks.
     pub fn lendable_bytes(&self) -> u64 {
         let directory = self.file.parent().unwrap_or(Path::new("."));
         let free = storage::file_system_space(directory).map_or(0, |(free, _)| free);

@@ -1,5 +1,5 @@
 //! `/api/v1/media/zip`: selected items as one archive, made while it is sent ([`Zip`]): snapshots as JPEG, recordings
-//! as H.264 in MP4, or as Motion JPEG in AVI. A recording of which no video can be made is in the archive as AVI.
+//! as H.264 in MP4, or as Motion JPEG in AVI. If no video can be made, the recording is in AVI.
 //!
 //! Memory never holds the archive or a whole entry. Without videos its length is known in advance, so that browsers
 //! show progress. A recording that still grows is included as it was at the request. If an item is removed meanwhile,

@@ -2,7 +2,7 @@
 //!
 //! Each is an unnamed file beside `media.db`, so that none is left after a stop or a crash. Clients that ask for the
 //! same video share the file: they read it while it grows, and with ranges afterwards. Recordings come first: the
-//! files take what is free, and at most half of `min_free` ([`Loan`]), and all are removed when that is no longer there.
+//! files take what is free and at most half of `min_free` ([`Loan`]). They are removed when this room is gone.
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
@@ -323,8 +323,8 @@ impl Shelf {
         });
     }
 
-    /// Removes what nobody has used for a while; all videos if only counts are given, or if they do not fit into `room`
-    /// even without the finished ones that nobody reads.
+    /// Removes what nobody has used for a while, and finished videos that nobody reads until the rest fits into `room`.
+    /// Removes all if the rest does not fit, or if only counts are given.
     pub fn sweep(&self, room: u64, is_counts_only: bool) {
         if is_counts_only {
             self.remove_all("only counts are given now");
