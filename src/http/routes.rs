@@ -825,8 +825,8 @@ pub static ROUTES: &[Route] = &[
         API_FOREIGN, (404, "There is no such rule.", Content::Problem), WRONG_DRAFT,
         (502, "The other side refused it, or answered nothing proper.", Content::Problem), NO_NOTIFICATIONS]),
     route!(Operator POST "/api/v1/mqtt/forget" mqtt::forget => "removed the camera from the MQTT broker", Api,
-        "Removes the device from Home Assistant and empties this camera's topics at the broker. MQTT stops then, until a \
-        restart or a change of its settings.", [],
+        "Removes the device from Home Assistant and empties this camera's topics at the broker. MQTT stops \
+        then, until restart or a change of its settings.", [],
         [(204, "The broker has acknowledged it.", Content::Nothing), API_FOREIGN, (422, "MQTT is off.",
         Content::Problem), (502, "The broker does not acknowledge it.", Content::Problem), NO_NOTIFICATIONS]),
     route!(Operator GET "/notifications" machine::notifications, Pages, "Notifications: rules, tests, deliveries.",

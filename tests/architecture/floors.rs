@@ -10,7 +10,7 @@ const FLOORS: &[(&str, &[&[&str]])] = &[
     (
         "config",
         &[
-            &["duration", "origin", "redact", "size"],
+            &["duration", "mqtt", "origin", "redact", "size"],
             &["diagnostic"],
             &["kind"],
             &["keys"],

@@ -72,8 +72,21 @@ impl Mosquitto {
 
     /// A subscriber to everything. `more`: arguments, such as a user.
     pub fn subscribe(&self, more: &[&str]) -> Subscriber {
-        let mut child = Command::new("mosquitto_sub")
-            .args(["-p", &self.port.to_string(), "-t", "#", "-q", "1", "-F", "%r %t %p"])
+        // Line by line: it says when the subscription is granted.
+        let mut child = Command::new("stdbuf")
+            .args([
+                "-oL",
+                "mosquitto_sub",
+                "-d",
+                "-p",
+                &self.port.to_string(),
+                "-t",
+                "#",
+                "-q",
+                "1",
+                "-F",
+                "%r %t %p",
+            ])
             .args(more)
             .stdout(Stdio::piped())
             .spawn()
@@ -87,16 +100,9 @@ impl Mosquitto {
                 }
             }
         });
-        let mut subscriber = Subscriber { child, lines, seen: Vec::new() };
-        // It is there once it gets its own message.
-        let marker = format!("marker/{}", subscriber.child.id());
-        let mut is_there = false;
-        while !is_there {
-            self.publish(&marker, "1", more);
-            is_there = subscriber.next_within(&marker, Duration::from_millis(200)).is_some();
-        }
-        subscriber.seen.clear();
-        subscriber
+        let granted = |line: String| line.ends_with("received SUBACK");
+        wait_until("the subscription is granted", || lines.try_recv().is_ok_and(granted));
+        Subscriber { child, lines, seen: Vec::new() }
     }
 
     /// Publishes with QoS 1.
@@ -145,7 +151,14 @@ pub struct Subscriber {
 
 impl Subscriber {
     fn take(&mut self, within: Duration) -> Option<Seen> {
-        let line = self.lines.recv_timeout(within).ok()?;
+        // Other lines tell what the program does.
+        let is_message = |line: &String| line.starts_with("0 ") || line.starts_with("1 ");
+        let line = loop {
+            let line = self.lines.recv_timeout(within).ok()?;
+            if is_message(&line) {
+                break line;
+            }
+        };
         let mut parts = line.splitn(3, ' ');
         let is_retained = parts.next() == Some("1");
         let mut text = || parts.next().unwrap_or_default().to_owned();
@@ -178,7 +191,7 @@ impl Subscriber {
         while self.next(topic).text != text {}
     }
 
-    /// What has come on `topic`, when nothing more comes for a moment.
+    /// All messages on `topic`, once nothing more comes for a moment.
     pub fn all(&mut self, topic: &str) -> Vec<Seen> {
         while self.take(Duration::from_millis(300)).is_some() {}
         self.seen.iter().filter(|seen| seen.topic == topic).cloned().collect()

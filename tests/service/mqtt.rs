@@ -175,9 +175,8 @@ fn the_state_is_retained_and_everything_comes_again_when_the_broker_has_forgotte
         left.insert(String::from("homeassistant/device/door/config"));
         while !left.is_empty() {
             let each: Vec<String> = left.iter().cloned().collect();
-            let seen = late.next(&each[0]);
-            let _ = seen;
-            late.seen.iter().for_each(|seen| drop(left.remove(&seen.topic)));
+            late.next(&each[0]);
+            left.retain(|topic| !late.seen.iter().any(|seen| &seen.topic == topic));
         }
         drop(late);
         // A broker without persistence forgets what it retained.
@@ -290,7 +289,11 @@ fn a_rule_writes_to_a_topic() {
     let fault = || camera.tasks.notifier.report().rules.first().and_then(|rule| rule.fault.clone());
     wait_until("the rule says so", || fault().is_some_and(|fault| fault == "MQTT is off"));
     camera.tasks.config.send_replace(read(&format!("{rule}{}", door(broker.port, ""))));
-    assert_eq!(subscriber.next("shop/till").json()["data"]["crossing"]["id"], 3, "nothing is lost");
+    // The change may have met the acknowledgement of the second.
+    let mut ids =
+        std::iter::from_fn(|| subscriber.next("shop/till").json()["data"]["crossing"]["id"].as_u64());
+    let next = ids.find(|id| *id != 2);
+    assert_eq!(next, Some(3), "nothing is lost");
 }
 
 #[test]
@@ -325,7 +328,7 @@ fn rights_of_the_broker_are_told_though_it_acknowledges_what_it_drops() {
     wait_until("nothing is lost", || camera.tasks.report().is_some_and(|report| report.behind == 0));
 }
 
-/// Certificates in `folder`: of an authority, and of a server with this name, valid from yesterday for so many days.
+/// Certificates in `folder`: of an authority, and of a server with this name, valid for so many days from now; -1: it has expired.
 fn certify(folder: &Path, name: &str, days: i32) {
     let run = |arguments: &str| {
         let words: Vec<&str> = arguments.split(' ').collect();
@@ -338,12 +341,8 @@ fn certify(folder: &Path, name: &str, days: i32) {
     }
     run(&format!("req -new {curve} -subj /CN={name} -keyout server.key -out server.csr"));
     std::fs::write(folder.join("extensions"), format!("subjectAltName=DNS:{name}\n")).unwrap();
-    let validity = match days {
-        days if days < 0 => String::from("-not_before 20200101000000Z -not_after 20200201000000Z"),
-        days => format!("-days {days}"),
-    };
     run(&format!(
-        "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile extensions {validity} -out server.crt"
+        "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile extensions -days {days} -out server.crt"
     ));
 }
 
@@ -392,57 +391,6 @@ fn fake(act: impl Fn(TcpStream) + Send + 'static) -> u16 {
     port
 }
 
-/// Reads packets and answers as a broker does that lets everything in, with `drops` for topics that it drops.
-fn serve(mut socket: TcpStream, most: usize) {
-    let (mut buffer, mut bytes) = ([0; 4096], Vec::new());
-    while let Ok(count @ 1..) = socket.read(&mut buffer) {
-        bytes.extend_from_slice(&buffer[..count]);
-        while let Some((kind, whole)) = packet(&bytes) {
-            let packet: Vec<u8> = bytes.drain(..whole).collect();
-            let answer = answer(kind, &packet);
-            if packet.len() > most || socket.write_all(&answer).is_err() {
-                return;
-            }
-        }
-    }
-}
-
-/// Kind and length of the first packet, if it is whole.
-fn packet(bytes: &[u8]) -> Option<(u8, usize)> {
-    let (mut len, mut at) = (0, 1);
-    loop {
-        let byte = *bytes.get(at)?;
-        len |= usize::from(byte & 127) << (7 * (at - 1));
-        at += 1;
-        if byte < 128 {
-            return (bytes.len() >= at + len).then_some((bytes[0] >> 4, at + len));
-        }
-    }
-}
-
-fn answer(kind: u8, packet: &[u8]) -> Vec<u8> {
-    let head = 1 + packet[1..].iter().position(|byte| *byte < 128).unwrap() + 1;
-    match kind {
-        1 => vec![0x20, 2, 0, 0],
-        3 => {
-            let topic = usize::from(packet[head]) << 8 | usize::from(packet[head + 1]);
-            let id = &packet[head + 2 + topic..head + 4 + topic];
-            let mut answer = vec![0x40, 2, id[0], id[1]];
-            let topic = &packet[head + 2..head + 2 + topic];
-            if topic.ends_with(b"/availability") {
-                // It comes back to the subscriber, with QoS 0.
-                let body = [&[0, topic.len() as u8], topic, b"online"].concat();
-                answer.extend([0x30, body.len() as u8]);
-                answer.extend(body);
-            }
-            answer
-        }
-        8 => vec![0x90, 3, packet[head], packet[head + 1], 1],
-        12 => vec![0xd0, 0],
-        _ => Vec::new(),
-    }
-}
-
 #[test]
 fn each_fault_has_its_sentence() {
     let (cam, folder) = (TestCam::new(), tempfile::tempdir().unwrap());
@@ -458,7 +406,7 @@ fn each_fault_has_its_sentence() {
         let _ = socket.read(&mut [0; 512]);
         let _ = socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
     });
-    let silent = fake(|socket| std::mem::forget(socket));
+    let silent = fake(std::mem::forget);
     // It closes after a PUBLISH, as brokers in clouds do.
     let strict = fake(|mut socket| {
         let _ = socket.read(&mut [0; 512]);
@@ -471,7 +419,6 @@ fn each_fault_has_its_sentence() {
         let _ = socket.write_all(&[0x30, 0xff, 0xff, 0xff, 0x7f]);
         let _ = socket.read(&mut [0; 512]);
     });
-    let small = fake(|socket| serve(socket, 3000));
     for (url, what) in [
         (String::from("mqtt://no.such.host.invalid"), "there is no host called no.such.host.invalid"),
         (format!("mqtt://127.0.0.1:{closed}"), "nothing listens at 127.0.0.1:"),
@@ -487,7 +434,6 @@ fn each_fault_has_its_sentence() {
             format!("mqtt://127.0.0.1:{flooding}"),
             "sends a message of 268435460 bytes, and 16384 are the limit",
         ),
-        (format!("mqtt://127.0.0.1:{small}"), "bytes is too large for the broker, and is left out"),
         (format!("mqtts://127.0.0.1:{http}"), "127.0.0.1 cannot be reached securely"),
     ] {
         camera.tasks.config.send_replace(read(&format!("[mqtt]\nurl = \"{url}\"\nid = \"door\"\n")));
@@ -527,17 +473,13 @@ fn a_killed_program_is_offline_and_commands_are_taken_only_where_they_are_allowe
     broker.publish("tallycam/door/camera/set", "OFF", &[]);
     subscriber.until("tallycam/door/camera", "OFF");
     assert_eq!(daemon.state()["state"], "paused");
-    let audit = client::get(daemon.address, "/api/v1/activity").text().to_owned();
+    let audit = client::get(daemon.address, "/api/v1/audit").text().to_owned();
     assert!(audit.contains("mqtt"), "{audit}");
     let state = daemon.state();
     assert_eq!(
         (&state["mqtt"]["state"], &state["mqtt"]["topic"]),
         (&json!("connected"), &json!("tallycam/door"))
     );
-    let page = client::get(daemon.address, "/notifications").text().to_owned();
-    assert!(page.contains("Connected to 127.0.0.1:"), "{page}");
-    let check = client::get(daemon.address, "/api/v1/diagnosis").text().to_owned();
-    assert!(check.contains("Connected to 127.0.0.1:"), "{check}");
     daemon.kill();
     subscriber.until("tallycam/door/availability", "offline");
 

@@ -388,7 +388,7 @@ mod tests {
     #[derive(Debug, serde::Deserialize, JsonSchema)]
     #[allow(dead_code)]
     struct Needed {
-        /// What it is for.
+        /// Its purpose.
         name: String,
         at: [f64; 2],
         anchor: Anchor,

@@ -35,7 +35,7 @@ pub(super) struct Published {
 struct DeviceMessage<'a> {
     device: DeviceAbout<'a>,
     origin: OriginAbout<'a>,
-    /// Of all components.
+    /// The unique ids of all components.
     availability_topic: String,
     components: BTreeMap<&'a str, ComponentMessage<'a>>,
 }

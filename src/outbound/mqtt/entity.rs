@@ -17,7 +17,7 @@ pub(super) const MOST: usize = 32;
 /// The states of counting, as the API names them.
 const COUNTING: [&str; 5] = ["counting", "idle", "waiting", "off", "fault"];
 
-/// Where new versions are described.
+/// The page that describes new versions.
 pub(super) const RELEASES: &str = "https://github.com/tallycam/tallycam/releases";
 
 /// A component: the keys of Home Assistant's platforms that tallycam uses.
@@ -256,7 +256,8 @@ impl EntityList<'_> {
             device_class: Some("problem"),
             json_attributes_topic: Some(topic.clone()),
             json_attributes_template: Some(
-                "{{ {'headline': value_json.headline, 'reason': value_json.reason, 'hint': value_json.hint} | tojson }}",
+                "{{ {'headline': value_json.headline, 'reason': value_json.reason, \
+                 'hint': value_json.hint} | tojson }}",
             ),
             ..diagnostic("binary_sensor", "{{ 'ON' if value_json.problem else 'OFF' }}")
         };

@@ -1,4 +1,4 @@
-//! What the service's own API says now.
+//! The facts that the service's own API tells now.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::outbound::api::ApiCaller;
 use crate::pipeline::lights::StripKind;
 use tallycam_base::{Fault, FaultKind};
 
-/// What the service's own API says now.
+/// The facts that the service's own API tells now.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Facts {
     pub(super) state: StateFacts,

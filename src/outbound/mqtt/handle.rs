@@ -103,8 +103,8 @@ impl MqttHandle {
         Ok(String::from("the broker has acknowledged it"))
     }
 
-    /// Removes the device from Home Assistant and empties the retained topics of this camera. MQTT stops then, until the
-    /// configuration changes or the service restarts.
+    /// Removes the device from Home Assistant and empties the retained topics of this camera. MQTT stops then, until
+    /// the configuration changes or the service restarts.
     ///
     /// # Errors
     /// There is no connection, or no acknowledgement.

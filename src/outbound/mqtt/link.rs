@@ -1,15 +1,16 @@
 //! One connection at work. Everything happens in one loop: what arrives, what is read from the API, what goes out.
 
+mod exchange;
+mod hearing;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::{Future, poll_fn};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
-use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+use tokio::io::AsyncWrite as _;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
@@ -17,12 +18,13 @@ use super::discovery::{self, Published};
 use super::facts::{self, Facts};
 use super::message::MqttMessage;
 use super::rows::{self, Behind, CoveredTime, RowsRead, SentSnapshot};
-use super::session::{RowsWanted, Session};
-use super::task::{Ended, MqttTask};
-use super::wire::{Heard, Wire, WireFault};
+use super::session::{RowsWanted, SendSession};
+use super::task::{LinkEnd, MqttTask};
+use super::wire::{Wire, WireFault};
 use super::{command, state};
 use crate::outbound::connect::OutboundSocket;
-use crate::outbound::follow::{READS_AFTER, varied};
+use crate::outbound::follow::READS_AFTER;
+use exchange::{MovedBytes, exchange};
 use tallycam_base::{Fault, clock};
 
 /// Interval of pings.
@@ -56,12 +58,6 @@ const BEHIND_PAUSE: Duration = Duration::from_secs(2);
 /// Pause after the API has refused.
 const REFUSED_PAUSE: Duration = Duration::from_secs(5);
 
-/// Commands in a second, and commands that may wait.
-const COMMANDS: usize = 10;
-
-/// Longest random delay after Home Assistant's start.
-const AGAIN_AFTER: Duration = Duration::from_secs(4);
-
 /// Bytes that wait for the socket before more is published.
 const OUTGOING: usize = 16 << 10;
 
@@ -78,20 +74,13 @@ enum Done {
     Picture(Result<Option<SentSnapshot>, Fault>),
 }
 
-/// What happens once all messages of a group are acknowledged.
-enum Group {
+/// The step after all messages of a group are acknowledged.
+enum TopicGroup {
     Published(Published),
     Covered(u64),
     Arrived(oneshot::Sender<()>),
     /// The broker keeps nothing of this camera.
     Forgotten(oneshot::Sender<()>),
-}
-
-/// The wish for a replay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-struct ReplayWish {
-    since: u64,
-    until: u64,
 }
 
 /// When each of these is due.
@@ -109,10 +98,10 @@ struct Due {
     again: Option<Instant>,
 }
 
-pub(super) struct Link<'a> {
+pub(super) struct BrokerLink<'a> {
     task: &'a mut MqttTask,
     wire: Wire,
-    session: Session,
+    session: SendSession,
     began: Instant,
     /// The broker has accepted the client.
     is_accepted: bool,
@@ -126,7 +115,7 @@ pub(super) struct Link<'a> {
     /// Hashes of the published state topics.
     known: HashMap<String, u64>,
     ledger_told: Option<u64>,
-    groups: HashMap<u64, (usize, Group)>,
+    groups: HashMap<u64, (usize, TopicGroup)>,
     next_mark: u64,
     commands: VecDeque<(String, Vec<u8>)>,
     commands_second: (u64, usize),
@@ -136,10 +125,10 @@ pub(super) struct Link<'a> {
     is_forgotten: bool,
 }
 
-impl<'a> Link<'a> {
-    pub(super) fn new(task: &'a mut MqttTask, wire: Wire, session: Session) -> Link<'a> {
+impl<'a> BrokerLink<'a> {
+    pub(super) fn new(task: &'a mut MqttTask, wire: Wire, session: SendSession) -> BrokerLink<'a> {
         let now = Instant::now();
-        Link {
+        BrokerLink {
             task,
             wire,
             session,
@@ -172,7 +161,7 @@ impl<'a> Link<'a> {
     }
 
     /// Works until the connection is lost, the configuration changes or the service stops.
-    pub(super) async fn run(mut self, mut socket: Box<dyn OutboundSocket>) -> Ended {
+    pub(super) async fn run(mut self, mut socket: Box<dyn OutboundSocket>) -> LinkEnd {
         let mut buffer = vec![0; 4096];
         let mut job: Option<Job> = None;
         loop {
@@ -182,7 +171,7 @@ impl<'a> Link<'a> {
             if self.is_forgotten {
                 // Without it the broker would publish the will.
                 self.say_goodbye(socket).await;
-                return Ended::Forgotten;
+                return LinkEnd::Forgotten;
             }
             let wait = self.wait();
             tokio::select! {
@@ -194,12 +183,12 @@ impl<'a> Link<'a> {
                 }
                 moved = exchange(&mut socket, self.wire.outgoing(), &mut buffer) => {
                     let outcome = match moved {
-                        Ok(Moved::Sent(bytes)) => {
+                        Ok(MovedBytes::Sent(bytes)) => {
                             self.wire.sent(bytes);
                             Ok(())
                         }
-                        Ok(Moved::Received(0)) => Err(self.closed(None)),
-                        Ok(Moved::Received(bytes)) => self.receive(&buffer[..bytes]),
+                        Ok(MovedBytes::Received(0)) => Err(self.closed(None)),
+                        Ok(MovedBytes::Received(bytes)) => self.receive(&buffer[..bytes]),
                         Err(error) => Err(self.closed(Some(&error))),
                     };
                     if let Err(ended) = outcome {
@@ -228,7 +217,7 @@ impl<'a> Link<'a> {
     }
 
     /// Does what is due.
-    fn advance(&mut self, job: &mut Option<Job>) -> Result<(), Ended> {
+    fn advance(&mut self, job: &mut Option<Job>) -> Result<(), LinkEnd> {
         let now = Instant::now();
         self.check_answers(now)?;
         if !self.is_accepted {
@@ -259,7 +248,7 @@ impl<'a> Link<'a> {
         }
         self.tell_ledger();
         while let Some(rule) = self.task.handle.take() {
-            self.push_group(vec![rule.message], Group::Arrived(rule.arrived));
+            self.push_group(vec![rule.message], TopicGroup::Arrived(rule.arrived));
         }
         if job.is_none() {
             *job = self.next_job(now);
@@ -271,25 +260,25 @@ impl<'a> Link<'a> {
     }
 
     /// Ends a connection whose broker does not answer.
-    fn check_answers(&self, now: Instant) -> Result<(), Ended> {
+    fn check_answers(&self, now: Instant) -> Result<(), LinkEnd> {
         let is_late = |since: Instant, within: Duration| now.saturating_duration_since(since) > within;
         let settings = &self.task.settings;
         if !self.is_accepted && is_late(self.began, ANSWERS_WITHIN) {
-            return Err(Ended::lost(settings.no_broker("takes the connection and says nothing")));
+            return Err(LinkEnd::lost(settings.no_broker("takes the connection and says nothing")));
         }
         if self.is_accepted && !self.is_confirmed && is_late(self.began, ANSWERS_WITHIN) {
-            return Err(Ended::lost(self.task.not_allowed()));
+            return Err(LinkEnd::lost(self.task.not_allowed()));
         }
         let oldest = self.flying.values().map(|(at, _)| *at).min();
         let is_stuck = oldest.is_some_and(|oldest| is_late(oldest, ACKNOWLEDGED_WITHIN));
         if is_late(self.heard, HEARD_WITHIN) || is_stuck {
-            return Err(Ended::lost(settings.unreachable("does not answer any more")));
+            return Err(LinkEnd::lost(settings.unreachable("does not answer any more")));
         }
         Ok(())
     }
 
     /// Publishes as much as may go.
-    fn publish(&mut self, now: Instant) -> Result<(), Ended> {
+    fn publish(&mut self, now: Instant) -> Result<(), LinkEnd> {
         let now_ms = clock::monotonic_us() / 1000;
         while self.wire.outgoing().len() < OUTGOING {
             let (wire, flying) = (&mut self.wire, &mut self.flying);
@@ -308,7 +297,7 @@ impl<'a> Link<'a> {
     }
 
     /// Queues messages. `then` happens when all are acknowledged.
-    fn push_group(&mut self, messages: Vec<MqttMessage>, then: Group) {
+    fn push_group(&mut self, messages: Vec<MqttMessage>, then: TopicGroup) {
         let mark = self.next_mark;
         let mut count = 0;
         for message in messages {
@@ -330,13 +319,13 @@ impl<'a> Link<'a> {
         }
     }
 
-    fn group_done(&mut self, then: Group) {
+    fn group_done(&mut self, then: TopicGroup) {
         match then {
-            Group::Published(published) => self.task.keep(|kept| kept.published = published),
-            Group::Covered(until_us) => self.task.keep(|kept| kept.covered_us = until_us),
+            TopicGroup::Published(published) => self.task.keep(|kept| kept.published = published),
+            TopicGroup::Covered(until_us) => self.task.keep(|kept| kept.covered_us = until_us),
             // A rule that does not wait any more.
-            Group::Arrived(arrived) => drop(arrived.send(())),
-            Group::Forgotten(forgotten) => {
+            TopicGroup::Arrived(arrived) => drop(arrived.send(())),
+            TopicGroup::Forgotten(forgotten) => {
                 self.task.keep(|kept| (kept.published, kept.has_picture) = (Published::default(), false));
                 self.is_forgotten = true;
                 let _ = forgotten.send(());
@@ -347,13 +336,13 @@ impl<'a> Link<'a> {
     /// Makes the broker forget this camera. Nothing else is said from now on.
     fn forget(&mut self, forgotten: oneshot::Sender<()>) {
         let under_way = self.groups.values().find_map(|(_, then)| match then {
-            Group::Published(published) => Some(published.clone()),
+            TopicGroup::Published(published) => Some(published.clone()),
             _ => None,
         });
         let published = under_way.unwrap_or_else(|| self.task.kept.borrow().content().published.clone());
-        self.groups.retain(|_, (_, then)| !matches!(then, Group::Published(_)));
+        self.groups.retain(|_, (_, then)| !matches!(then, TopicGroup::Published(_)));
         self.is_forgetting = true;
-        self.push_group(discovery::forget(&self.task.topics, &published), Group::Forgotten(forgotten));
+        self.push_group(discovery::forget(&self.task.topics, &published), TopicGroup::Forgotten(forgotten));
     }
 
     /// Tells of the ledger once everything before has arrived.
@@ -370,7 +359,7 @@ impl<'a> Link<'a> {
 
     // Reading
 
-    /// What is to be read next: rows before anything else, news before the backlog.
+    /// The next read: rows before anything else, news before the backlog.
     fn next_job(&mut self, now: Instant) -> Option<Job> {
         if now < self.due.reads {
             return None;
@@ -404,7 +393,7 @@ impl<'a> Link<'a> {
             let sent = self.session.sent();
             return Some(Box::pin(async move { Done::Behind(rows::behind(&api, sent).await) }));
         }
-        let is_covering = self.groups.values().any(|(_, then)| matches!(then, Group::Covered(_)));
+        let is_covering = self.groups.values().any(|(_, then)| matches!(then, TopicGroup::Covered(_)));
         if now >= self.due.coverage && !is_covering {
             self.due.coverage = now + COVERAGE_EVERY;
             let told_us = self.task.kept.borrow().content().covered_us;
@@ -420,33 +409,31 @@ impl<'a> Link<'a> {
         None
     }
 
-    fn done(&mut self, done: Done) -> Result<(), Ended> {
+    fn done(&mut self, done: Done) -> Result<(), LinkEnd> {
         if self.is_forgetting {
             return Ok(());
         }
         let outcome = match done {
-            Done::Rows(wanted, outcome) => outcome.and_then(|read| {
-                let is_other = read.ledger != self.task.kept.borrow().content().ledger;
-                if is_other {
-                    return Ok(Err(Ended::OtherLedger));
+            Done::Rows(wanted, outcome) => match outcome {
+                Ok(read) if read.ledger != self.task.kept.borrow().content().ledger => {
+                    return Err(LinkEnd::OtherLedger);
                 }
-                self.session.read(wanted, read.rows, read.is_more);
-                read.events.into_iter().for_each(|event| self.push(event));
-                Ok(Ok(()))
-            }),
-            Done::Facts(outcome) => outcome.map(|facts| Ok(self.tell_facts(&facts))),
-            Done::Behind(outcome) => outcome.map(|behind| {
-                self.task.behind = behind;
-                Ok(())
-            }),
-            Done::Coverage(outcome) => outcome.map(|covered| Ok(self.tell_coverage(covered))),
+                Ok(read) => {
+                    self.session.read(wanted, read.rows, read.is_more);
+                    read.events.into_iter().for_each(|event| self.push(event));
+                    Ok(())
+                }
+                Err(fault) => Err(fault),
+            },
+            Done::Facts(outcome) => outcome.map(|facts| self.tell_facts(&facts)),
+            Done::Behind(outcome) => outcome.map(|behind| self.task.behind = behind),
+            Done::Coverage(outcome) => outcome.map(|covered| self.tell_coverage(covered)),
             Done::Picture(outcome) => outcome.map(|snapshot| {
                 if let Some(snapshot) = snapshot {
                     self.task.picture = Some(snapshot.id);
                     self.task.keep(|kept| kept.has_picture = true);
                     self.push(MqttMessage::retained(self.task.topics.own("picture"), snapshot.jpeg));
                 }
-                Ok(())
             }),
             Done::Acted(topic, outcome) => {
                 self.due.facts = self.due.facts.min(self.facts_read + FACTS_PAUSE);
@@ -456,24 +443,18 @@ impl<'a> Link<'a> {
                 return Ok(());
             }
         };
-        match outcome {
-            Ok(ended) => {
-                self.trouble = None;
-                ended
-            }
-            Err(fault) => {
-                self.due.reads = Instant::now() + REFUSED_PAUSE;
-                self.trouble = Some(fault);
-                Ok(())
-            }
+        if outcome.is_err() {
+            self.due.reads = Instant::now() + REFUSED_PAUSE;
         }
+        self.trouble = outcome.err();
+        Ok(())
     }
 
     fn tell_facts(&mut self, facts: &Facts) {
         let before = self.task.kept.borrow().content().published.clone();
         // While an announcement is under way, the next one builds on it.
         let under_way = self.groups.values().find_map(|(_, then)| match then {
-            Group::Published(published) => Some(published.clone()),
+            TopicGroup::Published(published) => Some(published.clone()),
             _ => None,
         });
         let mut published = under_way.unwrap_or_else(|| before.clone());
@@ -482,8 +463,8 @@ impl<'a> Link<'a> {
             discovery::messages(&self.task.topics, facts, &mut published, self.task.settings.has_control);
         let news: Vec<MqttMessage> = announced.into_iter().filter(|message| self.is_news(message)).collect();
         if published != was || !news.is_empty() {
-            self.groups.retain(|_, (_, then)| !matches!(then, Group::Published(_)));
-            self.push_group(news, Group::Published(published));
+            self.groups.retain(|_, (_, then)| !matches!(then, TopicGroup::Published(_)));
+            self.push_group(news, TopicGroup::Published(published));
         }
         for message in state::messages(&self.task.topics, facts) {
             if self.is_news(&message) {
@@ -505,113 +486,7 @@ impl<'a> Link<'a> {
         if is_behind {
             self.due.coverage = Instant::now();
         }
-        self.push_group(covered.messages, Group::Covered(covered.until_us));
-    }
-
-    // Hearing
-
-    fn receive(&mut self, bytes: &[u8]) -> Result<(), Ended> {
-        self.heard = Instant::now();
-        let heard = self.wire.receive(bytes).map_err(|fault| self.broken(&fault))?;
-        for heard in heard {
-            match heard {
-                Heard::Accepted => self.accepted()?,
-                Heard::Refused(code) => return Err(Ended::lost(self.task.refused(code))),
-                Heard::Subscribed(taken) if taken.first() == Some(&false) => {
-                    return Err(Ended::lost(self.task.not_allowed()));
-                }
-                Heard::Subscribed(taken) if taken.contains(&false) => {
-                    log::warn!("MQTT: the broker does not let this camera read all topics of commands");
-                }
-                Heard::Acknowledged(id) => self.acknowledged(id),
-                Heard::Message(message) => self.message(message)?,
-                Heard::Subscribed(_) | Heard::Alive => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn accepted(&mut self) -> Result<(), Ended> {
-        self.is_accepted = true;
-        let (topics, settings) = (&self.task.topics, &self.task.settings);
-        let mut subscriptions = vec![topics.own("availability"), topics.own("replay/set")];
-        subscriptions.extend(command::subscriptions(topics, settings.has_control));
-        self.wire.subscribe(&subscriptions).map_err(|fault| self.broken(&fault))?;
-        self.say_online()
-    }
-
-    fn say_online(&mut self) -> Result<(), Ended> {
-        let online = MqttMessage::retained(self.task.topics.own("availability"), "online");
-        self.wire.publish(&online).map(drop).map_err(|fault| self.broken(&fault))
-    }
-
-    fn message(&mut self, message: MqttMessage) -> Result<(), Ended> {
-        let MqttMessage { topic, payload, is_retained } = message;
-        if is_retained {
-            return Ok(());
-        }
-        if topic == self.task.topics.own("availability") {
-            match payload.as_slice() {
-                b"online" if !self.is_confirmed => {
-                    self.is_confirmed = true;
-                    self.task.confirmed();
-                    self.remove_picture();
-                }
-                // The will of an earlier connection comes late.
-                b"offline" if self.is_confirmed && !self.is_forgetting => return self.say_online(),
-                _ => {}
-            }
-            return Ok(());
-        }
-        if !self.is_confirmed || self.is_forgetting {
-            return Ok(());
-        }
-        if command::is_home_assistant_up(&self.task.topics, &topic, &payload) {
-            self.due.again = Some(Instant::now() + varied(AGAIN_AFTER));
-        } else if topic == self.task.topics.own("replay/set") {
-            match serde_json::from_slice::<ReplayWish>(&payload) {
-                Ok(ReplayWish { since, until }) => drop(self.session.begin_replay(since, until)),
-                Err(error) => log::warn!("MQTT: {topic} needs since and until: {error}"),
-            }
-        } else if self.may_command() {
-            self.commands.push_back((topic, payload));
-        }
-        Ok(())
-    }
-
-    /// Empties the topic of the picture if none is wanted any more.
-    fn remove_picture(&mut self) {
-        let was_there = self.task.kept.borrow().content().has_picture;
-        if was_there && !self.task.settings.has_pictures {
-            self.task.keep(|kept| kept.has_picture = false);
-            self.push(MqttMessage::emptied(self.task.topics.own("picture")));
-        }
-    }
-
-    /// Counts a command. Returns false for one too many.
-    fn may_command(&mut self) -> bool {
-        let second = clock::monotonic_us() / 1_000_000;
-        if self.commands_second.0 != second {
-            self.commands_second = (second, 0);
-        }
-        self.commands_second.1 += 1;
-        let may = self.commands_second.1 <= COMMANDS && self.commands.len() < COMMANDS;
-        if !may {
-            log::debug!("MQTT: a command is ignored, there are too many");
-        }
-        may
-    }
-
-    fn acknowledged(&mut self, id: u16) {
-        self.flying.remove(&id);
-        let Some(mark) = self.session.acknowledged(id) else { return };
-        let Some((left, _)) = self.groups.get_mut(&mark) else { return };
-        *left -= 1;
-        if *left == 0
-            && let Some((_, then)) = self.groups.remove(&mark)
-        {
-            self.group_done(then);
-        }
+        self.push_group(covered.messages, TopicGroup::Covered(covered.until_us));
     }
 
     // Ends
@@ -624,9 +499,9 @@ impl<'a> Link<'a> {
     }
 
     /// The bytes of the other side make no sense.
-    fn broken(&self, fault: &WireFault) -> Ended {
+    fn broken(&self, fault: &WireFault) -> LinkEnd {
         let settings = &self.task.settings;
-        Ended::lost(match fault {
+        LinkEnd::lost(match fault {
             WireFault::NoBroker => settings.no_broker("answers in another protocol"),
             WireFault::TooLarge(bytes) => {
                 settings.unreachable(&format!("sends a message of {bytes} bytes, and 16384 are the limit"))
@@ -638,29 +513,29 @@ impl<'a> Link<'a> {
     }
 
     /// The other side has closed the connection.
-    fn closed(&self, error: Option<&io::Error>) -> Ended {
+    fn closed(&self, error: Option<&io::Error>) -> LinkEnd {
         let settings = &self.task.settings;
         if !self.is_accepted {
-            return Ended::lost(settings.no_broker("closes the connection"));
+            return LinkEnd::lost(settings.no_broker("closes the connection"));
         }
         if !self.is_confirmed {
-            return Ended::lost(self.task.not_allowed());
+            return LinkEnd::lost(self.task.not_allowed());
         }
         let why = error.map_or_else(String::new, |error| format!(": {error}"));
-        Ended::Closed {
+        LinkEnd::Closed {
             fault: settings.unreachable(&format!("has closed the connection{why}")),
             largest: self.flying.values().map(|(_, bytes)| *bytes).max().unwrap_or(0),
         }
     }
 
     /// Says goodbye, so that everybody knows at once that the camera is away.
-    async fn leave(mut self, socket: Box<dyn OutboundSocket>) -> Ended {
+    async fn leave(mut self, socket: Box<dyn OutboundSocket>) -> LinkEnd {
         let offline = MqttMessage::retained(self.task.topics.own("availability"), "offline");
         if self.is_confirmed && self.wire.publish(&offline).is_ok() {
             self.say_goodbye(socket).await;
         }
         self.task.keep_sent(self.session.sent(), false);
-        Ended::Left
+        LinkEnd::Left
     }
 
     async fn say_goodbye(&mut self, mut socket: Box<dyn OutboundSocket>) {
@@ -669,8 +544,8 @@ impl<'a> Link<'a> {
                 let mut buffer = [0; 1024];
                 while !self.wire.outgoing().is_empty() {
                     match exchange(&mut socket, self.wire.outgoing(), &mut buffer).await {
-                        Ok(Moved::Sent(bytes)) => self.wire.sent(bytes),
-                        Ok(Moved::Received(bytes)) if bytes > 0 => {}
+                        Ok(MovedBytes::Sent(bytes)) => self.wire.sent(bytes),
+                        Ok(MovedBytes::Received(bytes)) if bytes > 0 => {}
                         _ => return,
                     }
                 }
@@ -686,41 +561,5 @@ async fn finished(job: &mut Option<Job>) -> Done {
     match job {
         Some(job) => job.await,
         None => std::future::pending().await,
-    }
-}
-
-/// Bytes that have moved.
-enum Moved {
-    Sent(usize),
-    Received(usize),
-}
-
-/// Waits until bytes have gone or come.
-async fn exchange(
-    socket: &mut Box<dyn OutboundSocket>,
-    outgoing: &[u8],
-    buffer: &mut [u8],
-) -> io::Result<Moved> {
-    poll_fn(|context| poll_exchange(socket, outgoing, buffer, context)).await
-}
-
-fn poll_exchange(
-    socket: &mut Box<dyn OutboundSocket>,
-    outgoing: &[u8],
-    buffer: &mut [u8],
-    context: &mut Context<'_>,
-) -> Poll<io::Result<Moved>> {
-    if outgoing.is_empty() {
-        // TLS keeps bytes that the socket did not take.
-        if let Poll::Ready(Err(error)) = Pin::new(&mut *socket).poll_flush(context) {
-            return Poll::Ready(Err(error));
-        }
-    } else if let Poll::Ready(sent) = Pin::new(&mut *socket).poll_write(context, outgoing) {
-        return Poll::Ready(sent.map(Moved::Sent));
-    }
-    let mut buffer = ReadBuf::new(buffer);
-    match Pin::new(&mut *socket).poll_read(context, &mut buffer) {
-        Poll::Ready(outcome) => Poll::Ready(outcome.map(|()| Moved::Received(buffer.filled().len()))),
-        Poll::Pending => Poll::Pending,
     }
 }

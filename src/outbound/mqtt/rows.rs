@@ -14,7 +14,7 @@ use crate::outbound::follow::{self, place};
 use tallycam_base::Fault;
 use tallycam_base::clock::{self, rfc3339};
 
-/// Covered time is told again for this long: the last five minutes were not over then.
+/// Covered time of this length is sent a second time.
 const COVERED_AGAIN_US: u64 = 15 * 60 * 1_000_000;
 
 /// Covered time from before this is not told.
@@ -148,7 +148,7 @@ pub(super) async fn snapshot(api: &ApiCaller, known: Option<u64>) -> Result<Opti
 /// Covered time, one message for each line.
 #[derive(Debug)]
 pub(super) struct CoveredTime {
-    /// Wall time up to which it is told.
+    /// End of the told time, wall clock.
     pub(super) until_us: u64,
     pub(super) messages: Vec<MqttMessage>,
 }

@@ -1,4 +1,4 @@
-//! What one connection has sent and what it sends next. Pure; the clock is given.
+//! The messages that one connection has sent and sends next. Pure; the clock is given.
 //!
 //! ```text
 //! live     ─┐
@@ -45,7 +45,7 @@ pub(super) struct PlacedRow {
     pub(super) message: MqttMessage,
 }
 
-/// What is in flight under a number.
+/// The cargo in flight under a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cargo {
     Live,
@@ -56,7 +56,7 @@ enum Cargo {
 
 /// Rows that go out in order.
 #[derive(Debug, Default)]
-struct Lane {
+struct RowLane {
     /// All rows up to here are acknowledged.
     done: u64,
     /// All rows up to here have been read.
@@ -73,9 +73,9 @@ struct Flight {
     is_acknowledged: bool,
 }
 
-impl Lane {
-    fn from(place: u64) -> Lane {
-        Lane { done: place, read: place, ..Lane::default() }
+impl RowLane {
+    fn from(place: u64) -> RowLane {
+        RowLane { done: place, read: place, ..RowLane::default() }
     }
 
     fn is_empty(&self) -> bool {
@@ -98,7 +98,7 @@ impl Lane {
 }
 
 #[derive(Debug)]
-struct Replay {
+struct RunningReplay {
     /// All numbers up to here have been read.
     read: u64,
     until: u64,
@@ -107,15 +107,15 @@ struct Replay {
 
 /// The messages of one connection.
 #[derive(Debug)]
-pub(super) struct Session {
-    live: Lane,
+pub(super) struct SendSession {
+    live: RowLane,
     /// New rows may be there.
     has_news: bool,
-    backlog: Lane,
+    backlog: RowLane,
     /// The last place of the backlog; `None` when all of it is acknowledged.
     backlog_end: Option<u64>,
     is_backlog_read: bool,
-    replay: Option<Replay>,
+    replay: Option<RunningReplay>,
     /// Messages that are no rows, each with the caller's own mark.
     others: VecDeque<(MqttMessage, u64)>,
     flying: Vec<(u16, Cargo)>,
@@ -124,15 +124,15 @@ pub(super) struct Session {
     credited_ms: u64,
 }
 
-impl Session {
+impl SendSession {
     /// A connection that begins at the time `now_ms`. Everything up to `sent` was acknowledged before; rows after the
     /// place `newest` are new.
-    pub(super) fn new(sent: u64, newest: u64, now_ms: u64) -> Session {
+    pub(super) fn new(sent: u64, newest: u64, now_ms: u64) -> SendSession {
         let newest = newest.max(sent);
-        Session {
-            live: Lane::from(newest),
+        SendSession {
+            live: RowLane::from(newest),
             has_news: true,
-            backlog: Lane::from(sent),
+            backlog: RowLane::from(sent),
             backlog_end: (sent < newest).then_some(newest),
             is_backlog_read: false,
             replay: None,
@@ -170,11 +170,11 @@ impl Session {
         if self.replay.is_some() || until <= since {
             return false;
         }
-        self.replay = Some(Replay { read: since, until, rows: VecDeque::new() });
+        self.replay = Some(RunningReplay { read: since, until, rows: VecDeque::new() });
         true
     }
 
-    /// Queues a message that is no row. [`Session::acknowledged`] returns its mark.
+    /// Queues a message that is no row. [`SendSession::acknowledged`] returns its mark.
     pub(super) fn push(&mut self, message: MqttMessage, mark: u64) {
         self.others.push_back((message, mark));
     }
@@ -265,7 +265,7 @@ impl Session {
 
     /// True if rows wait only because of the rate.
     pub(super) fn is_throttled(&self) -> bool {
-        let waits = |replay: &Replay| !replay.rows.is_empty();
+        let waits = |replay: &RunningReplay| !replay.rows.is_empty();
         self.credit < 1000 && (!self.backlog.rows.is_empty() || self.replay.as_ref().is_some_and(waits))
     }
 
@@ -291,7 +291,7 @@ impl Session {
     }
 
     fn end_replay(&mut self) {
-        let is_over = |replay: &Replay| replay.rows.is_empty() && replay.read >= replay.until;
+        let is_over = |replay: &RunningReplay| replay.rows.is_empty() && replay.read >= replay.until;
         if self.replay.as_ref().is_some_and(is_over) {
             self.replay = None;
         }
@@ -331,7 +331,7 @@ mod tests {
             (rows, rest.next().is_some())
         }
 
-        fn read(&self, session: &mut Session) {
+        fn read(&self, session: &mut SendSession) {
             while let Some(wanted) = session.wanted() {
                 match wanted {
                     RowsWanted::Live(since) | RowsWanted::Backlog(since) => {
@@ -350,7 +350,7 @@ mod tests {
         }
 
         /// Sends what may go. Returns how many went.
-        fn send(&mut self, session: &mut Session, now_ms: u64) -> usize {
+        fn send(&mut self, session: &mut SendSession, now_ms: u64) -> usize {
             let before = self.got.len();
             let Bench { got, id, flying, .. } = self;
             let mut publish = |message: &MqttMessage| {
@@ -364,7 +364,7 @@ mod tests {
             self.got.len() - before
         }
 
-        fn acknowledge(&mut self, session: &mut Session, at: usize) {
+        fn acknowledge(&mut self, session: &mut SendSession, at: usize) {
             if !self.flying.is_empty() {
                 let (id, place) = self.flying.remove(at % self.flying.len());
                 self.acknowledged.insert(place);
@@ -372,7 +372,7 @@ mod tests {
             }
         }
 
-        fn settle(&mut self, session: &mut Session, now_ms: &mut u64) {
+        fn settle(&mut self, session: &mut SendSession, now_ms: &mut u64) {
             for _ in 0..10_000 {
                 self.read(session);
                 let sent = self.send(session, *now_ms);
@@ -399,7 +399,7 @@ mod tests {
     #[test]
     fn news_overtake_the_backlog_and_count_as_sent_after_it() {
         let mut bench = stored(1..=100);
-        let mut session = Session::new(10, 100, 0);
+        let mut session = SendSession::new(10, 100, 0);
         bench.read(&mut session);
         assert_eq!(bench.send(&mut session, 0), WINDOW, "no more than the window");
         bench.stored.insert(101);
@@ -421,7 +421,7 @@ mod tests {
     #[test]
     fn the_backlog_goes_at_fifty_a_second() {
         let mut bench = stored(1..=1000);
-        let mut session = Session::new(0, 1000, 0);
+        let mut session = SendSession::new(0, 1000, 0);
         let mut sent = 0;
         for now_ms in (0..10_000).step_by(10) {
             bench.read(&mut session);
@@ -437,7 +437,7 @@ mod tests {
     #[test]
     fn replays_are_answered_one_at_a_time() {
         let mut bench = stored(1..=2000);
-        let mut session = Session::new(2000, 2000, 0);
+        let mut session = SendSession::new(2000, 2000, 0);
         bench.settle(&mut session, &mut 0);
         assert!(!session.begin_replay(7, 7) && !session.begin_replay(2000, 3000), "nothing is in them");
         assert!(session.begin_replay(1000, 5000) && !session.begin_replay(1, 2), "another one is under way");
@@ -448,7 +448,7 @@ mod tests {
 
     #[test]
     fn other_messages_return_their_mark() {
-        let mut session = Session::new(0, 0, 0);
+        let mut session = SendSession::new(0, 0, 0);
         session.push(row(0).message, 7);
         assert_eq!(session.next(0, |_| Ok::<u16, ()>(9)), Ok(true));
         assert_eq!(
@@ -488,7 +488,7 @@ mod tests {
             let mut bench = stored(1..=first);
             let (mut now_ms, mut number) = (0, first);
             let began = sent.min(first);
-            let (mut kept, mut session) = (began, Session::new(began, first, 0));
+            let (mut kept, mut session) = (began, SendSession::new(began, first, 0));
             let mut since_connect = 0;
             for step in steps {
                 match step {
@@ -515,7 +515,7 @@ mod tests {
                         }
                         bench.flying.clear();
                         since_connect = bench.got.len();
-                        session = Session::new(kept, number, now_ms);
+                        session = SendSession::new(kept, number, now_ms);
                     }
                 }
                 let sent = bench.stored.iter().filter(|place| (began + 1..=session.sent()).contains(place));

@@ -167,7 +167,7 @@ mod tests {
     use super::*;
     use crate::outbound::mqtt::samples::{self, facts, line, topics};
 
-    /// What `facts` says: topics below the camera's own, and their JSON; text is a JSON text.
+    /// The topics below the camera's own, and their JSON; text is a JSON text.
     fn told(facts: &Facts) -> BTreeMap<String, Value> {
         let told = messages(&topics(), facts).into_iter().map(|message| {
             assert!(message.is_retained, "{}", message.topic);

@@ -17,10 +17,10 @@ use tokio::time::sleep;
 
 use super::discovery::Published;
 use super::handle::{MqttHandle, MqttReport, MqttState};
-use super::link::Link;
+use super::link::BrokerLink;
 use super::message::MqttMessage;
 use super::rows::{self, Behind};
-use super::session::Session;
+use super::session::SendSession;
 use super::topics::Topics;
 use super::wire::{ClientRefusal, Wire, WireClient};
 use crate::outbound::api::ApiCaller;
@@ -46,14 +46,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Pause before counts.db is asked again.
 const READS_PAUSE: Duration = Duration::from_secs(5);
 
-/// So many take-overs within this time are another client with the same id.
+/// This many take-overs within this time mean another client with the same id.
 const TAKE_OVERS: usize = 5;
 const TAKE_OVERS_WITHIN: Duration = Duration::from_secs(60);
 
 /// Messages of fewer bytes are never too large for a broker.
 const SMALL: usize = 2048;
 
-/// What survives a restart.
+/// The progress that survives a restart.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct MqttProgress {
@@ -65,7 +65,7 @@ pub(super) struct MqttProgress {
     pub(super) ledger: String,
     /// The place in counts.db up to which the broker has acknowledged everything.
     sent: u64,
-    /// Wall time up to which covered time was told.
+    /// End of the told covered time, wall clock.
     pub(super) covered_us: u64,
     /// The topic of the picture is not empty.
     pub(super) has_picture: bool,
@@ -140,7 +140,7 @@ impl MqttSettings {
 
 /// Why a connection has ended.
 #[derive(Debug)]
-pub(super) enum Ended {
+pub(super) enum LinkEnd {
     /// The configuration has changed, or the service stops.
     Left,
     /// counts.db is another one now.
@@ -155,9 +155,9 @@ pub(super) enum Ended {
     },
 }
 
-impl Ended {
-    pub(super) fn lost(fault: Fault) -> Ended {
-        Ended::Lost(fault)
+impl LinkEnd {
+    pub(super) fn lost(fault: Fault) -> LinkEnd {
+        LinkEnd::Lost(fault)
     }
 }
 
@@ -245,9 +245,9 @@ impl MqttTask {
     async fn serve(&mut self) {
         loop {
             let fault = match self.connection().await {
-                Ended::Left => return,
-                Ended::OtherLedger => continue,
-                Ended::Forgotten => {
+                LinkEnd::Left => return,
+                LinkEnd::OtherLedger => continue,
+                LinkEnd::Forgotten => {
                     let words = String::from("the broker has forgotten this camera");
                     let hint = "a restart, or a change of [mqtt], connects again";
                     let fault = Fault::new(FaultKind::Unknown, words.clone()).hint(hint);
@@ -258,11 +258,11 @@ impl MqttTask {
                     }
                     continue;
                 }
-                Ended::Lost(fault) => {
+                LinkEnd::Lost(fault) => {
                     self.closed_at = None;
                     fault
                 }
-                Ended::Closed { fault, largest } => self.closed(fault, largest),
+                LinkEnd::Closed { fault, largest } => self.closed(fault, largest),
             };
             let is_copy = self.take_overs.0.len() >= TAKE_OVERS;
             let state = if is_copy { MqttState::Stopped } else { MqttState::Waiting };
@@ -277,7 +277,7 @@ impl MqttTask {
         }
     }
 
-    /// What it means that the other side has closed a connection that worked.
+    /// Judges why the other side has closed a connection that worked.
     fn closed(&mut self, fault: Fault, largest: usize) -> Fault {
         let before = self.closed_at.replace(largest);
         if largest > SMALL && before.is_some_and(|before| before > SMALL) {
@@ -307,14 +307,14 @@ impl MqttTask {
     }
 
     /// One connection, from the ledger to its end.
-    async fn connection(&mut self) -> Ended {
+    async fn connection(&mut self) -> LinkEnd {
         let (sent, newest) = loop {
             match self.identify().await {
                 Ok(places) => break places,
                 Err(fault) => {
                     self.show(MqttState::Waiting, Some(&fault), fault.what.clone());
                     if self.wait(Some(READS_PAUSE)).await {
-                        return Ended::Left;
+                        return LinkEnd::Left;
                     }
                 }
             }
@@ -322,23 +322,23 @@ impl MqttTask {
         let opened = loop {
             let mut config = self.config.clone();
             tokio::select! {
-                () = self.parts.stop.stopped() => return Ended::Left,
+                () = self.parts.stop.stopped() => return LinkEnd::Left,
                 opened = self.open() => break opened,
-                changed = config.changed() => if changed.is_err() || self.is_changed() { return Ended::Left },
+                changed = config.changed() => if changed.is_err() || self.is_changed() { return LinkEnd::Left },
             }
         };
         let socket = match opened {
             Ok(socket) => socket,
             Err(fault) => {
                 self.take_overs.0.clear();
-                return Ended::Lost(fault);
+                return LinkEnd::Lost(fault);
             }
         };
         if self.closed_at.is_some() && self.take_overs.note(Instant::now()) {
             let what = format!("another client has the id {}: is this card a copy?", self.topics.id);
             let hint =
                 "give each camera an id of its own as `mqtt.id`, or reset the copy; then restart this one";
-            return Ended::Lost(Fault::new(FaultKind::Taken, what).hint(hint));
+            return LinkEnd::Lost(Fault::new(FaultKind::Taken, what).hint(hint));
         }
         let will = MqttMessage::retained(self.topics.own("availability"), "offline");
         let client = WireClient {
@@ -351,12 +351,12 @@ impl MqttTask {
         let wire = match Wire::connect(&client) {
             Ok(wire) => wire,
             Err(error) => {
-                return Ended::Lost(Fault::wrong(format!("the broker cannot be greeted: {error:?}")));
+                return LinkEnd::Lost(Fault::wrong(format!("the broker cannot be greeted: {error:?}")));
             }
         };
         self.picture = None;
-        let session = Session::new(sent, newest, clock::monotonic_us() / 1000);
-        Link::new(self, wire, session).run(socket).await
+        let session = SendSession::new(sent, newest, clock::monotonic_us() / 1000);
+        BrokerLink::new(self, wire, session).run(socket).await
     }
 
     /// Reads the ledger, and finds where to begin and what the camera is called.
@@ -496,10 +496,12 @@ impl MqttTask {
 /// "behind: 7 crossings since 14:02".
 fn behind_in_words(rows: u64, since_us: Option<u64>, zone: &TimeZone) -> String {
     let crossings = if rows == 1 { "crossing" } else { "crossings" };
-    let at = since_us.and_then(|us| Timestamp::from_microsecond(i64::try_from(us).ok()?).ok());
+    let moment = |us| Timestamp::from_microsecond(i64::try_from(us).ok()?).ok();
+    let at = since_us.and_then(moment);
+    let today = moment(clock::wall_us()).map(|now| now.to_zoned(zone.clone()).date());
     let since = at.map_or_else(String::new, |at| {
         let at = at.to_zoned(zone.clone());
-        let is_today = at.date() == Timestamp::now().to_zoned(zone.clone()).date();
+        let is_today = Some(at.date()) == today;
         at.strftime(if is_today { " since %H:%M" } else { " since %F %H:%M" }).to_string()
     });
     format!("behind: {rows} {crossings}{since}")

@@ -14,7 +14,7 @@ const LARGEST: usize = 16 << 10;
 /// First byte of a CONNACK, the only packet that may come first.
 const CONNACK: u8 = 0x20;
 
-/// What a client says of itself when it connects.
+/// The greeting of a client.
 #[derive(Debug)]
 pub(super) struct WireClient<'a> {
     pub(super) id: &'a str,
@@ -47,7 +47,7 @@ impl From<ConnectReturnCode> for ClientRefusal {
     }
 }
 
-/// What came from the broker.
+/// A packet from the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Heard {
     Accepted,
@@ -296,7 +296,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_break_it(pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..10)) {
+        fn no_bytes_break_it(
+            pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..10)
+        ) {
             let mut wire = connected();
             for piece in pieces {
                 if wire.receive(&piece).is_err() {

@@ -22,13 +22,13 @@ pub struct NotificationsPage {
     pub places: Vec<String>,
     /// The place in the operator's file that pins the rules.
     pub pinned: Option<String>,
-    /// How MQTT does; `None` if it is off.
+    /// The state of MQTT; `None` if it is off.
     pub mqtt: Option<MqttFacts>,
     /// The test that was just sent: its rule, and what the other side answered.
     pub tested: Option<(String, String)>,
 }
 
-/// How MQTT does.
+/// The state of MQTT.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MqttFacts {
     /// `PREFIX/ID`.
@@ -310,7 +310,7 @@ fn days(at: usize, rule: Option<&NotifyRule>, edited: Option<&ReturnedForm>) -> 
     html + "</fieldset>"
 }
 
-/// How MQTT does, with the way to its settings.
+/// The state of MQTT, with the way to its settings.
 fn mqtt(facts: Option<&MqttFacts>) -> String {
     let state = facts.map_or_else(
         || String::from("<p class=\"muted\">Off: no broker is set.</p>"),

@@ -45,7 +45,7 @@ pub struct UserDraft {
 /// A wanted token.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 pub struct TokenDraft {
-    /// What it is for.
+    /// Its purpose.
     #[schemars(regex(pattern = "^[A-Za-z0-9._-]{1,40}$"))]
     name: String,
     #[schemars(length(min = 1))]
