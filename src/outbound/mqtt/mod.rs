@@ -6,7 +6,7 @@
 //!              API ◄─ command ◄─ …/set ◄────────────────────────────────── link ◄─ wire ◄─┘
 //! ```
 //!
-//! One task owns everything: [`task`] connects, and [`link`] is one connection at work. counts.db is the queue, and
+//! One task owns everything: `task` connects, and `link` is one connection at work. counts.db is the queue, and
 //! `mqtt.json` keeps how far the broker has acknowledged it. A broker that is dead, slow or flooding holds up nothing
 //! but this task.
 
