@@ -1061,7 +1061,14 @@ fn answers_have_exactly_the_properties_that_the_document_names() {
     let schema = |pointer: &str| {
         keys(&document.pointer(&format!("/components/schemas/{pointer}")).unwrap()["properties"])
     };
-    let same = |answer: &Value, pointer: &str| assert_eq!(keys(answer), schema(pointer), "{pointer}");
+    let same = |answer: &Value, pointer: &str| {
+        let mut named = schema(pointer);
+        // Only with `since`.
+        if pointer == "Crossings" {
+            named.remove("left");
+        }
+        assert_eq!(keys(answer), named, "{pointer}");
+    };
     same(&served.state()["counting"], "Counting");
     for (path, name, item) in [
         ("/api/v1/lines", "Lines", "Line"),

@@ -465,7 +465,7 @@ mod tests {
         let (at, anchor) = (format!("at is missing; it should be {PLACE}"), "one of bottom, center, top");
         let all = of("{}");
         assert!(
-            all.starts_with(&format!("name is missing; it should be what it is for. {at}. anchor is")),
+            all.starts_with(&format!("name is missing; it should be its purpose. {at}. anchor is")),
             "{all}"
         );
         assert!(all.contains(anchor), "{all}");

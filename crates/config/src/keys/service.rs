@@ -413,11 +413,11 @@ section! {
                    host, or one of messages.hosts.",
         }
         username: Option<String> = r#""""#, TextLine(200), {
-            page: Shown("mqtt"), label: "User", aliases: &["user", "login"],
+            page: Advanced("mqtt"), label: "User", aliases: &["user", "login"],
             about: "User at the broker.",
         }
         password: Option<String> = r#""""#, SecretText(0), {
-            page: Shown("mqtt"), label: "Password", aliases: &["pass", "secret"],
+            page: Advanced("mqtt"), label: "Password", aliases: &["pass", "secret"],
             about: "Its password. It is never shown, and sent only to the host and by the scheme that it was entered \
                    for.",
         }
@@ -436,12 +436,12 @@ section! {
             about: "Begin of all topics: PREFIX/ID/crossing.",
         }
         discovery: Option<String> = r#""homeassistant""#, TextLike(mqtt::prefix, "letters, digits and single /"), {
-            page: Shown("mqtt"), label: "Home Assistant", hint: "Its discovery prefix. Empty: not announced",
+            page: Advanced("mqtt"), label: "Home Assistant", hint: "Its discovery prefix. Empty: not announced",
             aliases: &["homeassistant", "hass", "discovery_prefix"],
             about: "Home Assistant's discovery prefix. Empty: the device is not announced, and removed if it was.",
         }
         has_control as "control": bool = "false", Boolean, {
-            page: Shown("mqtt"), label: "Take commands",
+            page: Advanced("mqtt"), label: "Take commands",
             hint: "Everybody who may write to the broker may switch light, recording and camera",
             aliases: &["commands", "allow_control"],
             about: "true: whoever may write to the broker may switch light, recording and camera, and take snapshots.",

@@ -546,11 +546,6 @@ place = \"Door\"
             ("place = \"Door\"", "for = \"1s\"", "from 10s to 30d"),
             ("place = \"Door\"", "at = \"24:00\"", "a time of day"),
             ("place = \"Door\"", "days = [\"monday\"]", "list of days"),
-            (
-                "to = \"webhook\"\naddress = \"https://hooks.example.org/",
-                "to = \"mqtt\"\naddress = \"a/#/",
-                "without + and #",
-            ),
         ] {
             let said = read(&HOOK.replace(from, to)).unwrap_err();
             assert!(said.contains(want) && said.contains('^'), "{to}: {said}");
