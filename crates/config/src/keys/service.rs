@@ -407,7 +407,7 @@ section! {
     /// `[mqtt]`: the broker that gets counts and state.
     mqtt: MqttConfig = "MQTT: crossings and state to a broker, for Home Assistant and databases. Off without url." {
         url: Option<String> = r#""""#, TextLike(mqtt::url, "a URL such as \"mqtt://broker.lan\""), {
-            page: Shown("mqtt"), label: "Broker", hint: "mqtt://HOST, or mqtts://HOST with TLS. Empty: no MQTT",
+            page: Advanced("mqtt"), label: "Broker", hint: "mqtt://HOST, or mqtts://HOST with TLS. Empty: no MQTT",
             synonyms: "home assistant mosquitto", aliases: &["broker", "host", "server"],
             about: "The broker: mqtt://HOST:1883, or mqtts://HOST:8883 with TLS. Empty: off. On the page only a public \
                    host, or one of messages.hosts.",
