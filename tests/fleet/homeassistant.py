@@ -432,7 +432,7 @@ class Trial:
             else:
                 self.faults.append(f"a command of Home Assistant has no effect: {what}: {answer}")
         names = {row["who"] for row in camera.get("audit")["items"] if row["kind"] == "changed"}
-        if "MQTT" not in names:
+        if "mqtt" not in names:
             self.faults.append(f"the list of activities does not name the commands: {names}")
 
     def leaves(self, first):
