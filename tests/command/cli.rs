@@ -77,6 +77,8 @@ fn help_agrees_with_the_golden_files() {
         ("help-config.txt", &["config", "--help"]),
         ("help-config-check.txt", &["config", "check", "--help"]),
         ("help-config-show.txt", &["config", "show", "--help"]),
+        ("help-mqtt.txt", &["mqtt", "--help"]),
+        ("help-mqtt-forget.txt", &["mqtt", "forget", "--help"]),
         ("help-config-default.txt", &["config", "default", "--help"]),
         ("help-settings.txt", &["settings", "--help"]),
         ("help-settings-list.txt", &["settings", "list", "--help"]),
