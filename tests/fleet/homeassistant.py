@@ -313,6 +313,8 @@ class Real:
 
 
 class Trial:
+    subject = second = None
+
     def __init__(self, hass, folder, program):
         self.faults = []
         self.broker = Broker(folder / "mosquitto", ["homeassistant", "consumer", CAMERA])
@@ -464,7 +466,7 @@ class Trial:
         """A second device with the same id: the broker keeps the newer one."""
         recorded, camera = self.subject.camera.recorded, self.subject.camera
         before = self.subject.totals()
-        copy = Tallycam(CAMERA, camera.folder.parent / "copy", self.broker, camera.program, recorded)
+        copy = self.second = Tallycam(CAMERA, camera.folder.parent / "copy", self.broker, camera.program, recorded)
         copy.start()
         until = time.monotonic() + 90
         words = ""
@@ -494,6 +496,10 @@ class Trial:
         return set(seen) == set(drawn) and not any(state == "unavailable" for state, _ in seen.values())
 
     def end(self):
+        if self.second:
+            self.second.kill()
+        if self.subject:
+            self.subject.end()
         self.home.kill()
         self.broker.kill()
 
