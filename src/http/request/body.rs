@@ -471,7 +471,7 @@ mod tests {
         assert!(all.contains(anchor), "{all}");
         assert_eq!(of(r#"{"name":"a","at":null,"anchor":"top"}"#), at);
         let first = Problem::from(json::<Needed>("{}").unwrap_err());
-        assert_eq!((first.status.as_u16(), &*first.detail), (400, "name should be what it is for"));
+        assert_eq!((first.status.as_u16(), &*first.detail), (400, "name should be its purpose"));
         let wrong = of(r#"{"name":"a","at":[0,1],"anchor":"top","points":[[0,1],[0,1,2]]}"#);
         assert_eq!(wrong, format!("points should be a list of {PLACE}"));
     }
