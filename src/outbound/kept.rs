@@ -51,6 +51,11 @@ impl<T: Serialize + DeserializeOwned + Default + PartialEq> KeptFile<T> {
         &self.content
     }
 
+    /// A change is not in the file yet.
+    pub fn is_dirty(&self) -> bool {
+        self.is_dirty
+    }
+
     /// Changes the content. The file is written by [`save`].
     pub fn change<R>(&mut self, change: impl FnOnce(&mut T) -> R) -> R
     where

@@ -391,6 +391,57 @@ fn fake(act: impl Fn(TcpStream) + Send + 'static) -> u16 {
     port
 }
 
+/// Answers as a broker does that lets everything in, and closes the connection at a packet of more than `most` bytes.
+fn serve(mut socket: TcpStream, most: usize) {
+    let (mut buffer, mut bytes) = ([0; 4096], Vec::new());
+    while let Ok(count @ 1..) = socket.read(&mut buffer) {
+        bytes.extend_from_slice(&buffer[..count]);
+        while let Some((kind, whole)) = packet(&bytes) {
+            let packet: Vec<u8> = bytes.drain(..whole).collect();
+            let answer = answer(kind, &packet);
+            if packet.len() > most || socket.write_all(&answer).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Kind and length of the first packet, if it is whole.
+fn packet(bytes: &[u8]) -> Option<(u8, usize)> {
+    let (mut len, mut at) = (0, 1);
+    loop {
+        let byte = *bytes.get(at)?;
+        len |= usize::from(byte & 127) << (7 * (at - 1));
+        at += 1;
+        if byte < 128 {
+            return (bytes.len() >= at + len).then_some((bytes[0] >> 4, at + len));
+        }
+    }
+}
+
+fn answer(kind: u8, packet: &[u8]) -> Vec<u8> {
+    let head = 1 + packet[1..].iter().position(|byte| *byte < 128).unwrap() + 1;
+    match kind {
+        1 => vec![0x20, 2, 0, 0],
+        3 => {
+            let topic = usize::from(packet[head]) << 8 | usize::from(packet[head + 1]);
+            let id = &packet[head + 2 + topic..head + 4 + topic];
+            let mut answer = vec![0x40, 2, id[0], id[1]];
+            let topic = &packet[head + 2..head + 2 + topic];
+            if topic.ends_with(b"/availability") {
+                // It comes back to the subscriber, with QoS 0.
+                let body = [&[0, topic.len() as u8], topic, b"online"].concat();
+                answer.extend([0x30, body.len() as u8]);
+                answer.extend(body);
+            }
+            answer
+        }
+        8 => vec![0x90, 3, packet[head], packet[head + 1], 1],
+        12 => vec![0xd0, 0],
+        _ => Vec::new(),
+    }
+}
+
 #[test]
 fn each_fault_has_its_sentence() {
     let (cam, folder) = (TestCam::new(), tempfile::tempdir().unwrap());
@@ -419,6 +470,11 @@ fn each_fault_has_its_sentence() {
         let _ = socket.write_all(&[0x30, 0xff, 0xff, 0xff, 0x7f]);
         let _ = socket.read(&mut [0; 512]);
     });
+    let small = fake(|socket| serve(socket, 3000));
+    // The device in Home Assistant is larger with each line.
+    for name in ["Door", "Gate", "Till"] {
+        camera.served.draw(name);
+    }
     for (url, what) in [
         (String::from("mqtt://no.such.host.invalid"), "there is no host called no.such.host.invalid"),
         (format!("mqtt://127.0.0.1:{closed}"), "nothing listens at 127.0.0.1:"),
@@ -434,6 +490,8 @@ fn each_fault_has_its_sentence() {
             format!("mqtt://127.0.0.1:{flooding}"),
             "sends a message of 268435460 bytes, and 16384 are the limit",
         ),
+        (format!("mqtt://127.0.0.1:{small}"), "bytes is too large for the broker, and is left out"),
+        (format!("mqtt://127.0.0.1:{small}"), "connected to 127.0.0.1:"),
         (format!("mqtts://127.0.0.1:{http}"), "127.0.0.1 cannot be reached securely"),
     ] {
         camera.tasks.config.send_replace(read(&format!("[mqtt]\nurl = \"{url}\"\nid = \"door\"\n")));
@@ -480,6 +538,10 @@ fn a_killed_program_is_offline_and_commands_are_taken_only_where_they_are_allowe
         (&state["mqtt"]["state"], &state["mqtt"]["topic"]),
         (&json!("connected"), &json!("tallycam/door"))
     );
+    for page in ["/notifications", "/api/v1/diagnosis"] {
+        let said = client::get(daemon.address, page).text().to_owned();
+        assert!(said.contains("Connected to 127.0.0.1:"), "{page}: {said}");
+    }
     daemon.kill();
     subscriber.until("tallycam/door/availability", "offline");
 

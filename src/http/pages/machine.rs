@@ -111,8 +111,8 @@ pub async fn notifications(request: Request) -> Result<Response<Body>, Problem> 
         places: places(site),
         pinned: place.map(|place| place.to_string()),
         mqtt: notifier(site)?.mqtt().report().map(|report| MqttFacts {
+            words: report.sentence(),
             topic: report.topic,
-            words: report.words.unwrap_or_default(),
             hint: report.hint,
             is_faulty: report.is_faulty,
         }),

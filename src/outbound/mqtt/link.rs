@@ -25,7 +25,7 @@ use super::{command, state};
 use crate::outbound::connect::OutboundSocket;
 use crate::outbound::follow::READS_AFTER;
 use exchange::{MovedBytes, exchange};
-use tallycam_base::{Fault, clock};
+use tallycam_base::{Fault, FaultKind, clock};
 
 /// Interval of pings.
 const PINGS_EVERY: Duration = Duration::from_secs(20);
@@ -120,6 +120,8 @@ pub(super) struct BrokerLink<'a> {
     commands: VecDeque<(String, Vec<u8>)>,
     commands_second: (u64, usize),
     trouble: Option<Fault>,
+    /// Home Assistant does not get all lines and zones.
+    warning: Option<Fault>,
     /// The last messages of this camera are under way.
     is_forgetting: bool,
     is_forgotten: bool,
@@ -155,6 +157,7 @@ impl<'a> BrokerLink<'a> {
             commands: VecDeque::new(),
             commands_second: (0, 0),
             trouble: None,
+            warning: None,
             is_forgetting: false,
             is_forgotten: false,
         }
@@ -451,6 +454,8 @@ impl<'a> BrokerLink<'a> {
     }
 
     fn tell_facts(&mut self, facts: &Facts) {
+        let warning = discovery::warning(facts).filter(|_| self.task.topics.device_config().is_some());
+        self.warning = warning.map(|what| Fault::new(FaultKind::Full, what));
         let before = self.task.kept.borrow().content().published.clone();
         // While an announcement is under way, the next one builds on it.
         let under_way = self.groups.values().find_map(|(_, then)| match then {
@@ -495,7 +500,7 @@ impl<'a> BrokerLink<'a> {
         if !self.session.has_backlog() {
             self.task.behind = Behind::default();
         }
-        self.task.report_connected(self.trouble.as_ref());
+        self.task.report_connected(self.trouble.as_ref().or(self.warning.as_ref()));
     }
 
     /// The bytes of the other side make no sense.

@@ -408,7 +408,9 @@ impl MqttTask {
 
     /// Notes that everything up to the place `sent` is acknowledged.
     pub(super) fn keep_sent(&mut self, sent: u64, is_more_to_send: bool) {
-        if self.kept.borrow().content().sent != sent {
+        let is_changed = self.kept.borrow().content().sent != sent;
+        // The last change may have come while more was to be sent.
+        if is_changed || (!is_more_to_send && self.kept.borrow().is_dirty()) {
             self.keep_soon(|kept| kept.sent = sent, is_more_to_send);
         }
     }

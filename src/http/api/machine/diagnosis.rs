@@ -202,8 +202,7 @@ fn notifications(site: &Site) -> Option<Finding> {
 /// MQTT, unless it is off.
 fn mqtt(site: &Site) -> Option<Finding> {
     let (name, report) = ("mqtt", site.notifier.as_ref()?.mqtt().report()?);
-    let words = report.words.unwrap_or_default();
-    let words = [words[..1].to_uppercase().as_str(), &words[1..], "."].concat();
+    let words = report.sentence();
     Some(match (report.is_faulty, report.hint) {
         (false, _) => Finding::good(name, words),
         (true, None) => Finding::warning(name, words),
