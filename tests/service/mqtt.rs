@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -504,6 +504,47 @@ fn program() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
     program.env_remove("JOURNAL_STREAM").env_remove("NOTIFY_SOCKET").env_remove("STATE_DIRECTORY");
     program
+}
+
+#[test]
+fn a_command_that_nobody_subscribed_to_is_none_without_control() {
+    for control in [false, true] {
+        let (cam, folder) = (TestCam::new(), tempfile::tempdir().unwrap());
+        let (camera, _) = camera(&cam, &folder, "");
+        let line = camera.served.draw("Door");
+        camera.served.record(line, 1);
+        let (told, replayed) = mpsc::channel();
+        // It sends the command unasked, and asks for a replay after it: commands go first.
+        let port = fake(move |mut socket| {
+            let (mut buffer, mut bytes) = ([0; 4096], Vec::new());
+            while let Ok(count @ 1..) = socket.read(&mut buffer) {
+                bytes.extend_from_slice(&buffer[..count]);
+                while let Some((kind, whole)) = packet(&bytes) {
+                    let packet: Vec<u8> = bytes.drain(..whole).collect();
+                    let mut answer = answer(kind, &packet);
+                    if answer.len() > 4 && kind == 3 {
+                        answer.extend(unasked("camera/set", "OFF"));
+                        answer.extend(unasked("replay/set", "{\"since\": 0, \"until\": 1}"));
+                    }
+                    let has = |word: &[u8]| packet.windows(word.len()).any(|part| part == word);
+                    if kind == 3 && has(b"tallycam/door/crossing") {
+                        let _ = told.send(());
+                    }
+                    let _ = socket.write_all(&answer);
+                }
+            }
+        });
+        camera.tasks.config.send_replace(read(&door(port, &format!("control = {control}"))));
+        replayed.recv_timeout(crate::common::DEADLINE).unwrap();
+        assert_eq!(camera.served.state()["state"] == "paused", control);
+    }
+}
+
+/// A PUBLISH with QoS 0.
+fn unasked(topic: &str, payload: &str) -> Vec<u8> {
+    let topic = format!("tallycam/door/{topic}");
+    let body = [&[0, topic.len() as u8], topic.as_bytes(), payload.as_bytes()].concat();
+    [&[0x30, body.len() as u8], body.as_slice()].concat()
 }
 
 fn patch(daemon: &Daemon, changes: &Value) -> client::Answer {

@@ -88,7 +88,7 @@ impl BrokerLink<'_> {
                 Ok(ReplayWish { since, until }) => drop(self.session.begin_replay(since, until)),
                 Err(error) => log::warn!("MQTT: {topic} needs since and until: {error}"),
             }
-        } else if self.may_command() {
+        } else if self.task.settings.has_control && self.may_command() {
             self.commands.push_back((topic, payload));
         }
         Ok(())
