@@ -154,16 +154,6 @@ fn tls_fault(host: &str, error: &io::Error) -> Fault {
     }
 }
 
-/// TLS with the system's authorities.
-///
-/// # Errors
-/// There are no certificates of authorities.
-pub async fn system_tls() -> Result<TlsConnector, Fault> {
-    // Hundreds of certificates, perhaps from a slow card.
-    let read = spawn_blocking(|| tls_connector(None)).await;
-    read.map_err(|panicked| Fault::passing(panicked.to_string()))?
-}
-
 /// TLS with the system's authorities, or only with those in the PEM file `ca`. Blocks while it reads the files.
 ///
 /// # Errors
@@ -192,6 +182,9 @@ fn tls_connector(ca: Option<&Path>) -> Result<TlsConnector, Fault> {
 }
 
 /// The same, off the main thread: hundreds of certificates, perhaps from a slow card.
+///
+/// # Errors
+/// There are no certificates of authorities.
 pub async fn load_tls(ca: Option<PathBuf>) -> Result<TlsConnector, Fault> {
     let read = spawn_blocking(move || tls_connector(ca.as_deref())).await;
     read.map_err(|panicked| Fault::passing(panicked.to_string()))?

@@ -24,7 +24,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::connect::{HostLimit, OutboundSocket, OutboundTls, connect, secure, system_tls};
+use super::connect::{HostLimit, OutboundSocket, OutboundTls, connect, load_tls, secure};
 use super::letter::Letter;
 use super::web::shortened;
 use tallycam_base::redact::STARS;
@@ -55,7 +55,7 @@ pub async fn send(
     let envelope = envelope(letter)?;
     let at = Timestamp::from_microsecond(clock::wall_us() as i64).unwrap_or_default();
     let text = letter.formatted(&name, at);
-    let tls = system_tls().await?;
+    let tls = load_tls(None).await?;
     let talk = MailTalk { host: &server.host, name: ClientId::Domain(name), sign_in: &sign_in };
     let socket = if server.is_tls_first {
         let socket = connect(&server.host, server.port, Some(&tls), limit).await?;

@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
-use super::connect::{HostLimit, connect, system_tls};
+use super::connect::{HostLimit, connect, load_tls};
 use tallycam_base::{Fault, FaultKind};
 
 /// Time limit for an answer.
@@ -90,7 +90,7 @@ impl WebServer {
     }
 
     async fn connect(&self, limit: &HostLimit) -> Result<SendRequest<Full<Bytes>>, Fault> {
-        let tls = if self.is_secure { Some(system_tls().await?) } else { None };
+        let tls = if self.is_secure { Some(load_tls(None).await?) } else { None };
         let socket = connect(&self.host, self.port, tls.as_ref(), limit).await?;
         let shaken = handshake(TokioIo::new(socket)).await;
         let (sender, connection) = shaken.map_err(|error| no_answer(&self.host, &error))?;

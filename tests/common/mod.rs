@@ -8,6 +8,7 @@ pub mod hung;
 pub mod items;
 pub mod kept;
 pub mod mosquitto;
+pub mod outbound;
 pub mod served;
 pub mod testcam;
 

@@ -2,27 +2,22 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tallycam::base::{Stop, block_on};
-use tallycam::config::{Config, Resolved};
 use tallycam::media::SourceErrorKind;
-use tallycam::outbound::notify::{Notifier, NotifyReport};
-use tallycam::outbound::{Outbound, api};
+use tallycam::outbound::api;
+use tallycam::outbound::notify::NotifyReport;
 use tempfile::TempDir;
-use tokio::sync::watch;
-use tokio::task::LocalSet;
 
 use crate::common::client;
 use crate::common::counted::{Counted, Setup, count_with};
 use crate::common::daemon::Daemon;
+use crate::common::outbound::OutboundTasks;
 use crate::common::testcam::{TestCam, trouble};
 use crate::common::wait_until;
 
@@ -95,38 +90,17 @@ fn answer(status: &str) -> String {
 /// A server with notifications, stopped when dropped.
 struct Notified {
     served: Counted,
-    notifier: Notifier,
-    config: watch::Sender<Arc<Resolved>>,
-    stop: Stop,
-    thread: Option<JoinHandle<()>>,
+    tasks: OutboundTasks,
     _folder: Arc<TempDir>,
 }
 
 impl Notified {
     fn report(&self) -> NotifyReport {
-        self.notifier.report()
+        self.tasks.notifier.report()
     }
 
     fn fault(&self, rule: usize) -> String {
         self.report().rules.get(rule).and_then(|rule| rule.fault.clone()).unwrap_or_default()
-    }
-
-    /// Gives it other rules of the operator's file.
-    fn change(&self, rules: &str) {
-        self.config.send_replace(resolved(rules));
-    }
-
-    fn end(&mut self) {
-        self.stop.set();
-        if let Some(thread) = self.thread.take() {
-            thread.join().unwrap();
-        }
-    }
-}
-
-impl Drop for Notified {
-    fn drop(&mut self) {
-        self.end();
     }
 }
 
@@ -137,32 +111,12 @@ fn rule(name: &str, when: &str, address: SocketAddr, more: &str) -> String {
     )
 }
 
-fn resolved(rules: &str) -> Arc<Resolved> {
-    Arc::new(Config::from_text(Path::new("config.toml"), rules, &[], []).unwrap())
-}
-
 /// Serves `cam` with these rules of the operator's file.
 fn notified(cam: &TestCam, rules: &str, folder: &Arc<TempDir>) -> Notified {
     let (caller, calls) = api::channel();
     let served = count_with(cam, Setup { calls: Some(calls), ..Setup::default() });
-    let config = watch::Sender::new(resolved(rules));
-    let (notifier, stop, counts) = (Notifier::default(), Stop::new(), served.counts.clone());
-    let thread = std::thread::spawn({
-        let (notifier, stop, directory) = (notifier.clone(), stop.clone(), folder.path().to_owned());
-        let config = config.subscribe();
-        move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let tasks = LocalSet::new();
-            let life = tasks.run_until(async {
-                let outbound = Outbound::start(caller, Some(counts), config, notifier, directory);
-                stop.stopped().await;
-                outbound.request_stop();
-                outbound.join_within(Duration::from_secs(5)).await.unwrap();
-            });
-            block_on(&runtime, life);
-        }
-    });
-    Notified { served, notifier, config, stop, thread: Some(thread), _folder: folder.clone() }
+    let tasks = OutboundTasks::start(caller, &served, folder, rules);
+    Notified { served, tasks, _folder: folder.clone() }
 }
 
 /// Waits until the rules are at work: what is recorded before is not theirs.
@@ -210,7 +164,7 @@ fn each_crossing_arrives_signed_and_in_order_though_the_receiver_fails_by_turns(
     let outside = first.served.get("/api/v1/crossings?since=0").json();
     assert_eq!(event["data"]["crossing"], outside["items"][0], "the API's own JSON");
     wait_until("all is well again", || first.fault(0).is_empty());
-    first.end();
+    first.tasks.end();
 }
 
 #[test]
@@ -293,7 +247,7 @@ fn the_clock_of_a_rule_runs_on_while_others_change() {
         assert!(changes < 100, "its clock begins again with each change");
         let care = care.replace(SECRET, &format!("{SECRET} {changes}"));
         let other = rule("Other", "trouble", address, &format!("for = \"{changes}d\""));
-        first.change(&format!("name = \"cam {changes}\"\n{care}{other}"));
+        first.tasks.change(&format!("name = \"cam {changes}\"\n{care}{other}"));
         if let Ok(told) = hooked.recv_timeout(Duration::from_millis(500)) {
             break told.event();
         }

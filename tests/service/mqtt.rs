@@ -6,43 +6,25 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, mpsc};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::sync::mpsc;
 
 use serde_json::{Value, json};
-use tallycam::base::{Stop, block_on};
-use tallycam::config::Config;
+use tallycam::outbound::api;
 use tallycam::outbound::mqtt::{MqttReport, MqttState};
-use tallycam::outbound::notify::Notifier;
-use tallycam::outbound::{Outbound, api};
 use tempfile::TempDir;
-use tokio::sync::watch;
-use tokio::task::LocalSet;
 
 use crate::common::client;
 use crate::common::counted::{Counted, Setup, count_with};
 use crate::common::daemon::{Daemon, free_address};
 use crate::common::mosquitto::{Mosquitto, Subscriber};
+use crate::common::outbound::OutboundTasks;
 use crate::common::testcam::TestCam;
 use crate::common::wait_until;
 
 /// A camera that publishes; stopped when dropped.
 struct Camera {
     served: Counted,
-    tasks: Tasks,
-}
-
-/// The outbound tasks of a camera.
-struct Tasks {
-    notifier: Notifier,
-    config: watch::Sender<Arc<tallycam::config::Resolved>>,
-    stop: Stop,
-    thread: Option<JoinHandle<()>>,
-}
-
-fn read(config: &str) -> Arc<tallycam::config::Resolved> {
-    Arc::new(Config::from_text(Path::new("config.toml"), config, &[], []).unwrap())
+    tasks: OutboundTasks,
 }
 
 /// The configuration of the camera "door".
@@ -50,59 +32,23 @@ fn door(port: u16, more: &str) -> String {
     format!("[mqtt]\nurl = \"mqtt://127.0.0.1:{port}\"\nid = \"door\"\n{more}\n")
 }
 
-impl Tasks {
-    fn start(caller: api::ApiCaller, served: &Counted, folder: &TempDir, config: &str) -> Tasks {
-        let (notifier, stop, counts) = (Notifier::default(), Stop::new(), served.counts.clone());
-        let config = watch::Sender::new(read(config));
-        let thread = std::thread::spawn({
-            let (notifier, stop, directory) = (notifier.clone(), stop.clone(), folder.path().to_owned());
-            let config = config.subscribe();
-            move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-                let tasks = LocalSet::new();
-                let life = tasks.run_until(async {
-                    let outbound = Outbound::start(caller, Some(counts), config, notifier, directory);
-                    stop.stopped().await;
-                    outbound.request_stop();
-                    outbound.join_within(Duration::from_secs(5)).await.unwrap();
-                });
-                block_on(&runtime, life);
-            }
-        });
-        Tasks { notifier, config, stop, thread: Some(thread) }
-    }
-
-    fn report(&self) -> Option<MqttReport> {
-        self.notifier.mqtt().report()
-    }
-
-    fn words(&self) -> String {
-        self.report().and_then(|report| report.words).unwrap_or_default()
-    }
-
-    fn is_connected(&self) -> bool {
-        self.report().is_some_and(|report| report.state == MqttState::Connected)
-    }
-
-    fn end(&mut self) {
-        self.stop.set();
-        if let Some(thread) = self.thread.take() {
-            thread.join().unwrap();
-        }
-    }
+fn mqtt_report(tasks: &OutboundTasks) -> Option<MqttReport> {
+    tasks.notifier.mqtt().report()
 }
 
-impl Drop for Tasks {
-    fn drop(&mut self) {
-        self.end();
-    }
+fn words(tasks: &OutboundTasks) -> String {
+    mqtt_report(tasks).and_then(|report| report.words).unwrap_or_default()
+}
+
+fn is_connected(tasks: &OutboundTasks) -> bool {
+    mqtt_report(tasks).is_some_and(|report| report.state == MqttState::Connected)
 }
 
 /// A camera that keeps its progress in `folder`, and a caller of its API for more tasks.
 fn camera(cam: &TestCam, folder: &TempDir, config: &str) -> (Camera, api::ApiCaller) {
     let (caller, calls) = api::channel();
     let served = count_with(cam, Setup { calls: Some(calls), ..Setup::default() });
-    let tasks = Tasks::start(caller.clone(), &served, folder, config);
+    let tasks = OutboundTasks::start(caller.clone(), &served, folder, config);
     (Camera { served, tasks }, caller)
 }
 
@@ -128,7 +74,7 @@ fn every_crossing_arrives_in_order_over_kills_of_the_broker_and_restarts_of_the_
     let (mut camera, caller) = camera(&cam, &folder, &door(broker.port, ""));
     let mut subscriber = broker.subscribe(&[]);
     let line = camera.served.draw("Door");
-    wait_until("it is connected", || camera.tasks.is_connected());
+    wait_until("it is connected", || is_connected(&camera.tasks));
     camera.served.record(line, 3);
     until_crossings(&mut subscriber, 3);
     let first = subscriber.seen.iter().find(|seen| seen.topic == "tallycam/door/crossing").cloned().unwrap();
@@ -140,20 +86,20 @@ fn every_crossing_arrives_in_order_over_kills_of_the_broker_and_restarts_of_the_
     broker.kill();
     camera.served.record(line, 5);
     wait_until("it says how much is behind", || {
-        camera.tasks.words().contains("behind: 5 crossings since ") && !camera.tasks.is_connected()
+        words(&camera.tasks).contains("behind: 5 crossings since ") && !is_connected(&camera.tasks)
     });
-    let report = camera.tasks.report().unwrap();
+    let report = mqtt_report(&camera.tasks).unwrap();
     assert!(report.behind == 5 && report.behind_since.is_some() && report.is_faulty, "{report:?}");
     assert!(report.words.unwrap().contains("nothing listens at 127.0.0.1"));
     broker.begin();
     let mut subscriber = broker.subscribe(&[]);
     until_crossings(&mut subscriber, 8);
-    wait_until("nothing is behind", || camera.tasks.report().is_some_and(|report| report.behind == 0));
+    wait_until("nothing is behind", || mqtt_report(&camera.tasks).is_some_and(|report| report.behind == 0));
 
     camera.tasks.end();
     assert_eq!(subscriber.next("tallycam/door/availability").text, "offline", "a clean goodbye");
     camera.served.record(line, 2);
-    camera.tasks = Tasks::start(caller, &camera.served, &folder, &door(broker.port, ""));
+    camera.tasks = OutboundTasks::start(caller, &camera.served, &folder, &door(broker.port, ""));
     until_crossings(&mut subscriber, 10);
     let got = ids(&subscriber.all("tallycam/door/crossing"));
     assert_eq!(got, (4..=10).collect::<Vec<_>>(), "in order, and none again after the restart");
@@ -165,7 +111,7 @@ fn the_state_is_retained_and_everything_comes_again_when_the_broker_has_forgotte
     let (cam, folder) = (TestCam::new(), tempfile::tempdir().unwrap());
     let (camera, _) = camera(&cam, &folder, &door(broker.port, ""));
     let line = camera.served.draw("Door");
-    wait_until("it is connected", || camera.tasks.is_connected());
+    wait_until("it is connected", || is_connected(&camera.tasks));
     camera.served.record(line, 2);
     for _ in 0..2 {
         let mut late = broker.subscribe(&[]);
@@ -182,7 +128,7 @@ fn the_state_is_retained_and_everything_comes_again_when_the_broker_has_forgotte
         // A broker without persistence forgets what it retained.
         broker.kill();
         broker.begin();
-        wait_until("it is connected again", || camera.tasks.is_connected());
+        wait_until("it is connected again", || is_connected(&camera.tasks));
     }
 }
 
@@ -192,7 +138,7 @@ fn a_replay_tells_of_every_number_and_one_at_a_time() {
     let (cam, folder) = (TestCam::new(), tempfile::tempdir().unwrap());
     let (camera, _) = camera(&cam, &folder, &door(broker.port, ""));
     let line = camera.served.draw("Door");
-    wait_until("it is connected", || camera.tasks.is_connected());
+    wait_until("it is connected", || is_connected(&camera.tasks));
     let mut subscriber = broker.subscribe(&[]);
     camera.served.record(line, 80);
     until_crossings(&mut subscriber, 80);
@@ -218,13 +164,13 @@ fn the_first_connection_sends_new_crossings_or_all() {
         let (cam, folder) = (TestCam::new(), tempfile::tempdir().unwrap());
         let off = "[mqtt]\nid = \"door\"\n";
         let (camera, _) = camera(&cam, &folder, off);
-        assert_eq!(camera.tasks.report(), None, "off");
+        assert_eq!(mqtt_report(&camera.tasks), None, "off");
         let line = camera.served.draw("Door");
         camera.served.record(line, 2);
         let mut subscriber = broker.subscribe(&[]);
         let more = format!("history = \"{history}\"");
-        camera.tasks.config.send_replace(read(&door(broker.port, &more)));
-        wait_until("it is connected", || camera.tasks.is_connected());
+        camera.tasks.change(&door(broker.port, &more));
+        wait_until("it is connected", || is_connected(&camera.tasks));
         camera.served.record(line, 1);
         until_crossings(&mut subscriber, 3);
         let mut got = ids(&subscriber.all("tallycam/door/crossing"));
@@ -240,7 +186,7 @@ fn covered_time_is_told_by_line() {
     let mut subscriber = broker.subscribe(&[]);
     let (camera, _) = camera(&cam, &folder, "");
     let line = camera.served.draw("Door");
-    camera.tasks.config.send_replace(read(&door(broker.port, "")));
+    camera.tasks.change(&door(broker.port, ""));
     let covered = subscriber.next("tallycam/door/coverage").json();
     assert_eq!((&covered["line_id"], &covered["bucket"]), (&json!(line), &json!("5min")));
     assert_eq!(covered["ledger"], camera.served.state()["ledger"]);
@@ -252,21 +198,22 @@ fn two_cards_with_one_id_are_noticed_and_one_stops() {
     let Some(broker) = Mosquitto::start("allow_anonymous true") else { return };
     let (cam, folders) = (TestCam::new(), [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()]);
     let (camera, caller) = camera(&cam, &folders[0], &door(broker.port, ""));
-    wait_until("it is connected", || camera.tasks.is_connected());
-    let copy = Tasks::start(caller, &camera.served, &folders[1], &door(broker.port, ""));
-    let stopped = |tasks: &Tasks| tasks.report().is_some_and(|report| report.state == MqttState::Stopped);
+    wait_until("it is connected", || is_connected(&camera.tasks));
+    let copy = OutboundTasks::start(caller, &camera.served, &folders[1], &door(broker.port, ""));
+    let stopped =
+        |tasks: &OutboundTasks| mqtt_report(tasks).is_some_and(|report| report.state == MqttState::Stopped);
     wait_until("one of them stops", || stopped(&camera.tasks) || stopped(&copy));
     let (first, other) = if stopped(&copy) { (&copy, &camera.tasks) } else { (&camera.tasks, &copy) };
     assert!(
-        first.words().contains("another client has the id door: is this card a copy?"),
+        words(first).contains("another client has the id door: is this card a copy?"),
         "{}",
-        first.words()
+        words(first)
     );
-    wait_until("the other one goes on", || other.is_connected());
+    wait_until("the other one goes on", || is_connected(other));
     assert!(stopped(first), "it stays so");
     // Until the configuration changes.
-    first.config.send_replace(read(&door(broker.port, "").replace("door", "till")));
-    wait_until("it has an id of its own", || first.is_connected());
+    first.change(&door(broker.port, "").replace("door", "till"));
+    wait_until("it has an id of its own", || is_connected(first));
 }
 
 #[test]
@@ -277,18 +224,18 @@ fn a_rule_writes_to_a_topic() {
     let mut subscriber = broker.subscribe(&[]);
     let (camera, _) = camera(&cam, &folder, &format!("{rule}{}", door(broker.port, "")));
     let line = camera.served.draw("Door");
-    wait_until("it is connected", || camera.tasks.is_connected());
+    wait_until("it is connected", || is_connected(&camera.tasks));
     wait_until("the rule has begun", || folder.path().join("notify.json").exists());
     camera.served.record(line, 2);
     let told = subscriber.next("shop/till").json();
     assert_eq!((&told["type"], &told["data"]["crossing"]["id"]), (&json!("tallycam.crossing"), &json!(1)));
     assert_eq!(subscriber.next("shop/till").json()["data"]["crossing"]["id"], 2);
-    camera.tasks.config.send_replace(read(rule));
-    wait_until("MQTT is off", || camera.tasks.report().is_none());
+    camera.tasks.change(rule);
+    wait_until("MQTT is off", || mqtt_report(&camera.tasks).is_none());
     camera.served.record(line, 1);
     let fault = || camera.tasks.notifier.report().rules.first().and_then(|rule| rule.fault.clone());
     wait_until("the rule says so", || fault().is_some_and(|fault| fault == "MQTT is off"));
-    camera.tasks.config.send_replace(read(&format!("{rule}{}", door(broker.port, ""))));
+    camera.tasks.change(&format!("{rule}{}", door(broker.port, "")));
     // The change may have met the acknowledgement of the second.
     let mut ids =
         std::iter::from_fn(|| subscriber.next("shop/till").json()["data"]["crossing"]["id"].as_u64());
@@ -312,20 +259,20 @@ fn rights_of_the_broker_are_told_though_it_acknowledges_what_it_drops() {
     let (camera, _) = camera(&cam, &folder, &door(broker.port, &user("wrong")));
     let line = camera.served.draw("Door");
     camera.served.record(line, 1);
-    wait_until("the password is refused", || camera.tasks.words().starts_with("wrong user or password"));
+    wait_until("the password is refused", || words(&camera.tasks).starts_with("wrong user or password"));
     let other = format!("{}prefix = \"elsewhere\"\n", door(broker.port, &user("right")));
-    camera.tasks.config.send_replace(read(&other));
+    camera.tasks.change(&other);
     wait_until("the rights are missing", || {
-        camera.tasks.words().starts_with("this camera is not allowed to write and read elsewhere/door")
+        words(&camera.tasks).starts_with("this camera is not allowed to write and read elsewhere/door")
     });
-    assert!(camera.tasks.report().unwrap().hint.unwrap().contains("pattern readwrite elsewhere/%c/#"));
+    assert!(mqtt_report(&camera.tasks).unwrap().hint.unwrap().contains("pattern readwrite elsewhere/%c/#"));
     camera.served.record(line, 1);
-    camera.tasks.config.send_replace(read(&door(broker.port, &user("right"))));
+    camera.tasks.change(&door(broker.port, &user("right")));
     let mut subscriber = broker.subscribe(&["-u", "door", "-P", "right", "-i", "door-reader"]);
-    wait_until("it is connected", || camera.tasks.is_connected());
+    wait_until("it is connected", || is_connected(&camera.tasks));
     // It may read nothing, so the ledger of the page tells.
     drop(subscriber.all("tallycam/door/crossing"));
-    wait_until("nothing is lost", || camera.tasks.report().is_some_and(|report| report.behind == 0));
+    wait_until("nothing is lost", || mqtt_report(&camera.tasks).is_some_and(|report| report.behind == 0));
 }
 
 /// Certificates in `folder`: of an authority, and of a server with this name, valid for so many days from now; -1: it has expired.
@@ -364,10 +311,10 @@ fn certificates_are_told_apart_in_words() {
     let trusting = secure(&format!("ca = {:?}\n", ca.display().to_string()));
     let unknown = secure("");
     let (camera, _) = camera(&cam, &folder, &unknown);
-    let words = |what: &str| wait_until(what, || camera.tasks.words().contains(what));
+    let words = |what: &str| wait_until(what, || words(&camera.tasks).contains(what));
     words("the certificate of localhost is of an authority that this machine does not know");
-    camera.tasks.config.send_replace(read(&trusting));
-    wait_until("it is connected", || camera.tasks.is_connected());
+    camera.tasks.change(&trusting);
+    wait_until("it is connected", || is_connected(&camera.tasks));
     let plain = door(broker.port, "");
     for (name, days, what) in [
         ("elsewhere.example", 30, "the certificate of localhost is for another name"),
@@ -378,9 +325,9 @@ fn certificates_are_told_apart_in_words() {
         broker.begin();
         words(what);
     }
-    camera.tasks.config.send_replace(read(&plain));
+    camera.tasks.change(&plain);
     words(&format!("there is no MQTT broker at 127.0.0.1:{}: it closes the connection", broker.port));
-    assert!(camera.tasks.report().unwrap().hint.unwrap().contains("mqtts://"));
+    assert!(mqtt_report(&camera.tasks).unwrap().hint.unwrap().contains("mqtts://"));
 }
 
 /// A server that does this with each connection.
@@ -494,8 +441,8 @@ fn each_fault_has_its_sentence() {
         (format!("mqtt://127.0.0.1:{small}"), "connected to 127.0.0.1:"),
         (format!("mqtts://127.0.0.1:{http}"), "127.0.0.1 cannot be reached securely"),
     ] {
-        camera.tasks.config.send_replace(read(&format!("[mqtt]\nurl = \"{url}\"\nid = \"door\"\n")));
-        wait_until(&format!("{url}: {what}"), || camera.tasks.words().contains(what));
+        camera.tasks.change(&format!("[mqtt]\nurl = \"{url}\"\nid = \"door\"\n"));
+        wait_until(&format!("{url}: {what}"), || words(&camera.tasks).contains(what));
     }
     assert_eq!(camera.served.get("/health").text(), "True", "MQTT is no part of health");
 }
@@ -534,7 +481,7 @@ fn a_command_that_nobody_subscribed_to_is_none_without_control() {
                 }
             }
         });
-        camera.tasks.config.send_replace(read(&door(port, &format!("control = {control}"))));
+        camera.tasks.change(&door(port, &format!("control = {control}")));
         replayed.recv_timeout(crate::common::DEADLINE).unwrap();
         assert_eq!(camera.served.state()["state"] == "paused", control);
     }

@@ -26,12 +26,14 @@ pub struct MqttBroker {
 impl MqttBroker {
     /// Reads `mqtt://HOST:1883` or `mqtts://HOST:8883`; the port may be left out.
     pub fn parse(url: &str) -> Option<MqttBroker> {
+        MqttBroker::of_schemes(url, [("mqtt", 1883), ("mqtts", 8883)])
+    }
+
+    /// Reads `SCHEME://HOST[:PORT]`. Each scheme has its usual port; the second begins with TLS.
+    pub(crate) fn of_schemes(url: &str, schemes: [(&str, u16); 2]) -> Option<MqttBroker> {
         let (scheme, rest) = url.split_once("://")?;
-        let (is_secure, usual) = match scheme.to_ascii_lowercase().as_str() {
-            "mqtt" => (false, 1883),
-            "mqtts" => (true, 8883),
-            _ => return None,
-        };
+        let at = schemes.iter().position(|(name, _)| name.eq_ignore_ascii_case(scheme))?;
+        let (is_secure, usual) = (at == 1, schemes[at].1);
         let authority = rest.strip_suffix('/').unwrap_or(rest);
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => {

@@ -9,7 +9,8 @@ use super::scalar::{integer, parse_given, url_fault};
 use super::tables::{Named, TableReader, TableShape, label, parse_one_of, read_all};
 use super::value::{BadValue, Kind};
 use super::wrong::Complaint;
-use crate::{duration, mqtt};
+use crate::duration;
+use crate::mqtt::{self, MqttBroker};
 use tallycam_base::json::quoted;
 use tallycam_base::redact::{STARS, redact_url};
 
@@ -302,24 +303,9 @@ fn server(value: &Given<'_>) -> Result<String, Complaint> {
 }
 
 fn mail_server(text: &str) -> Option<MailServer> {
-    let (scheme, rest) = text.split_once("://")?;
-    let is_tls_first = match scheme.to_ascii_lowercase().as_str() {
-        "smtps" => true,
-        "smtp" => false,
-        _ => return None,
-    };
-    let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, "")) => (host, None),
-        Some((host, port)) => (host, Some(port.strip_prefix(':')?)),
-        None => rest.split_once(':').map_or((rest, None), |(host, port)| (host, Some(port))),
-    };
-    let port = match port {
-        Some(port) => port.parse().ok().filter(|port| *port > 0)?,
-        None if is_tls_first => 465,
-        None => 587,
-    };
-    let is_host = is_domain(host) || host.parse::<std::net::IpAddr>().is_ok();
-    is_host.then(|| MailServer { host: host.to_owned(), port, is_tls_first })
+    let MqttBroker { host, port, is_secure } = MqttBroker::of_schemes(text, [("smtp", 587), ("smtps", 465)])?;
+    let is_host = is_domain(&host) || host.parse::<std::net::IpAddr>().is_ok();
+    is_host.then_some(MailServer { host, port, is_tls_first: is_secure })
 }
 
 fn password(value: &Given<'_>) -> Result<String, Complaint> {
