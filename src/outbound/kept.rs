@@ -36,14 +36,14 @@ impl<T: Serialize + DeserializeOwned + Default + PartialEq> KeptFile<T> {
     /// Reads the file `name`. One that cannot be read counts as empty. Blocks.
     pub fn read(directory: &Path, name: &str) -> KeptFile<T> {
         let file = directory.join(name);
-        let read = std::fs::read(&file).ok().map(|bytes| serde_json::from_slice(&bytes));
-        if let Some(Err(error)) = &read {
-            log::error!(
-                "{} is damaged, messages begin with what happens from now on: {error}",
-                file.display()
-            );
-        }
-        let content = read.and_then(Result::ok).unwrap_or_default();
+        let read = std::fs::read(&file).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?));
+        let content = read.unwrap_or_else(|error| {
+            if error.kind() != std::io::ErrorKind::NotFound {
+                let shown = file.display();
+                log::error!("{shown} cannot be read, messages begin with what happens from now on: {error}");
+            }
+            T::default()
+        });
         KeptFile { file, content, is_dirty: false, written: None, complaint: None, writing: Arc::default() }
     }
 

@@ -35,7 +35,6 @@ pub(super) struct Published {
 struct DeviceMessage<'a> {
     device: DeviceAbout<'a>,
     origin: OriginAbout<'a>,
-    /// The unique ids of all components.
     availability_topic: String,
     components: BTreeMap<&'a str, ComponentMessage<'a>>,
 }
@@ -66,7 +65,7 @@ enum ComponentMessage<'a> {
 }
 
 /// The messages that announce the camera, remove what is no longer there, and empty retained topics that nobody writes
-/// any more. They go out in this order, and none is left out: two may have the same topic.
+/// any more. They go out in this order: two may have the same topic.
 pub(super) fn messages(
     topics: &Topics,
     facts: &Facts,

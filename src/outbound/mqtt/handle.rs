@@ -140,12 +140,14 @@ impl MqttHandle {
         let lost = |why: &str| Fault::new(FaultKind::Unreachable, format!("the broker {why}"));
         match timeout(ACKNOWLEDGED_WITHIN, acknowledged).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(lost("was lost before it acknowledged the message")),
+            Ok(Err(_)) => {
+                Err(lost("was lost before it acknowledged the message, or takes none of this size"))
+            }
             Err(_) => Err(lost("does not acknowledge the message")),
         }
     }
 
-    /// Sets the report, `None` if MQTT is off. Returns true if it tells of another fault, or of the end of one.
+    /// Sets the report, `None` if MQTT is off. Returns true if state or remedy are others.
     pub(super) fn set(&self, report: Option<MqttReport>) -> bool {
         let mut now = lock(&self.0.report);
         let told = |report: &Option<MqttReport>| {
@@ -160,14 +162,16 @@ impl MqttHandle {
         is_news
     }
 
-    /// The next message of a rule.
+    /// The next message of a rule, unless the rule has given it up.
     pub(super) fn take(&self) -> Option<RuleMessage> {
-        lock(&self.0.waiting).pop_front()
+        let mut waiting = lock(&self.0.waiting);
+        waiting.retain(|rule| !rule.arrived.is_closed());
+        waiting.pop_front()
     }
 
-    /// The wish that the broker forgets this camera.
+    /// The wish that the broker forgets this camera, unless somebody has been told that it failed.
     pub(super) fn take_forgetting(&self) -> Option<oneshot::Sender<()>> {
-        lock(&self.0.forgetting).take()
+        lock(&self.0.forgetting).take().filter(|wish| !wish.is_closed())
     }
 
     /// Waits for a message of a rule, or for that wish.

@@ -61,6 +61,9 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(5);
 /// Bytes that wait for the socket before more is published.
 const OUTGOING: usize = 16 << 10;
 
+/// Bytes that may wait for the socket: a picture, and answers to the broker.
+const MOST_OUTGOING: usize = 2 << 20;
+
 /// A read from the API under way; one at a time.
 type Job = Pin<Box<dyn Future<Output = Done>>>;
 
@@ -250,7 +253,10 @@ impl<'a> BrokerLink<'a> {
             self.due.facts = now;
         }
         self.tell_ledger();
-        while let Some(rule) = self.task.handle.take() {
+        // One at a time, so that a rule that has given up a message leaves no copies behind.
+        while !self.session.has_queued()
+            && let Some(rule) = self.task.handle.take()
+        {
             self.push_group(vec![rule.message], TopicGroup::Arrived(rule.arrived));
         }
         if job.is_none() {
@@ -267,15 +273,18 @@ impl<'a> BrokerLink<'a> {
         let is_late = |since: Instant, within: Duration| now.saturating_duration_since(since) > within;
         let settings = &self.task.settings;
         if !self.is_accepted && is_late(self.began, ANSWERS_WITHIN) {
-            return Err(LinkEnd::lost(settings.no_broker("takes the connection and says nothing")));
+            return Err(LinkEnd::Lost(settings.no_broker("takes the connection and says nothing")));
         }
         if self.is_accepted && !self.is_confirmed && is_late(self.began, ANSWERS_WITHIN) {
-            return Err(LinkEnd::lost(self.task.not_allowed()));
+            return Err(LinkEnd::Lost(self.task.not_allowed()));
+        }
+        if self.wire.outgoing().len() > MOST_OUTGOING {
+            return Err(LinkEnd::Lost(settings.unreachable("sends and does not read")));
         }
         let oldest = self.flying.values().map(|(at, _)| *at).min();
         let is_stuck = oldest.is_some_and(|oldest| is_late(oldest, ACKNOWLEDGED_WITHIN));
         if is_late(self.heard, HEARD_WITHIN) || is_stuck {
-            return Err(LinkEnd::lost(settings.unreachable("does not answer any more")));
+            return Err(LinkEnd::Lost(settings.unreachable("does not answer any more")));
         }
         Ok(())
     }
@@ -299,27 +308,33 @@ impl<'a> BrokerLink<'a> {
         Ok(())
     }
 
-    /// Queues messages. `then` happens when all are acknowledged.
+    /// Queues messages. `then` happens when all are acknowledged, and never if one is too large for the broker.
     fn push_group(&mut self, messages: Vec<MqttMessage>, then: TopicGroup) {
         let mark = self.next_mark;
-        let mut count = 0;
+        self.next_mark += 1;
+        match messages.len() {
+            0 => return self.group_done(then),
+            count if messages.iter().all(|message| self.fits(message)) => {
+                self.groups.insert(mark, (count, then));
+            }
+            _ => {}
+        }
         for message in messages {
-            if message.topic.len() + message.payload.len() <= self.task.largest {
+            if self.fits(&message) {
                 self.session.push(message, mark);
-                count += 1;
             }
         }
-        match count {
-            0 => self.group_done(then),
-            _ => drop(self.groups.insert(mark, (count, then))),
-        }
-        self.next_mark += 1;
     }
 
     fn push(&mut self, message: MqttMessage) {
-        if message.topic.len() + message.payload.len() <= self.task.largest {
+        if self.fits(&message) {
             self.session.push(message, 0);
         }
+    }
+
+    /// The broker takes a message of this size.
+    fn fits(&self, message: &MqttMessage) -> bool {
+        message.topic.len() + message.payload.len() <= self.task.largest
     }
 
     fn group_done(&mut self, then: TopicGroup) {
@@ -362,7 +377,7 @@ impl<'a> BrokerLink<'a> {
 
     // Reading
 
-    /// The next read: rows before anything else, news before the backlog.
+    /// The next read: commands, news, the state, the backlog, and the rest.
     fn next_job(&mut self, now: Instant) -> Option<Job> {
         if now < self.due.reads {
             return None;
@@ -478,8 +493,11 @@ impl<'a> BrokerLink<'a> {
         }
     }
 
-    /// Notes the message. Returns false if the same was published last on its topic.
+    /// Notes the message. Returns false if the same was published last on its topic. One that is too large stays news.
     fn is_news(&mut self, message: &MqttMessage) -> bool {
+        if !self.fits(message) {
+            return true;
+        }
         let mut hasher = DefaultHasher::new();
         message.payload.hash(&mut hasher);
         let hash = hasher.finish();
@@ -506,7 +524,7 @@ impl<'a> BrokerLink<'a> {
     /// The bytes of the other side make no sense.
     fn broken(&self, fault: &WireFault) -> LinkEnd {
         let settings = &self.task.settings;
-        LinkEnd::lost(match fault {
+        LinkEnd::Lost(match fault {
             WireFault::NoBroker => settings.no_broker("answers in another protocol"),
             WireFault::TooLarge(bytes) => {
                 settings.unreachable(&format!("sends a message of {bytes} bytes, and 16384 are the limit"))
@@ -521,10 +539,10 @@ impl<'a> BrokerLink<'a> {
     fn closed(&self, error: Option<&io::Error>) -> LinkEnd {
         let settings = &self.task.settings;
         if !self.is_accepted {
-            return LinkEnd::lost(settings.no_broker("closes the connection"));
+            return LinkEnd::Lost(settings.no_broker("closes the connection"));
         }
         if !self.is_confirmed {
-            return LinkEnd::lost(self.task.not_allowed());
+            return LinkEnd::Lost(self.task.not_allowed());
         }
         let why = error.map_or_else(String::new, |error| format!(": {error}"));
         LinkEnd::Closed {

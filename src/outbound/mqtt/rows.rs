@@ -76,22 +76,14 @@ async fn replay(api: &ApiCaller, topics: &Topics, since: u64, until: u64) -> Res
     let by_id = by_id["items"].as_array().into_iter().flatten();
     let by_id = by_id.filter(|row| row["id"].as_u64().is_some_and(|id| id <= until));
     let by_place = by_place.items.iter().filter(|row| place(row).is_some_and(|place| place <= until));
-    let (rows, ledger) = answer(since, until, by_id.chain(by_place), &newest_ledger(api).await?);
+    let ledger = follow::newest(api).await?.ledger;
+    let rows = answer(since, until, by_id.chain(by_place), &ledger);
     let rows = rows.iter().filter_map(|row| placed(topics, row)).collect();
     Ok(RowsRead { ledger, rows, ..RowsRead::default() })
 }
 
-async fn newest_ledger(api: &ApiCaller) -> Result<String, Fault> {
-    Ok(follow::newest(api).await?.ledger)
-}
-
 /// One row for each number, from these rows. Pure.
-fn answer<'a>(
-    since: u64,
-    until: u64,
-    found: impl Iterator<Item = &'a Value>,
-    ledger: &str,
-) -> (Vec<Value>, String) {
+fn answer<'a>(since: u64, until: u64, found: impl Iterator<Item = &'a Value>, ledger: &str) -> Vec<Value> {
     let (mut rows, mut told, mut known) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     for row in found {
         let (id, place) = (row["id"].as_u64(), place(row));
@@ -103,7 +95,7 @@ fn answer<'a>(
     let gone = (since + 1..=until).filter(|number| !told.contains(number));
     rows.extend(gone.map(|number| json!({"ledger": ledger, "id": number, "seq": number, "gone": true})));
     rows.sort_by_key(|row| (place(row), row["id"].as_u64()));
-    (rows, ledger.to_owned())
+    rows
 }
 
 /// The rows that are not sent yet.
@@ -159,13 +151,17 @@ pub(super) async fn coverage(api: &ApiCaller, topics: &Topics, told_us: u64) -> 
     let lines = api.read("/api/v1/lines").await?;
     let lines: Vec<u64> =
         lines["items"].as_array().into_iter().flatten().filter_map(|line| line["id"].as_u64()).collect();
-    let ledger = newest_ledger(api).await?;
+    let ledger = follow::newest(api).await?.ledger;
     let from_us =
         told_us.saturating_sub(COVERED_AGAIN_US).max(now_us.saturating_sub(COVERED_AT_MOST_US)).min(now_us);
     let hours = (COVERED_HOURS / lines.len().max(1) as u64).clamp(1, 24);
     let until_us = now_us.min(from_us + hours * HOUR_US);
-    let (from, to) = (rfc3339(from_us), rfc3339(until_us));
     let mut messages = Vec::new();
+    if from_us == until_us {
+        // The clock went back.
+        return Ok(CoveredTime { until_us, messages });
+    }
+    let (from, to) = (rfc3339(from_us), rfc3339(until_us));
     for line in lines {
         let address = format!("/api/v1/counts?line={line}&from={from}&to={to}&bucket=5min&by=");
         let counts = api.read(address).await?;
@@ -198,7 +194,7 @@ mod tests {
             json!({"id": 3, "seq": 3}),
             json!({"id": 1, "seq": 6, "gone": true}),
         ];
-        let (rows, _) = answer(2, 7, found.iter(), "L");
+        let rows = answer(2, 7, found.iter(), "L");
         let told: Vec<(u64, u64, bool)> = rows
             .iter()
             .map(|row| (row["id"].as_u64().unwrap(), place(row).unwrap(), row["gone"] == true))

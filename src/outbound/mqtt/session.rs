@@ -174,9 +174,21 @@ impl SendSession {
         true
     }
 
-    /// Queues a message that is no row. [`SendSession::acknowledged`] returns its mark.
+    /// Queues a message that is no row. [`SendSession::acknowledged`] returns its mark. With the mark 0 it takes the
+    /// place of a retained message on its topic that still waits, so a slow broker gets the newest state only.
     pub(super) fn push(&mut self, message: MqttMessage, mark: u64) {
-        self.others.push_back((message, mark));
+        let is_older = |(waiting, its): &&mut (MqttMessage, u64)| {
+            mark == 0 && *its == 0 && waiting.is_retained && waiting.topic == message.topic
+        };
+        match self.others.iter_mut().find(is_older) {
+            Some((waiting, _)) => *waiting = message,
+            None => self.others.push_back((message, mark)),
+        }
+    }
+
+    /// True while messages that are no rows wait.
+    pub(super) fn has_queued(&self) -> bool {
+        !self.others.is_empty()
     }
 
     /// The rows that are to be read next.
@@ -476,6 +488,27 @@ mod tests {
             1 => any::<bool>().prop_map(Step::Lost),
             1 => Just(Step::Keep),
         ]
+    }
+
+    #[test]
+    fn a_slow_broker_gets_the_newest_state_only() {
+        let mut session = SendSession::new(0, 0, 0);
+        let state = |text: &str| MqttMessage::retained("state".into(), text);
+        session.push(state("old"), 0);
+        session.push(MqttMessage::retained("device".into(), "old"), 7);
+        session.push(state("new"), 0);
+        session.push(MqttMessage::retained("device".into(), "new"), 8);
+        let (mut sent, mut id) = (Vec::new(), 0);
+        while session
+            .next(0, |message| {
+                sent.push(message.payload.clone());
+                id += 1;
+                Ok::<u16, ()>(id)
+            })
+            .unwrap()
+        {}
+        assert_eq!(sent, [b"new", b"old", b"new"], "a group is told of each of its messages");
+        assert_eq!((session.acknowledged(2), session.acknowledged(3)), (Some(7), Some(8)));
     }
 
     proptest! {

@@ -155,12 +155,6 @@ pub(super) enum LinkEnd {
     },
 }
 
-impl LinkEnd {
-    pub(super) fn lost(fault: Fault) -> LinkEnd {
-        LinkEnd::Lost(fault)
-    }
-}
-
 /// The take-overs of the last minute. Pure; the clock is given.
 #[derive(Debug, Default)]
 pub(super) struct TakeOvers(VecDeque<Instant>);
@@ -282,6 +276,7 @@ impl MqttTask {
         let before = self.closed_at.replace(largest);
         if largest > SMALL && before.is_some_and(|before| before > SMALL) {
             self.largest = largest - 1;
+            self.take_overs.0.clear();
             let what = format!("a message of {largest} bytes is too large for the broker, and is left out");
             return Fault::new(FaultKind::Foreign, what).hint("raise its limit of a message's size");
         }
@@ -330,7 +325,9 @@ impl MqttTask {
         let socket = match opened {
             Ok(socket) => socket,
             Err(fault) => {
+                // The broker was away, and may take larger messages now.
                 self.take_overs.0.clear();
+                self.largest = usize::MAX;
                 return LinkEnd::Lost(fault);
             }
         };

@@ -31,9 +31,9 @@ impl BrokerLink<'_> {
         for heard in heard {
             match heard {
                 Heard::Accepted => self.accepted()?,
-                Heard::Refused(code) => return Err(LinkEnd::lost(self.task.refused(code))),
+                Heard::Refused(code) => return Err(LinkEnd::Lost(self.task.refused(code))),
                 Heard::Subscribed(taken) if taken.first() == Some(&false) => {
-                    return Err(LinkEnd::lost(self.task.not_allowed()));
+                    return Err(LinkEnd::Lost(self.task.not_allowed()));
                 }
                 Heard::Subscribed(taken) if taken.contains(&false) => {
                     log::warn!("MQTT: the broker does not let this camera read all topics of commands");
@@ -83,12 +83,14 @@ impl BrokerLink<'_> {
         }
         if command::is_home_assistant_up(&self.task.topics, &topic, &payload) {
             self.due.again = Some(Instant::now() + varied(AGAIN_AFTER));
+        } else if !self.may_command() {
+            log::debug!("MQTT: {topic} is ignored, there is too much");
         } else if topic == self.task.topics.own("replay/set") {
             match serde_json::from_slice::<ReplayWish>(&payload) {
                 Ok(ReplayWish { since, until }) => drop(self.session.begin_replay(since, until)),
                 Err(error) => log::warn!("MQTT: {topic} needs since and until: {error}"),
             }
-        } else if self.task.settings.has_control && self.may_command() {
+        } else if self.task.settings.has_control {
             self.commands.push_back((topic, payload));
         }
         Ok(())
@@ -103,18 +105,14 @@ impl BrokerLink<'_> {
         }
     }
 
-    /// Counts a command. Returns false for one too many.
+    /// Counts a command or a wish for a replay. Returns false for one too many.
     fn may_command(&mut self) -> bool {
         let second = clock::monotonic_us() / 1_000_000;
         if self.commands_second.0 != second {
             self.commands_second = (second, 0);
         }
         self.commands_second.1 += 1;
-        let may = self.commands_second.1 <= COMMANDS && self.commands.len() < COMMANDS;
-        if !may {
-            log::debug!("MQTT: a command is ignored, there are too many");
-        }
-        may
+        self.commands_second.1 <= COMMANDS && self.commands.len() < COMMANDS
     }
 
     fn acknowledged(&mut self, id: u16) {
