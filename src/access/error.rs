@@ -22,9 +22,7 @@ pub enum AccessError {
     #[error("another tallycam has {file}")]
     Claimed { file: String },
     /// The name of a user or token is not allowed.
-    #[error(
-        "a name has 1 to {LONGEST_NAME} letters, digits, dots, dashes and underscores, and a token's also blanks"
-    )]
+    #[error("a name has 1 to {LONGEST_NAME} letters, digits, dots, dashes and underscores")]
     UnfitName,
     /// No user has this name.
     #[error("there is no user of this name")]

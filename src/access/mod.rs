@@ -482,9 +482,7 @@ impl Access {
         now_s: u64,
         until_s: Option<u64>,
     ) -> Result<(String, TokenFacts), AccessError> {
-        // Programs are called "Home Assistant"; nobody types this name to sign in.
-        let name = name.trim();
-        validate_name(&name.replace(' ', "-"))?;
+        validate_name(name)?;
         let shown = format!("{}{}", tokens::PREFIX, URL_SAFE_NO_PAD.encode(random::<32>()?));
         let mut facts = TokenFacts {
             number: 0,

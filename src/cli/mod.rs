@@ -24,14 +24,15 @@ use camera::{controls, devices, focus, light, record, snapshot};
 use checking::check;
 use counting::{count, counts, model};
 use people::{audit, password, users};
-use service::{backup, completions, config, mqtt, serve, settings, status, update};
+use service::{backup, completions, config, mqtt, serve, settings, update};
 
 use crate::maintenance::update::describe_version;
 
 pub use common::failure::Failure;
-pub(in crate::cli) use common::{ConfigArgs, print_coloured, print_json, print_stdout, write_stdout};
+use common::terminal::{coloured, takes_colour};
+pub(in crate::cli) use common::{ConfigArgs, print_json, print_stdout, write_stdout};
 
-/// Shows what a camera sees to any number of browsers, and counts what crosses a line.
+/// Shows what a camera sees to any number of browsers.
 #[derive(Debug, Parser)]
 #[command(name = "tallycam", version = VERSION.as_str(), subcommand_required = true, arg_required_else_help = true)]
 #[command(max_term_width = 100, after_help = EXIT_CODES)]
@@ -49,7 +50,6 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 64 wrong usage, 69 no pi
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::ServeArgs),
-    Status(status::StatusArgs),
     Check(check::CheckArgs),
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -100,7 +100,6 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match parsed {
         Ok((command, given)) => match command {
             Command::Serve(command) => command.run(&given),
-            Command::Status(command) => command.run(&given),
             Command::Check(command) => command.run(&given),
             Command::Config(command) => command.run(&given),
             Command::Devices(command) => command.run(),
@@ -139,7 +138,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn report_usage(error: &clap::Error) -> Result<(), Failure> {
     let text = error.render().to_string();
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => print_coloured(&text),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion if takes_colour(&std::io::stdout()) => {
+            write_stdout(coloured(&text).as_bytes())
+        }
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => print_stdout(&text),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Err(Failure::Help(text)),
         _ => Err(usage_failure(&text)),
     }

@@ -80,8 +80,6 @@ pub struct CounterOverlay {
     pub tracks: Vec<TrackView>,
     /// Occupancy of each zone, in the order of the zones.
     pub zones: Vec<Occupancy>,
-    /// The part of the frame that was searched; inverted if none was.
-    pub searched: Bounds,
 }
 
 /// The results of one frame.
@@ -349,7 +347,7 @@ impl Counter {
             watched.retain_tracked(tracker);
         }
         self.gone.retain(|watched| !watched.progress.is_empty());
-        let overlay = self.overlay(time_us, *part);
+        let overlay = self.overlay(time_us);
         let lines = self.lines.iter().map(|watched| (&watched.line, &watched.segment));
         let shown = overlay.tracks.iter().map(|t| (t.id, t.class, t.in_sight.then_some(t.bounds)));
         let fate = |id: TrackId| {
@@ -379,7 +377,7 @@ impl Counter {
         nms::suppress_overlaps(chosen, &self.labels, self.options.most_iou);
     }
 
-    fn overlay(&self, time_us: u64, searched: Bounds) -> CounterOverlay {
+    fn overlay(&self, time_us: u64) -> CounterOverlay {
         let ratio = self.aspect.ratio();
         let tracks = self.tracker.tracks();
         let is_shown = |track: &&Track| track.state() != TrackState::Tentative;
@@ -399,7 +397,7 @@ impl Counter {
             })
             .collect();
         let zones = self.zones.iter().map(|zone| occupancy(zone, &tracks)).collect();
-        CounterOverlay { time_us, tracks, zones, searched }
+        CounterOverlay { time_us, tracks, zones }
     }
 }
 

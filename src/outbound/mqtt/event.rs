@@ -37,8 +37,11 @@ pub(super) fn line_event(topics: &Topics, crossing: &Value, now_ms: i64) -> Opti
         time,
         id,
     };
-    let topic = topics.own(&format!("lines/{}/crossing", crossing["line_id"].as_u64()?));
-    Some(MqttMessage::passing(topic, json(&event)))
+    Some(MqttMessage {
+        topic: topics.own(&format!("lines/{}/crossing", crossing["line_id"].as_u64()?)),
+        payload: json(&event),
+        is_retained: false,
+    })
 }
 
 #[cfg(test)]

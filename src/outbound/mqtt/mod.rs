@@ -28,5 +28,12 @@ mod wire;
 #[cfg(test)]
 mod samples;
 
+use std::path::PathBuf;
+
+use super::parts::TaskParts;
 pub use handle::{MqttHandle, MqttReport, MqttState};
-pub use task::follow;
+
+/// Publishes until the daemon stops. Files are in `directory`.
+pub async fn run(parts: TaskParts, handle: MqttHandle, directory: PathBuf) {
+    task::follow(parts, handle, directory).await;
+}

@@ -28,13 +28,12 @@ macro_rules! asset {
     }};
 }
 
-static ASSETS: [Asset; 23] = [
+static ASSETS: [Asset; 21] = [
     asset!("tallycam.css", "text/css; charset=utf-8"),
     asset!("tallycam.js", "text/javascript; charset=utf-8"),
     asset!("overlay.js", "text/javascript; charset=utf-8"),
     asset!("lines.js", "text/javascript; charset=utf-8"),
     asset!("counts.js", "text/javascript; charset=utf-8"),
-    asset!("crossings.js", "text/javascript; charset=utf-8"),
     asset!("media.js", "text/javascript; charset=utf-8"),
     asset!("player.js", "text/javascript; charset=utf-8"),
     asset!("database.js", "text/javascript; charset=utf-8"),
@@ -44,7 +43,6 @@ static ASSETS: [Asset; 23] = [
     asset!("access.js", "text/javascript; charset=utf-8"),
     asset!("page.js", "text/javascript; charset=utf-8"),
     asset!("head.js", "text/javascript; charset=utf-8"),
-    asset!("all.js", "text/javascript; charset=utf-8"),
     asset!("events.js", "text/javascript; charset=utf-8"),
     asset!("icon.svg", "image/svg+xml"),
     asset!("icon-192.png", "image/png"),

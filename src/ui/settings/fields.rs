@@ -266,8 +266,7 @@ fn several(setting: &Setting, chosen: &[String], others: &[String], rules: &str)
 fn origin(setting: &Setting, label: &str, is_fixed: bool) -> String {
     let restart = if setting.needs_restart { " In force after a restart." } else { "" };
     match &setting.origin {
-        // The row names an origin only if the value differs from the default.
-        ValueOrigin::Default => String::new(),
+        ValueOrigin::Default => String::from("Default"),
         ValueOrigin::Pinned(place) => format!("<b>Set in {}</b>: change it there", Text(place)),
         ValueOrigin::Page if is_fixed => String::from("<b>Set on this page</b>"),
         ValueOrigin::Page => format!(

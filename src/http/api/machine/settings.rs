@@ -464,7 +464,6 @@ mod tests {
                 "detect.replay",
                 "http.certificate",
                 "http.key",
-                "http.neighbours",
                 "access.claim",
                 "access.local",
                 "power.key",
