@@ -145,6 +145,8 @@ install_package() {
     # tallycam-2.local.
     sed -i 's/^use-ipv6=yes/use-ipv6=no/' "$root/etc/avahi/avahi-daemon.conf"
     grep -q '^use-ipv6=no' "$root/etc/avahi/avahi-daemon.conf" || give_up "avahi-daemon.conf has no use-ipv6 to set"
+    # A card has no battery for its clock, and often no time server: the page sets it.
+    install -D -m 644 "$here/systemd/tallycam-set-clock.conf" "$root/etc/systemd/system/tallycam.service.d/set-clock.conf"
     install -m 644 "$here/systemd/tallycam.polkit" "$root/etc/polkit-1/rules.d/tallycam-power.rules"
 }
 

@@ -22,7 +22,9 @@ pub enum AccessError {
     #[error("another tallycam has {file}")]
     Claimed { file: String },
     /// The name of a user or token is not allowed.
-    #[error("a name has 1 to {LONGEST_NAME} letters, digits, dots, dashes and underscores")]
+    #[error(
+        "a name has 1 to {LONGEST_NAME} letters, digits, dots, dashes and underscores, and a token's also blanks"
+    )]
     UnfitName,
     /// No user has this name.
     #[error("there is no user of this name")]

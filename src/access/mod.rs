@@ -482,7 +482,9 @@ impl Access {
         now_s: u64,
         until_s: Option<u64>,
     ) -> Result<(String, TokenFacts), AccessError> {
-        validate_name(name)?;
+        // Programs are called "Home Assistant"; nobody types this name to sign in.
+        let name = name.trim();
+        validate_name(&name.replace(' ', "-"))?;
         let shown = format!("{}{}", tokens::PREFIX, URL_SAFE_NO_PAD.encode(random::<32>()?));
         let mut facts = TokenFacts {
             number: 0,

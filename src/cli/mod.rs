@@ -24,15 +24,14 @@ use camera::{controls, devices, focus, light, record, snapshot};
 use checking::check;
 use counting::{count, counts, model};
 use people::{audit, password, users};
-use service::{backup, completions, config, mqtt, serve, settings, update};
+use service::{backup, completions, config, mqtt, serve, settings, status, update};
 
 use crate::maintenance::update::describe_version;
 
 pub use common::failure::Failure;
-use common::terminal::{coloured, takes_colour};
-pub(in crate::cli) use common::{ConfigArgs, print_json, print_stdout, write_stdout};
+pub(in crate::cli) use common::{ConfigArgs, print_coloured, print_json, print_stdout, write_stdout};
 
-/// Shows what a camera sees to any number of browsers.
+/// Shows what a camera sees to any number of browsers, and counts what crosses a line.
 #[derive(Debug, Parser)]
 #[command(name = "tallycam", version = VERSION.as_str(), subcommand_required = true, arg_required_else_help = true)]
 #[command(max_term_width = 100, after_help = EXIT_CODES)]
@@ -50,6 +49,7 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 64 wrong usage, 69 no pi
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::ServeArgs),
+    Status(status::StatusArgs),
     Check(check::CheckArgs),
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -100,6 +100,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match parsed {
         Ok((command, given)) => match command {
             Command::Serve(command) => command.run(&given),
+            Command::Status(command) => command.run(&given),
             Command::Check(command) => command.run(&given),
             Command::Config(command) => command.run(&given),
             Command::Devices(command) => command.run(),
@@ -138,10 +139,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn report_usage(error: &clap::Error) -> Result<(), Failure> {
     let text = error.render().to_string();
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion if takes_colour(&std::io::stdout()) => {
-            write_stdout(coloured(&text).as_bytes())
-        }
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => print_stdout(&text),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => print_coloured(&text),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Err(Failure::Help(text)),
         _ => Err(usage_failure(&text)),
     }

@@ -1,4 +1,4 @@
-//! Switches the machine off or restarts it through `systemctl`.
+//! Switches the machine off or restarts it through `systemctl`, and sets its clock.
 //!
 //! systemctl exists wherever logind does, waits for its answer and explains a refusal. A D-Bus library would need
 //! some hundred crates for that. Polkit decides whether this user may (`org.freedesktop.login1.power-off` and
@@ -10,11 +10,18 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use crate::http::{Power, PowerAction, not_switched};
-use tallycam_base::{Fault, child};
+use tallycam_base::{Fault, FaultKind, child, clock};
 
 /// The hint after a refusal by polkit. The package brings the rule, and the owner decides to install it.
 const ALLOW: &str = "the service has to be allowed to, once: `sudo install -m 644 \
     /usr/share/doc/tallycam/examples/tallycam-power.rules /etc/polkit-1/rules.d/`";
+
+/// The same for the clock: the service needs `CAP_SYS_TIME`, which its unit withholds.
+const ALLOW_CLOCK: &str = "a network with a time server sets it by itself; to allow the service to set it, see \
+    /usr/share/doc/tallycam/examples/tallycam-set-clock.conf";
+
+/// A clock this close is right: the request took a part of it.
+const CLOSE_US: u64 = 2_000_000;
 
 /// The machine that tallycam runs on.
 #[derive(Debug)]
@@ -49,6 +56,15 @@ impl Power for MachinePower {
         let said: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).take(3).collect();
         let reason = if said.is_empty() { format!("systemctl: {}", output.status) } else { said.join("; ") };
         Err(not(&reason, ALLOW))
+    }
+
+    fn set_clock(&self, wall_us: u64) -> Result<(), Fault> {
+        if clock::wall_us().abs_diff(wall_us) > CLOSE_US && !clock::set_wall_us(wall_us) {
+            let reason = "the clock could not be set: the service is not allowed to";
+            return Err(Fault::new(FaultKind::File, reason).hint(ALLOW_CLOCK));
+        }
+        clock::confirm();
+        Ok(())
     }
 }
 
@@ -86,6 +102,13 @@ mod tests {
         let error = machine.switch(PowerAction::Off).unwrap_err();
         assert_eq!(error.to_string(), format!("the machine could not be switched off: {said}"));
         assert!(error.hint.unwrap().contains("sudo install -m 644 /usr/share/doc/tallycam/examples/"));
+    }
+
+    #[test]
+    fn a_clock_that_is_right_needs_no_right_to_be_confirmed() {
+        let machine = MachinePower::default();
+        assert_eq!(machine.set_clock(clock::wall_us() + 100_000), Ok(()));
+        assert!(clock::is_synchronised());
     }
 
     #[test]

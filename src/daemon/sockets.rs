@@ -186,9 +186,10 @@ pub fn announce(urls: &[String]) {
     }
     // make sets MAKELEVEL for its commands.
     if std::io::stdout().is_terminal() || std::env::var_os("MAKELEVEL").is_some() {
-        let list: String = urls.iter().map(|url| format!("    {url}\n")).collect();
+        let (bold, plain) = if std::io::stdout().is_terminal() { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+        let list: String = urls.iter().map(|url| format!("    {bold}{url}{plain}\n")).collect();
         // The daemon serves even if standard output is closed.
-        let _ = write!(std::io::stdout(), "\n  tallycam is here:\n{list}\n  Ctrl-C stops it.\n\n");
+        let _ = write!(std::io::stdout(), "\n  Ctrl-C stops it. tallycam is here:\n{list}\n");
     } else {
         info!("open {}", urls.join(" or "));
     }

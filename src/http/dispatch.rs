@@ -12,8 +12,8 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{
-    ALLOW, CONTENT_TYPE, HOST, HeaderValue, ORIGIN, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_LANGUAGE, ALLOW, CONTENT_TYPE, HOST, HeaderValue, ORIGIN, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
@@ -41,7 +41,7 @@ use crate::http::site::forms::{self, FormKind, FormPost};
 use crate::http::site::handler::{Changes, Found, InPath, Request, Route, Tag, Told, Wanted, find};
 use crate::http::site::{html, place};
 use crate::http::{legacy, openapi};
-use crate::ui::ReturnedForm;
+use crate::ui::{self, ReturnedForm};
 pub use inside::serve_inside;
 use permit::RequestHead;
 use tallycam_base::{INSTANCE_FIELD, instance_id};
@@ -325,7 +325,10 @@ impl Arrival {
         let path = self.uri.path();
         let (route, in_path) = match find(ROUTES, &self.method, path) {
             Ok(Found::Route(route, in_path)) => (route, in_path),
-            Ok(Found::Asset(asset)) => return Err(EarlyEnd::with(assets::asset(asset, &self.headers))),
+            Ok(Found::Asset(asset)) => {
+                let name = &self.site.settings().name;
+                return Err(EarlyEnd::with(assets::asset(asset, &self.headers, name)));
+            }
             Ok(Found::Options(allow)) => return Err(EarlyEnd::with(options(&allow))),
             Err(miss)
                 if miss.status == StatusCode::NOT_FOUND
@@ -503,13 +506,13 @@ impl Arrival {
         }
         let reader = request.who.clone();
         let change = if is_change { audited(&request, route) } else { None };
-        let answered = (route.handler)(request).await;
+        let languages = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok().map(str::to_owned));
+        let answered = ui::in_language(languages.as_deref(), (route.handler)(request)).await;
         if let Ok(answer) = &answered
             && answer.body().is_made_while_sent()
         {
-            let tells_internals = !is_for_all_pages(answer.headers());
             let head = RequestHead { method, uri, version, headers };
-            link.is_allowed_by(head.permit(&site, &link, right, tells_internals));
+            link.is_allowed_by(head.permit(&site, &link, right, !is_for_all_pages(answer.headers())));
         }
         if let Some(change) = change {
             change.answered(&answered);

@@ -5,7 +5,8 @@ use hyper::Method;
 use crate::http::api::camera::{controls, found, lens, light, live, picture, state};
 use crate::http::api::counting::{counts, crossings, events, lines, model, recount, shapes, tallies, zones};
 use crate::http::api::machine::{
-    activity, backup, diagnosis, logs, mqtt, notifications, password, people, power, settings, update,
+    activity, backup, clock, diagnosis, logs, mqtt, neighbours, notifications, password, people, power,
+    settings, update,
 };
 use crate::http::api::media::{
     download, items, recordings, replay, snapshots, storage, thumbnail, uploads, video, zip,
@@ -138,6 +139,11 @@ const OF_CLASS: QueryKey = key(
 const FORMAT: QueryKey =
     key("format", MayBe::Words(&["json", "csv"]), "`json`, or `csv` for a table (RFC 4180).");
 const BOM: QueryKey = key("bom", FLAG, "`0`: a table without the byte order mark that Excel needs.");
+const SHEET: QueryKey = key(
+    "sheet",
+    FLAG,
+    "`1`: a table for a spreadsheet: local time first, and semicolons if the browser's language has decimal commas.",
+);
 const MODEL: Answer = (200, "The models.", Content::Json("Model"));
 const NO_PAGE: Answer = (503, "Nothing is counted here, or the database cannot be read.", Content::Text);
 
@@ -299,7 +305,7 @@ pub static ROUTES: &[Route] = &[
         [FPS, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP], [STREAM, FULL, WITHHELD]),
     route!(Snapshot GET "/snapshot.jpg" live::snapshot, Pictures, "The newest frame.", [PICTURE, WIDTH,
         GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP], [JPEG, CARD, OLD_UNCHANGED, WITHHELD]),
-    route!(Changes::WithKey("filename"), Snapshot GET "/snapshot" legacy::snapshot => "kept a snapshot",
+    route!(Changes::WithKey("filename"), Snapshot GET "/snapshot" legacy::snapshot => "took a snapshot",
         Pictures, "The newest frame; or stores it, with `filename`. Invalid values change nothing.",
         [key("filename", TEXT, "Store the frame under this name, with `.jpg` appended, and answer `200`."),
         key("date", TEXT, "Its date."), PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS,
@@ -351,13 +357,13 @@ pub static ROUTES: &[Route] = &[
     route!(Look GET "/api/v1/formats" controls::formats, Api,
         "The formats, sizes and frame rates of the camera.", [],
         [(200, "Each size of each format.", Content::Json("Formats")), NO_CAMERA]),
-    route!(Operator POST "/api/v1/snapshots" snapshots::add => "kept a snapshot", Api, "Takes and stores a \
+    route!(Operator POST "/api/v1/snapshots" snapshots::add => "took a snapshot", Api, "Takes and stores a \
             snapshot. A name that is taken gets a number. Each key is in the body or in the query, not in \
             both.", [key("name", MayBe::Text(200), "Its name; default: date and time."), DATED,
         key("note", MayBe::Text(2000), "A note."), PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP,
         WORDS, TIMESTAMP], Wanted::JsonOrNothing("SnapshotDraft"), [NEW_ITEM, KEEP_WITHHELD, WRONG_DRAFT,
         NO_STORE, NO_ROOM]),
-    route!(Operator POST "/api/v1/recordings" recordings::begin => "began a recording", Api,
+    route!(Operator POST "/api/v1/recordings" recordings::begin => "started recording", Api,
         "Starts a recording. Answers when the first frame is on its way.", [],
         Wanted::JsonOrNothing("RecordingDraft"), [NEW_ITEM, KEEP_WITHHELD,
         (409, "There is one already.", Content::Problem), WRONG_DRAFT, NO_STORE, NO_ROOM]),
@@ -572,7 +578,7 @@ pub static ROUTES: &[Route] = &[
             `line_gaps` neither existed nor was recounted in between.", [FROM_BUCKET, TO_BUCKET, BUCKET,
         OPEN, CLOSE, key("by", MayBe::Several(&["line", "class", "direction"]),
         "Grouping: any of `line`, `class`, `direction`, separated by commas; default: all."), OF_LINE,
-        OF_CLASS, SCENE, FORMAT, BOM], [(200, "The buckets.", Content::JsonOrCsv("CountsReport")), WRONG_QUERY,
+        OF_CLASS, SCENE, FORMAT, BOM, SHEET], [(200, "The buckets.", Content::JsonOrCsv("CountsReport")), WRONG_QUERY,
         NO_COUNTING]),
     route!(Operator POST "/api/v1/counts/reset" tallies::reset => "set today's counts to zero", Api,
         "Resets today's counters of a line, or of all, to zero. Nothing is deleted.", [],
@@ -596,10 +602,14 @@ pub static ROUTES: &[Route] = &[
         key("limit", MayBe::Whole(1, 5000), "Maximum number, 1 to 5000; default 100, for a table all."),
         key("cursor", ID, "`next` of the previous page."),
         key("since", MayBe::Whole(0, u64::MAX), "Only what was stored, corrected or taken back after this \
-            `seq`, in that order; 0: all."),
+            `seq`, in that order; 0: all. What is marked comes again."),
         key("left", FLAG, "`1`: with `since`, also the number of changes after the page."),
-        FORMAT, BOM], [(200, "A page of crossings, or all of them as a table.", Content::JsonOrCsv("Crossings")),
+        FORMAT, BOM, SHEET], [(200, "A page of crossings, or all of them as a table.", Content::JsonOrCsv("Crossings")),
         WRONG_QUERY, NO_COUNTING]),
+    route!(Operator PATCH "/api/v1/crossings/{id}" crossings::mark => "marked a crossing", Api,
+        "Marks a crossing as wrong, or as right again. It stays stored; the sums leave it out if it is \
+            `excluded`. It gets a new `seq`.", [], Wanted::Json("CrossingPatch"),
+        [(200, "The crossing.", Content::Json("Crossing")), API_FOREIGN, UNKNOWN, WRONG_DRAFT, NO_COUNTING]),
     route!(Viewer GET "/api/v1/crossings/{id}/thumbnail.jpg" crossings::thumbnail, Api,
         "The thumbnail of a crossing, if thumbnails are stored.", [], [(200, "A thumbnail.", Content::Jpeg),
         API_WITHHELD, (404, "There is none.", Content::Problem), NO_COUNTING]),
@@ -654,7 +664,7 @@ pub static ROUTES: &[Route] = &[
     route!(Look GET "/zones" pages::counting::zones, Pages, "To `/lines`.", [],
         [(303, "To the page.", Content::Nothing)]),
     route!(Look GET "/counts" pages::counting::counts, Pages, "Charts and figures.",
-        [key("range", TEXT, "`today`, `yesterday`, `7d`, `30d`, `month` or `own`."),
+        [key("range", TEXT, "`today`, `yesterday`, `7d`, `30d`, `month`, `year` or `own`."),
         key("from", MayBe::Moment, "A date, for `range=own`."),
         key("to", MayBe::Moment, "A date, for `range=own`."), key("line", TEXT, "The number of a line."),
         key("class", TEXT, "The name of a class."), key("heat", TEXT, "`in`, `out` or `both`."),
@@ -662,11 +672,12 @@ pub static ROUTES: &[Route] = &[
         "The hour, 1 to 24, before which they are; an earlier one than `open` is after midnight."),
         key("with", TEXT, "What it is compared with: `week` (the same weekdays), `before`, `4w`, `year`, \
             or the first day of another time.")], [(200, "The page.", Content::Html), NO_PAGE]),
-    route!(Look GET "/crossings" pages::counting::crossings, Pages, "A line's crossings one by one, of the \
-            last hour or of the time asked for, and what may have been missed.",
-        [needed("line", TEXT, "The number of a line."), key("class", TEXT, "The name of a class."), FROM,
-        TO, key("cursor", ID, "Of the link to earlier ones.")], [(200, "The page.", Content::Html),
-        (400, "The line is no number.", Content::Text), (404, "There is no such line.", Content::Text),
+    route!(Look GET "/crossings" pages::counting::crossings, Pages, "Crossings one by one, newest first, of \
+            today or of the time asked for.",
+        [key("day", TEXT, "A date; default: today."), key("line", TEXT, "The number of a line."),
+        key("class", TEXT, "The name of a class."), FROM, TO, key("cursor", ID, "Of the link to earlier ones."),
+        key("at", ID, "The number of the crossing shown beside the table.")], [(200, "The page.", Content::Html),
+        (400, "A line or a time that is none.", Content::Text), (404, "There is no such line.", Content::Text),
         NO_PAGE]),
     route!(Look GET "/models" pages::counting::models, Pages, "The models.", [],
         [(200, "The page.", Content::Html), NO_PAGE]),
@@ -733,7 +744,7 @@ pub static ROUTES: &[Route] = &[
         WRONG_PERSON, NO_PASSWORDS, NO_ROOM]),
     route!(Admin GET "/api/v1/tokens" people::tokens, Api, "The tokens, without their secrets.", [],
         [(200, "Names, scopes, end, and last use to the hour.", Content::Json("Tokens")), NO_PASSWORDS]),
-    route!(Admin POST "/api/v1/tokens" people::add_token => "made token", Api,
+    route!(Admin POST "/api/v1/tokens" people::add_token => "created token", Api,
         "Creates a token. It is shown only once.", [], Wanted::Json("TokenDraft"),
         [(201, "The token.", Content::Json("MadeToken")), API_FOREIGN, TOO_MANY, WRONG_PERSON, NO_PASSWORDS,
         NO_ROOM]),
@@ -750,7 +761,7 @@ pub static ROUTES: &[Route] = &[
         key("cursor", ID, "`next` of the previous page."), FORMAT, BOM],
         [(200, "A page of the list, or all of it as a table.", Content::JsonOrCsv("Audit")), WRONG_QUERY,
         NO_COUNTING]),
-    route!(Operator POST "/api/v1/links" people::add_link => "made a link to", Api, "Signs an address, \
+    route!(Operator POST "/api/v1/links" people::add_link => "created a link to", Api, "Signs an address, \
             which then works without a password until it ends or the admin's password changes.", [],
         Wanted::Json("LinkDraft"),
         [(201, "The address, relative to the camera's.", Content::Json("MadeLink")), API_FOREIGN,
@@ -765,6 +776,14 @@ pub static ROUTES: &[Route] = &[
         Wanted::Json("PowerWish"), [(202, "In progress.", Content::Json("PowerWish")), WRONG_DRAFT, (403,
         "A browser sent this on behalf of another site; or there is no password, and it does not come from \
             the machine itself.", Content::Problem),
+        (500, "The system refused: why, and what to do.", Content::Problem),
+        (503, "This program cannot do that.", Content::Problem)]),
+    route!(Admin POST "/api/v1/clock" clock::set => "set the clock", Api,
+        "Sets the clock of a machine whose network has no time server, and counts it as right.", [],
+        Wanted::Json("ClockWish"), [(204, "The clock is set.", Content::Nothing), WRONG_DRAFT, (403,
+        "A browser sent this on behalf of another site; or there is no password, and it does not come from \
+            the machine itself.", Content::Problem),
+        (409, "The network sets the clock.", Content::Problem),
         (500, "The system refused: why, and what to do.", Content::Problem),
         (503, "This program cannot do that.", Content::Problem)]),
     route!(Admin GET "/api/v1/backup" backup::download, Api, "A backup as one tar archive, made while it \
@@ -816,6 +835,11 @@ pub static ROUTES: &[Route] = &[
     route!(Operator GET "/api/v1/diagnosis" diagnosis::get, Api,
         "All findings, good and bad, and what to do; worst first.", [],
         [(200, "The findings.", Content::Json("Diagnosis"))]),
+    route!(Counts GET "/api/v1/neighbours" neighbours::list, Api, "This tallycam and the others of the network: those \
+            that announce themselves, and `neighbours` of the configuration. They are asked without credentials.", [],
+        [(200, "State and today's counts of each.", Content::Json("Neighbours"))]),
+    route!(Look GET "/all" machine::all, Pages, "All tallycams of the network.", [],
+        [(200, "The page.", Content::Html)]),
     route!(Operator GET "/api/v1/notifications" notifications::list, Api,
         "How the rules of notifications do, and their last deliveries. The rules are the setting `notify`.", [],
         [(200, "Rules and deliveries.", Content::Json("Notifications")), NO_NOTIFICATIONS]),

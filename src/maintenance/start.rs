@@ -192,9 +192,9 @@ fn reset(state: &Path) -> Result<(), Fault> {
         "import",
         "https.pem",
         "https.key",
-        "mqtt.json",
         "notify.json",
     ];
+    // mqtt.json stays: with it the camera keeps its id at the broker, and removes deleted lines from Home Assistant.
     for name in all.into_iter().chain([PROVISIONED]) {
         remove(&state.join(name))?;
     }

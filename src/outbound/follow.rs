@@ -31,8 +31,6 @@ pub struct NewestCrossing {
 /// Rows in the order of changes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChangesPage {
-    /// The ledger of counts.db.
-    pub ledger: String,
     pub items: Vec<Value>,
     pub is_more: bool,
 }
@@ -59,8 +57,7 @@ pub async fn after(api: &ApiCaller, since: u64, limit: usize, filter: &str) -> R
         Value::Array(items) => items,
         _ => Vec::new(),
     };
-    let ledger = page["ledger"].as_str().unwrap_or_default().to_owned();
-    Ok(ChangesPage { ledger, items, is_more: !page["next"].is_null() })
+    Ok(ChangesPage { items, is_more: !page["next"].is_null() })
 }
 
 /// The place of a row in the order of changes.

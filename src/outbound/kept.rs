@@ -3,8 +3,7 @@
 //!
 //! It is a file of its own and no table of counts.db. A place that was sent to somebody is no count, and a backup of
 //! counts.db must not take it along. A damaged counts.db must not make every message come again. The file is written
-//! at most every [`PAUSE`], and when there is nothing more to send: after a power cut the last crossings may be sent
-//! twice.
+//! at most every [`PAUSE`] while there is more to send: after a power cut the last crossings may be sent twice.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -49,11 +48,6 @@ impl<T: Serialize + DeserializeOwned + Default + PartialEq> KeptFile<T> {
 
     pub fn content(&self) -> &T {
         &self.content
-    }
-
-    /// A change is not in the file yet.
-    pub fn is_dirty(&self) -> bool {
-        self.is_dirty
     }
 
     /// Changes the content. The file is written by [`save`].

@@ -15,6 +15,7 @@ mod kept;
 mod letter;
 mod mail;
 pub mod mqtt;
+pub mod neighbours;
 mod networks;
 pub mod notify;
 mod page;
@@ -56,7 +57,7 @@ impl Outbound {
         let stop = Stop::new();
         let parts = TaskParts { api, counts, config, stop: stop.clone() };
         let mut outbound = Outbound { stop, tasks: Vec::new() };
-        outbound.spawn("MQTT", mqtt::run(parts.clone(), notifier.mqtt().clone(), directory.clone()));
+        outbound.spawn("MQTT", mqtt::follow(parts.clone(), notifier.mqtt().clone(), directory.clone()));
         outbound.spawn("notifications", notify::run(parts, notifier, directory));
         outbound
     }

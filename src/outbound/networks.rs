@@ -3,6 +3,7 @@
 //!
 //! The tables are files of `/proc/self/net`. The unit denies netlink, which `getifaddrs` needs.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
@@ -28,6 +29,21 @@ impl OwnNetworks {
         let text =
             |name: &str| std::fs::read_to_string(Path::new("/proc/self/net").join(name)).unwrap_or_default();
         OwnNetworks::of(&text("route"), &text("fib_trie"), &text("if_inet6"), &text("ipv6_route"))
+    }
+
+    /// The IPv4 networks at each interface, without the own addresses. Blocks.
+    pub fn read_by_interface() -> BTreeMap<String, OwnNetworks> {
+        OwnNetworks::by_interface(&std::fs::read_to_string("/proc/self/net/route").unwrap_or_default())
+    }
+
+    pub(super) fn by_interface(route: &str) -> BTreeMap<String, OwnNetworks> {
+        let mut found: BTreeMap<String, OwnNetworks> = BTreeMap::new();
+        for line in route.lines() {
+            if let (Some(network), Some(name)) = (route_v4(line), line.split_whitespace().next()) {
+                found.entry(name.to_owned()).or_default().v4.push(network);
+            }
+        }
+        found
     }
 
     fn of(route: &str, fib_trie: &str, if_inet6: &str, ipv6_route: &str) -> OwnNetworks {
@@ -131,6 +147,8 @@ fe80000000000000021500fffe010203 02 40 20 80 eth0
         routes += &route([198, 51, 100, 0], 1, [255, 255, 255, 0]);
         routes += &route([203, 0, 113, 0], 3, [255, 255, 255, 0]);
         routes += &route([128, 0, 0, 0], 1, [128, 0, 0, 0]);
+        let near: Vec<String> = OwnNetworks::by_interface(&routes).into_keys().collect();
+        assert_eq!(near, ["eth0"]);
         let trie = "Local:\n  |-- 192.0.2.7\n     /32 host LOCAL\n  |-- 192.0.2.0\n     /24 link UNICAST\n";
         let routes6 = [
             route6("2001:db8:aa::", 64, "::", 1),

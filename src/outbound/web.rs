@@ -1,4 +1,5 @@
-//! A client that sends requests by POST and reads the beginning of the answer. Redirects are not followed.
+//! A client that sends requests by POST and reads the beginning of the answer, or asks by GET. Redirects are not
+//! followed.
 
 use std::time::Duration;
 
@@ -6,13 +7,13 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, LOCATION, USER_AGENT};
-use hyper::{Request, Response, Uri, body::Incoming};
+use hyper::{Method, Request, Response, Uri, body::Incoming};
 use hyper_util::rt::TokioIo;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 use super::connect::{HostLimit, connect, load_tls};
-use tallycam_base::{Fault, FaultKind};
+use tallycam_base::{Fault, FaultKind, INSTANCE_FIELD, instance_id};
 
 /// Time limit for an answer.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
@@ -56,6 +57,13 @@ impl WebAnswer {
             _ => Err(refused(format!("{host} answers {}", self.in_words()))),
         }
     }
+}
+
+/// An answer as it came. A body that was too long or too late is missing.
+struct RawAnswer {
+    status: u16,
+    location: Option<String>,
+    body: Option<Bytes>,
 }
 
 /// A client whose connection stays open for the next request to the same server.
@@ -114,57 +122,91 @@ impl WebClient {
         body: Bytes,
     ) -> Result<WebAnswer, Fault> {
         let uri: Uri = address.parse().map_err(|_| Fault::wrong("the address is none"))?;
-        let server = WebServer::of(&uri);
-        let request = || request(&uri, kind, fields, body.clone());
+        let request = || {
+            let mut request = request(Method::POST, &uri, body.clone())?;
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            for (name, value) in fields {
+                request.headers_mut().insert(HeaderName::from_static(name), field(value)?);
+            }
+            Ok(request)
+        };
+        let RawAnswer { status, location, body } = self.send(&uri, limit, request, READ).await?;
+        let text = body.map(|body| String::from_utf8_lossy(&body).into_owned()).unwrap_or_default();
+        Ok(WebAnswer { status, text: shortened(text.trim()), location })
+    }
+
+    /// Asks `address` without credentials: the status, and the body, which has at most `most` bytes.
+    ///
+    /// # Errors
+    /// It cannot be reached, or gives no whole answer.
+    pub async fn get(
+        &mut self,
+        address: &str,
+        limit: &HostLimit,
+        most: usize,
+    ) -> Result<(u16, Bytes), Fault> {
+        let uri: Uri = address.parse().map_err(|_| Fault::wrong("the address is none"))?;
+        let request = || {
+            let mut request = request(Method::GET, &uri, Bytes::new())?;
+            // A tallycam that asks itself is refused.
+            request.headers_mut().insert(HeaderName::from_static(INSTANCE_FIELD), field(instance_id())?);
+            Ok(request)
+        };
+        let answer = self.send(&uri, limit, request, most).await?;
+        let incomplete =
+            || Fault::new(FaultKind::Foreign, format!("the answer has more than {most} bytes, or stops"));
+        Ok((answer.status, answer.body.ok_or_else(incomplete)?))
+    }
+
+    async fn send(
+        &mut self,
+        uri: &Uri,
+        limit: &HostLimit,
+        request: impl Fn() -> Result<Request<Full<Bytes>>, Fault>,
+        most: usize,
+    ) -> Result<RawAnswer, Fault> {
+        let server = WebServer::of(uri);
         let is_usable =
             |idle: &IdleConnection| idle.server == server && idle.limit == *limit && !idle.sender.is_closed();
         if let Some(mut idle) = self.idle.take().filter(is_usable)
             && idle.sender.ready().await.is_ok()
-            && let Ok((answer, is_read)) = exchange(&mut idle.sender, request()?, &server.host).await
+            && let Ok(answer) = exchange(&mut idle.sender, request()?, &server.host, most).await
         {
-            self.idle = is_read.then_some(idle);
+            self.idle = answer.body.is_some().then_some(idle);
             return Ok(answer);
         }
         let mut sender = server.connect(limit).await?;
-        let (answer, is_read) = exchange(&mut sender, request()?, &server.host).await?;
-        self.idle = is_read.then(|| IdleConnection { server, limit: limit.clone(), sender });
+        let answer = exchange(&mut sender, request()?, &server.host, most).await?;
+        self.idle = answer.body.is_some().then(|| IdleConnection { server, limit: limit.clone(), sender });
         Ok(answer)
     }
 }
 
-/// The answer to `request`, and whether the connection is free again.
+/// The answer to `request`, of whose body at most `most` bytes are read. The connection is free again with a body.
 async fn exchange(
     sender: &mut SendRequest<Full<Bytes>>,
     request: Request<Full<Bytes>>,
     host: &str,
-) -> Result<(WebAnswer, bool), Fault> {
+    most: usize,
+) -> Result<RawAnswer, Fault> {
     let late =
         |_| Fault::new(FaultKind::Unreachable, format!("{host} takes the message and does not answer"));
     let response = timeout(ANSWERS_WITHIN, sender.send_request(request)).await.map_err(late)?;
-    Ok(read(response.map_err(|error| no_answer(host, &error))?).await)
+    Ok(read(response.map_err(|error| no_answer(host, &error))?, most).await)
 }
 
 fn no_answer(host: &str, error: &hyper::Error) -> Fault {
     Fault::new(FaultKind::Foreign, format!("{host} gives no proper answer: {error}"))
 }
 
-fn request(
-    uri: &Uri,
-    kind: &'static str,
-    fields: &[(&'static str, String)],
-    body: Bytes,
-) -> Result<Request<Full<Bytes>>, Fault> {
+fn request(method: Method, uri: &Uri, body: Bytes) -> Result<Request<Full<Bytes>>, Fault> {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let mut request =
-        Request::post(path).body(Full::new(body)).map_err(|error| Fault::wrong(error.to_string()))?;
+    let request = Request::builder().method(method).uri(path).body(Full::new(body));
+    let mut request = request.map_err(|error| Fault::wrong(error.to_string()))?;
     let headers = request.headers_mut();
     let authority = uri.authority().map(|named| named.as_str()).unwrap_or_default();
     headers.insert(HOST, field(authority)?);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(USER_AGENT, field(concat!("tallycam/", env!("CARGO_PKG_VERSION")))?);
-    for (name, value) in fields {
-        headers.insert(HeaderName::from_static(name), field(value)?);
-    }
     Ok(request)
 }
 
@@ -174,15 +216,12 @@ fn field(text: &str) -> Result<HeaderValue, Fault> {
         .map_err(|_| Fault::wrong("a secret or an address has characters that HTTP has not"))
 }
 
-/// The answer, and whether its body was read to the end.
-async fn read(response: Response<Incoming>) -> (WebAnswer, bool) {
+async fn read(response: Response<Incoming>, most: usize) -> RawAnswer {
     let (head, body) = response.into_parts();
     let location = head.headers.get(LOCATION).and_then(|to| to.to_str().ok()).map(shortened);
-    let body = timeout(ANSWERS_WITHIN, Limited::new(body, READ).collect()).await;
+    let body = timeout(ANSWERS_WITHIN, Limited::new(body, most).collect()).await;
     let body = body.ok().and_then(Result::ok).map(|body| body.to_bytes());
-    let text = body.as_ref().map(|body| String::from_utf8_lossy(body).into_owned()).unwrap_or_default();
-    let answer = WebAnswer { status: head.status.as_u16(), text: shortened(text.trim()), location };
-    (answer, body.is_some())
+    RawAnswer { status: head.status.as_u16(), location, body }
 }
 
 /// The first line, shortened.

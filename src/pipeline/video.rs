@@ -56,10 +56,25 @@ pub enum VideoEncoder {
 }
 
 impl VideoEncoder {
-    /// Quality and speed for pictures of this size and rate.
-    fn options(self, (width, height): (u32, u32), fps: f64) -> Vec<String> {
+    /// Bits per second of pictures of this size and rate, where the encoder has no constant quality.
+    fn bit_rate((width, height): (u32, u32), fps: f64) -> f64 {
         let bits = f64::from(width) * f64::from(height) * fps.clamp(5.0, 60.0) * 0.1;
-        let rate = format!("{:.0}", bits.clamp(500_000.0, 20_000_000.0));
+        bits.clamp(500_000.0, 20_000_000.0)
+    }
+
+    /// Estimated bytes of the video of a recording with `frames` and `bytes` of Motion JPEG.
+    pub fn estimate(self, size: (u32, u32), (frames, duration_us): (u64, u64), bytes: u64) -> u64 {
+        let seconds = (duration_us as f64 / 1e6).max(0.1);
+        match self {
+            // Measured: a fifth for a scene with some people.
+            VideoEncoder::X264 => bytes / 5,
+            _ => ((VideoEncoder::bit_rate(size, frames as f64 / seconds) * seconds / 8.0) as u64).min(bytes),
+        }
+    }
+
+    /// Quality and speed for pictures of this size and rate.
+    fn options(self, size: (u32, u32), fps: f64) -> Vec<String> {
+        let rate = format!("{:.0}", VideoEncoder::bit_rate(size, fps));
         let options: &[&str] = match self {
             VideoEncoder::Pi => &["-b:v", &rate],
             VideoEncoder::X264 => &["-preset", "veryfast", "-crf", "23", "-threads", "2"],

@@ -1,4 +1,4 @@
-//! The banner at the top of every page: the faults, their start, and a link to the remedy.
+//! The banner at the top of every page: the worst fault, its start, and a link to the remedy.
 
 use std::fmt::Write;
 
@@ -6,25 +6,51 @@ use super::escape::{MarkedText, Text};
 use super::facts::{Alert, AlertKind, Reader};
 use super::form::{change_link, field, form_to};
 use super::format::as_sentence;
+use super::frame::hidden_attribute;
 
-/// The banner of `alerts`. Faults are shown in full with their remedies, or the first alert if there is no fault; the
-/// others are only named. `page.js` fetches the banner again when `data-key` changes.
+/// The banner of `alerts`: one slim line for the worst that the reader has not closed, with its remedy. The others
+/// unfold below it. `page.js` fetches the banner again when `data-key` changes.
 pub(super) fn banner(alerts: &[Alert], reader: Reader) -> String {
     let mut key = String::new();
     for alert in alerts {
         let _ = write!(key, "{} {},", alert.kind.as_str(), alert.why());
     }
-    let bad = alerts.iter().filter(|alert| alert.kind.is_bad()).count();
-    let (shown, named) = alerts.split_at(bad.max(1).min(alerts.len()));
-    let mut inner = String::new();
-    for (n, alert) in shown.iter().enumerate() {
-        inner.push_str(&one(alert, if n + 1 == shown.len() { named } else { &[] }, reader));
-    }
-    format!("<div id=\"alerts\" data-key=\"{}\">{inner}</div>\n", Text(&key))
+    let mut shown = alerts.iter().filter(|alert| !alert.is_closed);
+    let inner =
+        shown.next().map_or_else(String::new, |worst| line(worst, &shown.collect::<Vec<_>>(), reader));
+    format!(
+        "<section id=\"alerts\" aria-label=\"Alerts\" data-key=\"{}\"{}>{inner}</section>\n",
+        Text(&key),
+        hidden_attribute(inner.is_empty()),
+    )
 }
 
-fn one(alert: &Alert, more: &[Alert], reader: Reader) -> String {
-    let (look, role) = if alert.kind.is_bad() { (" trouble", " role=\"alert\"") } else { ("", "") };
+fn line(alert: &Alert, others: &[&Alert], reader: Reader) -> String {
+    let mut text = words(alert);
+    if !others.is_empty() {
+        let names: Vec<String> = others.iter().map(|other| other.headline.to_lowercase()).collect();
+        let more: String = others
+            .iter()
+            .map(|other| format!("<div><p>{}</p>{}</div>", words(other), actions(other, reader)))
+            .collect();
+        text = format!(
+            "<details><summary><span>{text} <span class=\"muted\">Also: {}.</span></span></summary>{more}</details>",
+            Text(&names.join(", ")),
+        );
+    } else {
+        text = format!("<p>{text}</p>");
+    }
+    let close = format!(
+        "<button class=\"btn quiet\" type=\"button\" data-close=\"{}\" aria-label=\"Close for today\">×</button>",
+        alert.kind.as_str()
+    );
+    let (look, role, close) =
+        if alert.kind.is_bad() { (" trouble", " role=\"alert\"", "") } else { ("", "", close.as_str()) };
+    format!("<div class=\"banner{look}\"{role}>{text}{}{close}</div>", actions(alert, reader))
+}
+
+/// Headline, start, reason and remedy of an alert as HTML.
+fn words(alert: &Alert) -> String {
     // A page's button replaces a hint for the command line.
     let hint = alert.hint.as_deref().filter(|_| remedy(alert).is_none()).unwrap_or_default();
     let words = [alert.reason.as_deref().unwrap_or_default(), hint].map(as_sentence).join(" ");
@@ -32,19 +58,7 @@ fn one(alert: &Alert, more: &[Alert], reader: Reader) -> String {
         "" => String::new(),
         since => format!(" since {}", Text(since)),
     };
-    let also = match more {
-        [] => String::new(),
-        more => {
-            let names: Vec<String> = more.iter().map(|alert| alert.headline.to_lowercase()).collect();
-            format!(" <span class=\"muted\">Also: {}.</span>", Text(&names.join(", ")))
-        }
-    };
-    format!(
-        "<div class=\"banner{look}\"{role}><p><b>{headline}</b>{since}. {words}{also}</p>{actions}</div>",
-        headline = Text(alert.headline),
-        words = MarkedText(words.trim()),
-        actions = actions(alert, reader),
-    )
+    format!("<b>{}</b>{since}. {}", Text(alert.headline), MarkedText(words.trim()))
 }
 
 /// The page that helps, and the label of its link.
@@ -56,12 +70,11 @@ fn remedy(alert: &Alert) -> Option<(&'static str, &'static str)> {
         (AlertKind::Counting, "no_class") => ("lines", "Choose other classes"),
         // No page repairs a database. A full disk has its own alert.
         (AlertKind::Counting, "counts_db") => return None,
-        (AlertKind::Counting, _) => ("diagnosis", "Look at the diagnosis"),
+        (AlertKind::Counting, _) => ("diagnosis", "Open diagnosis"),
         (AlertKind::Storage, "full") => ("media", "Free space"),
-        (AlertKind::Storage, _) => ("database", "Look at the database"),
+        (AlertKind::Storage, _) => ("database", "Open database"),
         (AlertKind::Password, _) => ("access", "Set a password"),
-        (AlertKind::Clock, "unconfirmed") => ("diagnosis", "Look at the diagnosis"),
-        (AlertKind::Clock, _) => return None,
+        (AlertKind::Clock, _) => ("diagnosis#clock", "Set the clock"),
     })
 }
 
@@ -69,14 +82,19 @@ fn actions(alert: &Alert, reader: Reader) -> String {
     let link = remedy(alert)
         .map(|(address, words)| {
             let least = match address {
-                "diagnosis" => Reader::Viewer,
+                "diagnosis" => Reader::Visitor,
+                "diagnosis#clock" => Reader::Admin,
                 "lines" | "media" => Reader::Operator,
                 _ => Reader::Admin,
             };
             change_link(reader, least, "btn", address, words)
         })
         .unwrap_or_default();
-    let motion = if reader == Reader::Admin && matches!(alert.why(), "no_model" | "no_class" | "detector") {
+    let by_motion = reader == Reader::Admin && matches!(alert.why(), "no_model" | "no_class" | "detector");
+    let motion = if let Some(place) = alert.pinned.as_ref().filter(|_| by_motion) {
+        // A button that cannot work is not offered.
+        format!("<span class=\"small\">The detector is set in {}.</span>", Text(place))
+    } else if by_motion {
         let (form, backend) =
             (form_to("patch", "api/v1/settings", "models", ""), field("detect.backend", "motion"));
         format!("{form}{backend}<button class=\"btn\">Count by motion</button></form>")
@@ -107,7 +125,8 @@ mod tests {
     fn the_first_alert_is_shown_with_its_remedy_and_the_others_are_named() {
         let html =
             banner(&[alert(AlertKind::Counting, "no_model"), alert(AlertKind::Password, "")], Reader::Admin);
-        assert!(html.contains("role=\"alert\"><p><b>Not counting</b> since 14:02. No model"), "{html}");
+        let line = "trouble\" role=\"alert\"><details><summary><span><b>Not counting</b> since 14:02. No";
+        assert!(html.contains(line), "{html}");
         assert!(html.contains("No model &lt;here&gt;."), "{html}");
         assert!(
             html.contains("href=\"models\">Choose a model</a>")
@@ -119,7 +138,17 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_shown_in_full() {
+    fn a_button_that_cannot_work_is_not_offered() {
+        let pinned = Alert { pinned: Some("config.toml:9".into()), ..alert(AlertKind::Counting, "no_model") };
+        let html = banner(&[pinned], Reader::Admin);
+        assert!(
+            !html.contains("Count by motion") && html.contains("The detector is set in config.toml:9."),
+            "{html}"
+        );
+    }
+
+    #[test]
+    fn one_fault_is_shown_and_the_others_unfold_with_their_remedies() {
         let full = Alert {
             headline: "Disk full",
             reason: Some("no room".into()),
@@ -129,13 +158,31 @@ mod tests {
             &[alert(AlertKind::Counting, "counts_db"), full, alert(AlertKind::Password, "")],
             Reader::Admin,
         );
-        let (counts_db, disk) = html.split_once("<b>Disk full</b>").unwrap_or_default();
+        let (line, more) = html.split_once("</summary>").unwrap_or_default();
         assert!(
-            counts_db.contains("<code>tallycam model add</code>") && !counts_db.contains("class=\"btn\""),
+            line.contains("<code>tallycam model add</code>") && line.contains("Also: disk full, not"),
             "{html}"
         );
-        assert!(disk.contains("No room.") && disk.contains("href=\"media\">Free space</a>"), "{html}");
-        assert!(!counts_db.contains("Also:") && disk.contains("Also: not counting."), "{html}");
+        assert!(
+            more.contains("<b>Disk full</b>") && more.contains("href=\"media\">Free space</a>"),
+            "{html}"
+        );
+        assert_eq!(html.matches("class=\"banner").count(), 1, "{html}");
+        assert!(!html.contains("data-close"), "a fault cannot be closed: {html}");
+    }
+
+    #[test]
+    fn a_note_that_was_closed_makes_room_for_the_next() {
+        let closed = Alert { is_closed: true, ..alert(AlertKind::Clock, "unconfirmed") };
+        let html = banner(&[closed.clone(), alert(AlertKind::Password, "")], Reader::Admin);
+        assert!(html.contains("href=\"access\"") && html.contains("data-close=\"password\""), "{html}");
+        assert!(
+            !html.contains("Also:") && html.contains("data-key=\"clock unconfirmed,password ,\""),
+            "{html}"
+        );
+        assert!(
+            banner(&[closed], Reader::Admin).contains("data-key=\"clock unconfirmed,\" hidden></section>")
+        );
     }
 
     #[test]
@@ -145,6 +192,7 @@ mod tests {
             let is_told = html.contains("class=\"btn\"") || html.contains("<code>tallycam model add</code>");
             assert!(is_told, "{html}");
         }
-        assert_eq!(banner(&[], Reader::Admin), "<div id=\"alerts\" data-key=\"\"></div>\n");
+        let html = banner(&[], Reader::Admin);
+        assert_eq!(html, "<section id=\"alerts\" aria-label=\"Alerts\" data-key=\"\" hidden></section>\n");
     }
 }

@@ -338,6 +338,12 @@ impl WeekMap {
         WeekMap { means, first_hour: clock.day_starts }
     }
 
+    /// A mean: all with a decimal if all are small, else all as whole numbers.
+    pub fn in_words(&self, mean: f64) -> String {
+        let is_fine = self.means.iter().flatten().flatten().all(|mean| *mean < 9.95);
+        if is_fine { format!("{mean:.1}") } else { format_thousands(mean.round() as u64) }
+    }
+
     /// Upper bounds of the four lower colour steps above zero.
     pub fn steps(&self) -> [f64; 4] {
         let most = self.means.iter().flatten().flatten().fold(0.0_f64, |most, mean| most.max(*mean));
@@ -370,7 +376,7 @@ impl WeekMap {
                 let _ = write!(paths[step], "M{} {y}h9.8v23h-9.8z", hour * 10);
                 if step > 0 {
                     let into = if step > 3 { &mut deep } else { &mut values };
-                    let value = if *mean < 9.95 { format!("{mean:.1}") } else { format!("{mean:.0}") };
+                    let value = self.in_words(*mean);
                     let _ = write!(into, "<text x=\"{:.2}%\" y=\"{}\">{value}</text>", x + 2.08, y + 16);
                 }
             }

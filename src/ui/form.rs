@@ -32,19 +32,34 @@ pub(super) fn locked_banner(reader: Reader, least: Reader, address: &str) -> Str
         return String::new();
     }
     let role = if least == Reader::Admin { "admin" } else { "operator" };
-    let link = sign_in_link(address);
-    format!("<div class=\"banner\" id=\"locked\"><p>Changes on this page need an {role}. {link}</p></div>\n")
+    let who = match reader {
+        Reader::Visitor => "",
+        Reader::Viewer => "You are signed in as a viewer. ",
+        Reader::Operator | Reader::Admin => "You are signed in as an operator. ",
+    };
+    let link = sign_in_link(reader, address);
+    format!(
+        "<div class=\"banner\" id=\"locked\"><p>{who}Changes on this page need an {role}. {link}</p></div>\n"
+    )
 }
 
 /// A link to the page that changes something. Readers below `least` sign in first.
 pub(super) fn change_link(reader: Reader, least: Reader, class: &str, address: &str, words: &str) -> String {
     if reader < least {
-        return sign_in_link(&format!("sign-in?next={}", address.split('#').next().unwrap_or_default()));
+        return sign_in_link(
+            reader,
+            &format!("sign-in?next={}", address.split('#').next().unwrap_or_default()),
+        );
     }
     format!("<a class=\"{class}\" href=\"{address}\">{words}</a>")
 }
 
-/// A link to the sign-in page.
-fn sign_in_link(address: &str) -> String {
-    format!("<a class=\"btn\" href=\"{}\">Sign in to change</a>", Text(address))
+/// A link to the sign-in page. A reader who has signed in needs another user for it.
+pub(super) fn sign_in_link(reader: Reader, address: &str) -> String {
+    format!("<a class=\"btn\" href=\"{}\">{}</a>", Text(address), sign_in_words(reader))
+}
+
+/// The words of such a link.
+pub(super) fn sign_in_words(reader: Reader) -> &'static str {
+    if reader == Reader::Visitor { "Sign in to change" } else { "Sign in as another user" }
 }

@@ -1,4 +1,6 @@
-//! Times and figures in words, the same on every page. Pure.
+//! Times and figures in words, the same on every page.
+
+use std::future::Future;
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
@@ -75,7 +77,15 @@ pub(super) fn began_us(gaps: &[Gap]) -> Option<u64> {
     Some(gaps[first..].iter().fold(gaps[first].to_us, joined))
 }
 
-/// True for a gap before the start of counting, when nothing was closed.
+/// A shorter time without counting is of no interest to people, in microseconds.
+pub(super) const LEAST_GAP_US: u64 = 60_000_000;
+
+/// True for a gap that is long enough for a list.
+pub(super) fn is_listed(gap: &Gap) -> bool {
+    gap.to_us.saturating_sub(gap.from_us) >= LEAST_GAP_US
+}
+
+/// True for a gap before the start of counting, when nothing was to be counted.
 pub(super) fn is_before_begin(gap: &Gap, began_us: Option<u64>) -> bool {
     began_us.is_some_and(|us| gap.to_us <= us)
 }
@@ -83,7 +93,7 @@ pub(super) fn is_before_begin(gap: &Gap, began_us: Option<u64>) -> bool {
 /// The words for a gap's reason in counts.db.
 pub(super) fn not_counted_reason(word: &str) -> String {
     match word {
-        "off" => "tallycam was off".into(),
+        "off" => "tallycam off".into(),
         "not_begun" => "counting had not started".into(),
         "paused" => "paused".into(),
         "no_line" => "no line".into(),
@@ -91,7 +101,7 @@ pub(super) fn not_counted_reason(word: &str) -> String {
         "no_model" => "no usable model".into(),
         // Builds before 0.1.0 wrote "asleep", "waking" and "ledger".
         "idle" | "starting" | "asleep" | "waking" => "waiting for the camera".into(),
-        "counts_db" | "ledger" => "counts.db not writable".into(),
+        "counts_db" | "ledger" => "disk full or failing".into(),
         word => match SourceErrorKind::ALL.into_iter().find(|kind| kind.as_str() == word) {
             Some(kind) => kind.headline().to_lowercase(),
             None => word.replace('_', " "),
@@ -112,19 +122,20 @@ pub(super) fn percent(share: f64) -> String {
     format!("{percent:.0} %")
 }
 
-/// The change from `before` to `now`: "+10 %", "−2 %", "the same".
+/// The change from `before` to `now`: "▲ 10 %", "▼ 2 %", "0 %".
 pub(super) fn format_change(now: u64, before: u64) -> Option<String> {
     if before == 0 {
         return None;
     }
     let percent = ((now as f64 / before as f64 - 1.0) * 100.0).round();
-    Some(if percent == 0.0 {
-        "the same".into()
+    let arrow = if percent == 0.0 {
+        ""
     } else if percent > 0.0 {
-        format!("+{percent:.0} %")
+        "▲ "
     } else {
-        format!("−{:.0} %", -percent)
-    })
+        "▼ "
+    };
+    Some(format!("{arrow}{:.0} %", percent.abs()))
 }
 
 /// Adds a full stop; an empty text stays empty.
@@ -139,7 +150,7 @@ pub(super) fn maybe_sentence(text: &Option<String>) -> String {
 }
 
 /// Makes a foreign message a sentence: with a full stop, and a capital letter unless it starts with a file name.
-pub(super) fn as_sentence(text: &str) -> String {
+pub(crate) fn as_sentence(text: &str) -> String {
     let first = text.split([' ', ',', ';']).next().unwrap_or_default();
     if first.chars().all(char::is_alphabetic) { sentence(&capital(text)) } else { sentence(text) }
 }
@@ -170,18 +181,58 @@ pub(super) fn format_time_in_recording(us: u64) -> String {
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
-/// A number with separators for thousands: "7 236".
+tokio::task_local! {
+    /// The separator of thousands for the reader of the page that this task makes.
+    static THOUSANDS: char;
+}
+
+/// Makes a page for a reader who accepts these languages, the header `Accept-Language`.
+pub async fn in_language<T>(accepted: Option<&str>, page: impl Future<Output = T>) -> T {
+    THOUSANDS.scope(thousands_in(accepted.unwrap_or_default()), page).await
+}
+
+/// The separator of the first language of `Accept-Language`; a narrow space if there is none.
+fn thousands_in(accepted: &str) -> char {
+    let first = accepted.split([',', ';']).next().unwrap_or_default().trim();
+    let (language, region) = first.split_once('-').unwrap_or((first, ""));
+    match (language, region) {
+        ("" | "*" | "fr", _) => '\u{202f}',
+        ("de" | "it", "CH" | "LI") => '’',
+        ("de", "AT") | ("pt", "PT") => '\u{a0}',
+        ("de" | "es" | "it" | "nl" | "da" | "pt" | "tr" | "el" | "id" | "ro" | "hr" | "sr", _) => '.',
+        ("sl" | "is" | "vi" | "ca", _) => '.',
+        ("sv" | "nb" | "nn" | "no" | "fi" | "cs" | "sk" | "pl" | "ru" | "uk", _) => '\u{a0}',
+        ("bg" | "hu" | "lt" | "lv" | "et", _) => '\u{a0}',
+        _ => ',',
+    }
+}
+
+/// The reader's separator of thousands. `page.js` gets it and groups alike.
+pub(super) fn thousands() -> char {
+    THOUSANDS.try_with(|mark| *mark).unwrap_or('\u{202f}')
+}
+
+/// True if the reader's language writes a decimal comma, as those without a comma for thousands do.
+pub fn has_decimal_commas() -> bool {
+    !matches!(thousands(), ',' | '’')
+}
+
+/// A number with the reader's separators for thousands: "7 236".
 pub(super) fn format_thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut apart = String::with_capacity(digits.len() * 2);
     for (i, digit) in digits.chars().enumerate() {
         if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            // Narrow, and never broken at the end of a line.
-            apart.push('\u{202f}');
+            apart.push(thousands());
         }
         apart.push(digit);
     }
     apart
+}
+
+/// As in "4 in, 2 out".
+pub(super) fn format_sums((count_in, out): (u64, u64)) -> String {
+    format!("{} in, {} out", format_thousands(count_in), format_thousands(out))
 }
 
 /// As in "1 recording", "3 recordings".
@@ -251,6 +302,22 @@ mod tests {
     }
 
     #[test]
+    fn thousands_are_those_of_the_reader() {
+        for (accepted, mark) in [
+            ("", '\u{202f}'),
+            ("*", '\u{202f}'),
+            ("en-US,en;q=0.9,de;q=0.8", ','),
+            ("ja", ','),
+            ("de", '.'),
+            ("de-CH, de;q=0.9", '’'),
+            ("fr-FR", '\u{202f}'),
+            ("sv;q=0.9", '\u{a0}'),
+        ] {
+            assert_eq!(thousands_in(accepted), mark, "{accepted}");
+        }
+    }
+
+    #[test]
     fn shares_are_100_or_0_only_when_exact() {
         for (share, words) in
             [(0.0, "0 %"), (0.001, "1 %"), (0.91, "91 %"), (0.998, "99 %"), (0.9995, "100 %"), (1.0, "100 %")]
@@ -261,9 +328,9 @@ mod tests {
 
     #[test]
     fn changes_have_a_sign() {
-        assert_eq!(format_change(11, 10).as_deref(), Some("+10 %"));
-        assert_eq!(format_change(98, 100).as_deref(), Some("−2 %"));
-        assert_eq!(format_change(1000, 1001).as_deref(), Some("the same"));
+        assert_eq!(format_change(11, 10).as_deref(), Some("▲ 10 %"));
+        assert_eq!(format_change(98, 100).as_deref(), Some("▼ 2 %"));
+        assert_eq!(format_change(1000, 1001).as_deref(), Some("0 %"));
         assert_eq!(format_change(5, 0), None);
     }
 

@@ -4,9 +4,10 @@ use std::fmt::Write;
 
 use super::banner::banner;
 use super::escape::{MarkedText, Text};
-use super::facts::{Alert, Head, Reader, RefusalReason, ReturnedForm};
+use super::facts::{Alert, Head, Reader, RefusalReason, ReturnedForm, SetUp};
 use super::form::locked_banner;
-use super::format::{as_sentence, sentence};
+use super::format::{as_sentence, sentence, thousands};
+use super::set_up::set_up_bar;
 
 /// The pages, in the order of the tabs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,7 @@ pub(super) enum Tab {
     Media,
     Lines,
     Settings,
+    All,
     Models,
     Lights,
     Notifications,
@@ -23,17 +25,21 @@ pub(super) enum Tab {
     Log,
     Database,
     Access,
+    Backup,
+    Update,
+    Power,
     SignIn,
     None,
 }
 
 impl Tab {
-    const ALL: [(Tab, &'static str, &'static str); 13] = [
+    const ALL: [(Tab, &'static str, &'static str); 17] = [
         (Tab::Live, "./", "Live"),
         (Tab::Counts, "counts", "Counts"),
         (Tab::Media, "media", "Media"),
         (Tab::Lines, "lines", "Lines"),
         (Tab::Settings, "settings", "Settings"),
+        (Tab::All, "all", "All cameras"),
         (Tab::Models, "models", "Models"),
         (Tab::Lights, "lights", "Light"),
         (Tab::Notifications, "notifications", "Notifications"),
@@ -41,12 +47,36 @@ impl Tab {
         (Tab::Log, "log", "Log"),
         (Tab::Database, "database", "Database"),
         (Tab::Access, "access", "Access"),
+        (Tab::Backup, "backup", "Backup &amp; restore"),
+        (Tab::Update, "update", "Update"),
+        (Tab::Power, "settings#power", "Power"),
         (Tab::SignIn, "sign-in", "Account"),
     ];
 
     /// Number of tabs that fit on a phone; the others are in a menu.
     const IN_SIGHT: usize = 5;
+
+    /// Outlines of the icons that a phone shows: of the tabs in sight, and of their menu.
+    const ICONS: [&'static str; 6] = [
+        "M3 7h12v10H3zm12 5 6-4v8z",
+        "M5 20v-8m7 8V4m7 16v-5",
+        "M3 5h18v14H3zm0 11 5-5 8 8m-2-3 3-3 4 4",
+        "M5 20 12 4m0 9h9m-4-4 4 4-4 4",
+        "M4 7h8m4 0h4m-6-3v6M4 17h2m4 0h10M8 14v6",
+        "M4 12h2m5 0h2m5 0h2",
+    ];
 }
+
+/// The icon of a tab as SVG.
+fn icon(place: usize) -> String {
+    let icon = |path| {
+        format!("<svg class=\"icon\" viewBox=\"0 0 24 24\" aria-hidden=\"true\"><path d=\"{path}\"/></svg>")
+    };
+    Tab::ICONS.get(place).map(icon).unwrap_or_default()
+}
+
+/// The pages that only an admin may open.
+const MACHINE: [Tab; 4] = [Tab::Access, Tab::Backup, Tab::Update, Tab::Power];
 
 /// Head, tabs and footer of a page.
 pub(super) struct PageFrame<'a> {
@@ -64,10 +94,13 @@ pub(super) struct PageFrame<'a> {
     pub(super) scripts: &'a [&'a str],
     /// Faults and open tasks, the worst first.
     pub(super) alerts: &'a [Alert],
+    pub(super) has_neighbours: bool,
     /// The rights of the reader.
     pub(super) reader: Reader,
     /// The rights that the page's forms need.
     pub(super) least: Reader,
+    /// How far the first set-up is.
+    pub(super) set_up: Option<&'a SetUp>,
     /// The address that signs in and leads back.
     pub(super) sign_in: &'a str,
     /// The form that was sent from the page and refused.
@@ -87,8 +120,10 @@ impl<'a> PageFrame<'a> {
             tab,
             scripts,
             alerts: &head.alerts,
+            has_neighbours: head.has_neighbours,
             reader: head.reader,
-            least: Reader::Viewer,
+            least: Reader::Visitor,
+            set_up: head.set_up.as_ref(),
             sign_in: &head.sign_in,
             returned: head.returned.as_deref(),
         }
@@ -104,13 +139,16 @@ impl<'a> PageFrame<'a> {
         let (mut tabs, mut scripts) = (String::new(), String::new());
         for (i, (tab, address, name)) in Tab::ALL.into_iter().enumerate() {
             if i == Tab::IN_SIGHT {
-                tabs.push_str("<details id=\"menu\"><summary>More</summary><div>");
+                let _ = write!(tabs, "<details id=\"menu\"><summary>{}More</summary><div>", icon(i));
             }
-            if tab == Tab::Access && self.reader < Reader::Admin {
+            if (MACHINE.contains(&tab) && self.reader < Reader::Admin)
+                || (tab == Tab::All && !self.has_neighbours)
+            {
                 continue;
             }
             let current = if tab == self.tab { " aria-current=\"page\"" } else { "" };
-            let _ = write!(tabs, "<a href=\"{address}\"{current}>{name}</a>");
+            let icon = if i < Tab::IN_SIGHT { icon(i) } else { String::new() };
+            let _ = write!(tabs, "<a href=\"{address}\"{current}>{icon}{name}</a>");
         }
         tabs.push_str("</div></details>");
         for script in self.scripts {
@@ -130,10 +168,12 @@ impl<'a> PageFrame<'a> {
             name = Text(self.name),
             version = Text(self.version),
             look = Text(self.look),
+            thousands = thousands(),
             headline = Text(headline),
             figures = Text(self.figures),
             tabs = tabs,
             scripts = scripts,
+            set_up = self.set_up.map(set_up_bar).unwrap_or_default(),
             alerts = banner(self.alerts, self.reader),
             locked = locked_banner(self.reader, self.least, self.sign_in),
             main = main,

@@ -23,23 +23,27 @@ mod lines;
 mod live;
 mod machine;
 mod media;
+mod set_up;
 mod settings;
 
 pub use assets::{Asset, asset, assets};
 pub use counts::crossing_report::{
-    CrossingClip, CrossingFigure, CrossingsPage, LineCrossings, closed_in_words, crossings_address,
-    crossings_page, report_page,
+    CrossingFigure, LineCrossings, crossings_address, not_counting_in_words, report_page,
 };
+pub use counts::crossings::{ClippedCrossing, CrossingsAsk, CrossingsPage, crossings_page};
 pub use counts::range::{CountsAsk, DateSpan, export_name};
 pub use counts::{CountsPage, counts_page};
 pub use escape::Text;
 pub use facts::diagnosis::{Finding, Verdict};
 pub use facts::lens::{LastSweep, LensReport, LensWindow, SweepProgress};
 pub use facts::lights::{LightReport, PresetReport, RangeReport};
+pub use facts::neighbours::{InOut, NeighbourReport, NeighboursReport};
 pub use facts::{
-    Alert, AlertKind, CountingReport, Head, LocalClock, LogLine, Reader, RefusalReason, ReturnedForm,
+    Alert, AlertKind, CountingReport, Head, LocalClock, LogLine, Reader, RefusalReason, ReturnedForm, SetUp,
     ZoneFigures, ZoneNow,
 };
+pub(crate) use format::as_sentence;
+pub use format::{has_decimal_commas, in_language};
 pub use lights::{LightsPage, lights_page};
 pub use lines::zones::ZoneForm;
 pub use lines::{ChosenShape, LineForm, LinesPage, ShapeForm, lines_page};
@@ -48,8 +52,9 @@ pub use live::counting::LiveCounting;
 pub use live::recording::LiveRecording;
 pub use live::{LivePage, live_page};
 pub use machine::access::{AccessPage, access_page, claim_page};
+pub use machine::all::{AllPage, all_page};
 pub use machine::audit::{ActivityPage, ActivityRow, activity_page};
-pub use machine::backup::{BackupPage, BackupStep, backup_page};
+pub use machine::backup::{BackupPage, BackupStep, Replaced, backup_page};
 pub use machine::cameras::{CameraChoice, CamerasPage, cameras_page};
 pub use machine::database::{DatabasePage, database_page};
 pub use machine::diagnosis::{DiagnosisPage, diagnosis_page};

@@ -42,12 +42,12 @@ fn the_pages_access_and_activity_do_not_scroll_sideways_on_a_phone() {
         unfold(&browser, part);
     }
     browser.fill("#users [name=name]", &"a".repeat(40));
-    browser.fill("#users form.row [name=password]", "some horse");
-    browser.click("#users form.row .btn");
+    browser.fill("#users form.fields [name=password]", "some horse");
+    browser.click("#users form.fields .btn");
     browser.wait_until("one more", || browser.text("#users-are") == "1");
     assert_eq!(too_wide(&browser), serde_json::json!([]));
     assert!(
-        browser.text("#tokens form").contains("Letters, digits, dots"),
+        browser.text("#users form.fields").contains("letters, digits, dots"),
         "the rule stands beside the field"
     );
     let long = "Authorization: Basic YW5uOnNvbWUgaG9yc2U=\r\nUser-Agent: curl\r\n";
@@ -99,14 +99,18 @@ fn a_token_from_the_page_opens_the_stream_until_it_is_revoked() {
     let Some((browser, daemon)) = start() else { return };
     claim(&browser, &daemon);
     unfold(&browser, "#tokens");
-    browser.fill("#tokens [name=name]", "hass");
-    browser.click("#tokens form .btn");
+    unfold(&browser, "#tokens .rows details");
+    browser.fill("#tokens .fields [name=name]", "Shop window");
+    browser.click("#tokens .fields .btn");
     browser.wait_for(
-        "document.querySelector('#tokens .said').textContent.startsWith('What it opens: a list of some of ')",
+        "document.querySelector('#tokens .said').textContent.startsWith('Permissions: a list of some of ')",
     );
-    assert_eq!(browser.script("return document.querySelector('#tokens [name=name]').value"), "hass");
-    browser.click("#tokens [value=stream]");
-    browser.click("#tokens form .btn");
+    assert_eq!(
+        browser.script("return document.querySelector('#tokens .fields [name=name]').value"),
+        "Shop window"
+    );
+    browser.click("#tokens .fields [value=stream]");
+    browser.click("#tokens .fields .btn");
     browser.wait_for("document.querySelector('#tokens .made input') !== null");
     let token = browser.script("return document.querySelector('#tokens .made input').value");
     let token = token.as_str().unwrap();
@@ -116,11 +120,11 @@ fn a_token_from_the_page_opens_the_stream_until_it_is_revoked() {
     assert_eq!(status(&daemon, "/stream", &head), 200);
     assert_eq!(status(&daemon, &format!("/stream?token={token}"), ""), 200);
     assert_eq!(status(&daemon, "/snapshot.jpg", &head), 403, "it opens nothing else");
-    browser.wait_until("it is listed", || browser.text("#tokens .rows").contains("hass"));
+    browser.wait_until("it is listed", || browser.text("#tokens .rows").contains("Shop window"));
     browser.click("#tokens .rows summary");
     browser.click("#tokens .rows .danger");
     browser.wait_until("it opens nothing", || status(&daemon, "/stream", &head) == 401);
-    browser.wait_until("the page says so", || browser.text("#tokens .rows").contains("There is none"));
+    browser.wait_until("the page says so", || browser.text("#tokens .rows").contains("None yet."));
     // The browser itself reports the refused request.
     let errors = browser.console_errors();
     assert!(errors.iter().all(|error| error.contains("status of 422")), "{errors:?}");
@@ -132,8 +136,8 @@ fn a_user_is_added_removed_and_has_a_role() {
     claim(&browser, &daemon);
     unfold(&browser, "#users");
     browser.fill("#users [name=name]", "ann");
-    browser.fill("#users form.row [name=password]", "some horse");
-    browser.click("#users form.row .btn");
+    browser.fill("#users form.fields [name=password]", "some horse");
+    browser.click("#users form.fields .btn");
     browser.wait_until("she is there", || browser.text("#users .rows").contains("ann"));
     // ann:some horse
     let head = "Authorization: Basic YW5uOnNvbWUgaG9yc2U=\r\n";
@@ -144,7 +148,7 @@ fn a_user_is_added_removed_and_has_a_role() {
     unfold(&browser, "#viewer");
     browser.fill("#viewer [name=password]", "only looking");
     browser.click("#viewer form .btn");
-    browser.wait_until("there is one", || browser.text("#viewer-are") == "There is one.");
+    browser.wait_until("there is one", || browser.text("#viewer-are") == "Set");
     unfold(&browser, "#links");
     browser.click("#links form .btn");
     browser.wait_for("document.querySelector('#links .made input') !== null");
@@ -161,11 +165,11 @@ fn without_scripts_people_come_and_go_as_well() {
     unfold(&browser, "#users");
     let add = || {
         browser.fill("#users [name=name]", "ann");
-        browser.fill("#users form.row [name=password]", "some horse");
-        browser.click("#users form.row .btn");
+        browser.fill("#users form.fields [name=password]", "some horse");
+        browser.click("#users form.fields .btn");
     };
     add();
-    browser.wait_until("she is there", || browser.text("#users .said") == "ann may come in.");
+    browser.wait_until("she is there", || browser.text("#users .said") == "User ann added.");
     add();
     browser.wait_until("nobody is there twice", || {
         browser.text("#users .said").starts_with("There is a user ann already")
@@ -176,11 +180,10 @@ fn without_scripts_people_come_and_go_as_well() {
     browser.wait_until("she is gone", || browser.text("#users .rows") == "Nobody but the admin.");
 
     unfold(&browser, "#tokens");
-    browser.fill("#tokens [name=name]", "hass");
-    browser.click("#tokens [value=stream]");
-    browser.click("#tokens [value=counts]");
-    browser.click("#tokens form .btn");
-    browser.wait_until("it is shown", || browser.text("#tokens").contains("is shown this once"));
+    browser.click("#tokens [aria-label='Create a token for Home Assistant']");
+    browser.wait_until("it is shown", || browser.text("#tokens").contains("copy this now"));
+    let counts = browser.text("#tokens .made textarea");
+    assert!(counts.contains("Authorization: Bearer tc_"), "the lines of its configuration: {counts}");
     let token = browser.attribute("#tokens .made input", "value").unwrap();
     assert_eq!(status(&daemon, "/stream", &format!("Authorization: Bearer {token}\r\n")), 200);
     unfold(&browser, "#links");

@@ -71,3 +71,27 @@ fn a_camera_that_gives_no_picture_says_why_in_its_place() {
     // The card in place of the picture is a picture, too.
     browser.wait_for("document.querySelector('main li img').naturalWidth === 640");
 }
+
+#[test]
+fn the_page_of_all_shows_stills_that_come_from_the_other_cameras() {
+    let Some(browser) = Browser::start(Wanted::PHONE) else { return };
+    let start = |more: &str| {
+        let program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
+        Daemon::start(program, &crate::scene(&["detect.backend=\"none\"", more]))
+    };
+    let hall = start("name=\"Hall\"");
+    let yard = start(&format!("http.neighbours=[\"http://{}\"]", hall.address));
+    browser.goto(&format!("http://{}/all", yard.address));
+    let loaded =
+        "[...document.querySelectorAll('.cams img')].filter(one => one.naturalWidth > 0).length === 2";
+    browser.wait_for(loaded);
+    assert_eq!(browser.script("return document.documentElement.scrollWidth <= innerWidth"), true);
+    assert_eq!(
+        browser.script("return document.querySelectorAll('.cams a')[1].href"),
+        format!("http://{}/", hall.address)
+    );
+    // The list is fetched again while the page is in sight: new stills have another address.
+    let first = browser.script("return document.querySelectorAll('.cams img')[1].src");
+    browser.wait_for(&format!("document.querySelectorAll('.cams img')[1].src !== {first}"));
+    browser.wait_for(loaded);
+}

@@ -136,3 +136,27 @@ fn a_reset_of_the_counters_is_undone() {
     browser.wait_for("document.querySelector('#zero form[action*=\"counts/reset/\"]') === null");
     assert!(sum(&daemon) >= before, "the whole day is counted again");
 }
+
+#[test]
+fn crossings_are_stepped_through_by_keyboard_and_a_wrong_one_is_marked() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
+    crate::common::wait_until("three cross", || sum(&daemon) > 2);
+    open(&browser, &daemon, "crossings");
+    let chosen = "document.querySelector('#one h2')?.textContent ?? ''";
+    browser.press("j");
+    browser.wait_for(&format!("{chosen} !== ''"));
+    let first = browser.script(&format!("return {chosen}"));
+    browser.press("j");
+    browser.wait_for(&format!("{chosen} !== {first}"));
+    browser.press("k");
+    browser.wait_for(&format!("{chosen} === {first}"));
+    assert_eq!(browser.script("return document.querySelectorAll('.at[aria-current]').length"), json!(1));
+    browser.click("#one form[action*=crossings] .btn");
+    browser.wait_for("!!document.querySelector('tr.wrong') && !!document.querySelector('#one h2 small')");
+    let marked = client::get(daemon.address, "/api/v1/crossings?limit=5000").json();
+    let wrong = marked["items"].as_array().unwrap().iter().filter(|one| one["wrong"] == true);
+    assert!(wrong.eq(marked["items"].as_array().unwrap().iter().filter(|one| one["excluded"] == true)));
+    browser.click("#one form[action*=crossings] .btn");
+    browser.wait_for("!document.querySelector('tr.wrong')");
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
+}

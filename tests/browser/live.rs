@@ -192,6 +192,13 @@ fn the_page_comes_back_by_itself_after_a_restart() {
     daemon.kill();
     browser.wait_for("document.body.dataset.look === 'lost'");
     assert_eq!(browser.text("#headline"), "Connection lost");
+    let stale = "return [document.querySelector('#pause form button').disabled,
+        getComputedStyle(document.querySelector('.side .facts')).opacity < 1]";
+    assert_eq!(
+        browser.script(stale),
+        serde_json::json!([true, true]),
+        "old figures are dim, and nothing is offered"
+    );
     let words = browser.text("#over");
     assert!(words.contains("No answer from 127.0.0.1 for "), "{words}");
     assert!(words.contains("The last frame is from "), "{words}");

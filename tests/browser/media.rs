@@ -153,12 +153,8 @@ fn a_time_lapse_is_chosen_beside_record_on_the_live_page() {
     let Some((browser, daemon)) = start(Wanted::PHONE) else { return };
     browser.goto(&url(&daemon, ""));
     browser.wait_for("document.body.dataset.look === 'live'");
-    let choose = "const lapse = document.getElementById('lapse'); lapse.value = '1s';
-        lapse.dispatchEvent(new Event('change', { bubbles: true }))";
     browser.click("#lapses > summary");
-    browser.script(choose);
-    browser.wait_for("document.getElementById('record-word').textContent === 'Time-lapse'");
-    browser.click("#record-button");
+    browser.click("#lapses [value='1s']");
     let now = || get(&daemon, "/api/v1/recording")["now"].clone();
     browser.wait_until("it has three pictures", || now()["frames"].as_u64() >= Some(3));
     assert_eq!((&now()["every"], &now()["origin"]), (&json!(1.0), &json!("time-lapse")));
@@ -334,7 +330,7 @@ fn keys_step_play_and_seek() {
     assert_is_picture(&browser, 5);
     browser.press(LEFT);
     wait_for_picture(&browser, stamp(4));
-    assert_eq!(browser.text("#number"), format!("picture 5 of {}", last + 1));
+    assert_eq!(browser.text("#number"), format!("Frame 5 of {}", last + 1));
     // The focus on the seek bar, which has arrow keys of its own, makes no difference.
     browser.script("document.getElementById('seek').focus()");
     browser.press(RIGHT);
@@ -363,6 +359,43 @@ fn keys_step_play_and_seek() {
     browser.press("k f");
     assert_eq!(browser.script("return document.getElementById('note-field').value"), "k f");
     assert_eq!((shown(&browser), browser.text("#play").as_str()), (before, "Play"));
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
+}
+
+#[test]
+fn the_player_stands_beside_the_list_and_goes_to_its_neighbours() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
+    let [one, two] = ["One.jpg", "Two.jpg"].map(|name| snapshot(&daemon, name)["id"].clone());
+    let film = record(&daemon, "Film", 5)["id"].clone();
+    browser.goto(&url(&daemon, "media?kind=snapshot"));
+    // Nothing is ticked: no actions.
+    assert_eq!(browser.script("return document.getElementById('delete').checkVisibility()"), false);
+    browser.click(&format!("#m{two} a"));
+    let is_shown =
+        |id: &Value| format!("location.search.startsWith('?id={id}&') && document.readyState === 'complete'");
+    browser.wait_for(&is_shown(&two));
+    let places = "const at = one => document.querySelector(one).getBoundingClientRect();
+        const [list, play] = [at('.list'), at('.play')];
+        return list.right <= play.left && list.top < innerHeight && document.querySelectorAll('.list .item').length";
+    assert_eq!(browser.script(places), 2, "the filter stays");
+    assert_eq!(
+        browser.script("return document.querySelector('.list [aria-current]').closest('.item').id"),
+        format!("m{two}")
+    );
+    browser.press("n");
+    browser.wait_for(&is_shown(&one));
+    assert_eq!(browser.script("return document.querySelector('[rel=next]')"), Value::Null);
+    browser.press(LEFT);
+    browser.wait_for(&is_shown(&two));
+    browser.click("[rel=next]");
+    browser.wait_for(&is_shown(&one));
+    // A recording keeps the arrow keys for its frames.
+    browser.goto(&url(&daemon, &format!("player?id={film}")));
+    wait_for_picture(&browser, frame(&daemon, &film, "n=0").0);
+    browser.press("n");
+    browser.wait_for(&format!("location.search === '?id={two}'"));
+    browser.resize(500, 800);
+    assert_eq!(browser.script("return document.querySelector('.list').checkVisibility()"), false);
     assert_eq!(browser.console_errors(), Vec::<String>::new());
 }
 
@@ -475,10 +508,10 @@ fn everything_works_without_javascript() {
         get(&daemon, "/api/v1/recording")["now"]["frames"].as_u64() >= Some(12)
     });
     browser.goto(&url(&daemon, "media"));
-    assert!(browser.text("#now").contains("Being recorded"), "{}", browser.text("#now"));
+    assert!(browser.text("#now").contains("Recording now"), "{}", browser.text("#now"));
     browser.click("#now button");
     browser.wait_until("it is listed", || {
-        items(&daemon).len() == 2 && !browser.text("#now").contains("Being recorded")
+        items(&daemon).len() == 2 && !browser.text("#now").contains("Recording now")
     });
     let recording = items(&daemon)[0].clone();
 
@@ -536,7 +569,7 @@ fn the_database_is_maintained_on_its_page() {
     assert_eq!(items(&daemon), Vec::<Value>::new());
     browser.click("#aside summary");
     browser.click("#aside .danger");
-    browser.wait_until("it is gone", || browser.text("#aside").contains("No file was set aside."));
+    browser.wait_until("it is gone", || browser.text("#aside").contains("None"));
 }
 
 #[test]

@@ -108,6 +108,10 @@ fn nothing_sticks_out_or_overlaps_at_any_width() {
                 if found != json!([]) {
                     wrong.push(format!("/{page}, {width}, dark: {is_dark}: {found}"));
                 }
+                let share = "return document.getElementById('alerts').offsetHeight / innerHeight";
+                if is_phone && browser.script(share).as_f64() > Some(0.1) {
+                    wrong.push(format!("/{page}, {width}: the notice is too high"));
+                }
                 if let Some(folder) = &kept {
                     let name: String =
                         page.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();

@@ -9,6 +9,7 @@ use crate::common::daemon::Daemon;
 use crate::webdriver::{Browser, LEFT, Pointer, Wanted};
 use serde_json::{Value, json};
 
+const ENTER: &str = "\u{e007}";
 const ESCAPE: &str = "\u{e00c}";
 const CONTROL: &str = "\u{e009}";
 
@@ -100,6 +101,35 @@ fn a_zone_is_drawn_by_mouse() {
 #[test]
 fn a_zone_is_drawn_by_finger() {
     a_zone_is_drawn(Wanted::PHONE, Pointer::Finger);
+}
+
+#[test]
+fn a_zone_is_drawn_by_clicks_and_closed_by_enter_or_its_first_corner() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
+    for (close, corners) in [(Some(ENTER), 3), (None, 4)] {
+        open(&browser, &daemon, "lines?zone=new");
+        wait_for_the_still(&browser);
+        browser.click("#start");
+        let spots = [[0.1, 0.1], [0.9, 0.2], [0.8, 0.9], [0.2, 0.8]];
+        for spot in &spots[..corners] {
+            browser.drag(Pointer::Mouse, "#draw", *spot, *spot);
+        }
+        browser.wait_for(&format!(
+            "document.getElementById('news').textContent.startsWith('Corner {corners}.')"
+        ));
+        match close {
+            Some(key) => browser.press(key),
+            None => browser.drag(Pointer::Mouse, "#draw", spots[0], spots[0]),
+        };
+        browser.wait_for("document.getElementById('news').textContent.startsWith('Closed.')");
+        browser.fill("#shape-name", &format!("Zone of {corners}"));
+        browser.click("#save");
+        browser.wait_for("location.hash === '#saved'");
+        let zones = get(&daemon, "/api/v1/zones")["items"].clone();
+        let saved = zones.as_array().unwrap().last().unwrap()["points"].as_array().unwrap().len();
+        assert_eq!(saved, corners, "{zones}");
+    }
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
 }
 
 #[test]

@@ -456,7 +456,7 @@ fn check_names_configured_lines_replaced_by_drawn_ones_of_the_same_name() {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (code, out, err) = run.run(&arguments);
     assert_eq!((code, err.as_str()), (78, ""), "{out}");
-    let want = "✗ lines          the line \"Door\" of config.toml:1 is ignored, because a drawn line has the same name\n";
+    let want = "✗ lines          The line \"Door\" of config.toml:1 is ignored, because a drawn line has the same name.\n";
     assert!(out.starts_with(want) && out.contains("/lines"), "{out}");
     assert!(!out.contains("Gate"), "{out}");
 }

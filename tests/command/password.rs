@@ -117,7 +117,7 @@ fn the_command_line_changes_the_password_of_a_running_daemon() {
     let folder = TempDir::new().unwrap();
     let daemon = daemon(folder.path(), false);
     let run = |arguments: &[&str], typed: &str| command(Some(&daemon), folder.path(), arguments, typed);
-    let (code, out, _) = run(&["show-how"], "");
+    let (code, out, _) = run(&["status"], "");
     assert_eq!(code, 0);
     assert!(out.starts_with("There is no password: "), "{out}");
 
@@ -125,7 +125,7 @@ fn the_command_line_changes_the_password_of_a_running_daemon() {
     assert_eq!(run(&["set"], "correct horse\n"), (0, set.to_owned(), String::new()));
     assert_eq!(change(&daemon, None).status, 401);
     assert_eq!(change(&daemon, Some("correct horse")).status, 200);
-    let (_, out, _) = run(&["show-how"], "");
+    let (_, out, _) = run(&["status"], "");
     assert!(out.starts_with("There is a password; nobody is signed in. ") && !out.contains("horse"), "{out}");
 
     let (code, out, err) = run(&["set"], "short\n");

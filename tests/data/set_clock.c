@@ -1,7 +1,9 @@
 /* Preloaded by tests/http/golden.rs: the wall clock is the monotonic one and WALL_OFFSET_US microseconds, and is right. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/timex.h>
@@ -42,4 +44,14 @@ int adjtimex(struct timex *state)
 {
 	memset(state, 0, sizeof *state);
 	return TIME_OK;
+}
+
+/* No interface can be chosen, so that no tallycam of this machine's network is found. */
+int setsockopt(int socket, int level, int name, const void *value, socklen_t size)
+{
+	if (level == SOL_SOCKET && name == SO_BINDTODEVICE) {
+		errno = EPERM;
+		return -1;
+	}
+	return (int)syscall(SYS_setsockopt, socket, level, name, value, size);
 }

@@ -34,10 +34,10 @@ def installs(run):
             raise Failure(f"apt names {address}; from outside: {status} {body[:200]!r}")
         run.proved(f"apt's output tells the address, “{address}” (from outside: {status}), and the first password "
                    f"({len(run.told)} characters)")
-        announced = run.guest("grep -o -e _http._tcp -e '<port>[0-9]*' /etc/avahi/services/tallycam.service").split()
-        if announced != ["_http._tcp", "<port>8080"]:
+        announced = run.guest("grep -o -e '_[a-z]*._tcp' -e '<port>[0-9]*' /etc/avahi/services/tallycam.service").split()
+        if announced != ["_http._tcp", "<port>8080", "_tallycam._tcp", "<port>8080"]:
             raise Failure(f"/etc/avahi/services/tallycam.service announces {announced}")
-        run.proved("/etc/avahi/services/tallycam.service announces _http._tcp at port 8080")
+        run.proved("/etc/avahi/services/tallycam.service announces _http._tcp and _tallycam._tcp at port 8080")
     wait_for("the start", lambda: run.machine.ask("systemctl is-active tallycam")[1] == "active", 60)
     run.shipped = run.guest("cat /etc/tallycam/config.toml") + "\n"
 

@@ -439,6 +439,9 @@ fn a_removed_password_is_mentioned_on_every_page() {
         assert!(camera.beyond("GET", page, "", "").text().contains(WORDS), "{page}");
     }
     assert_eq!(camera.beyond("GET", "/state", "", "").json()["open"], true);
+    let page = |lines: &str| camera.beyond("GET", "/media", lines, "").text().to_owned();
+    assert!(page("").contains(WORDS) && page("Cookie: closed-clock=1\r\n").contains(WORDS));
+    assert!(!page("Cookie: a=b; closed-password=1\r\n").contains(WORDS), "it is closed until tomorrow");
     // A passer-by cannot lock the owner out.
     let draft = r#"{"password":"mine for ever"}"#;
     assert_eq!(

@@ -110,7 +110,7 @@ fn sign_ins_refusals_and_changes_are_on_the_list() {
         (&of("removed line Door")["who"], &of("removed line Door")["role"]),
         (&json!("hass"), &json!("token"))
     );
-    assert_eq!(of("made token hass")["count"], 1);
+    assert_eq!(of("created token hass")["count"], 1);
     assert_eq!(
         (&of("signed out")["who"], &of("signed out")["kind"]),
         (&json!("admin"), &json!("signed_out"))
@@ -194,6 +194,6 @@ fn a_change_is_on_the_list_even_if_its_client_disconnects_before_the_answer() {
     // The request has to open the camera first.
     client.write_all(format!("{head}Content-Length: 0\r\n\r\n").as_bytes()).unwrap();
     drop(client);
-    let is_kept = |row: &Value| row["what"].as_str().unwrap().starts_with("kept a snapshot");
+    let is_kept = |row: &Value| row["what"].as_str().unwrap().starts_with("took a snapshot");
     wait_until("it is on the list", || rows(&daemon).iter().any(is_kept));
 }

@@ -483,7 +483,7 @@ fn crossings_page_by_page_and_as_a_table() {
         rows.next(),
         Some(
             "\u{feff}id,time,time_sure,line_id,line,direction,class,score,track,ordinal,run,camera,scene,local_time,\
-             ledger,seq,gone"
+             ledger,seq,gone,wrong,excluded"
         )
     );
     let times: Vec<&str> = table.text().lines().skip(1).filter_map(|row| row.split(',').nth(1)).collect();
@@ -522,10 +522,50 @@ fn crossings_that_are_new_or_changed_since_the_last_one() {
     let gone = ask(9, "");
     assert_eq!(gone["items"][0], json!({"ledger": ledger, "id": 1, "seq": 10, "gone": true}));
     let table = served.get("/api/v1/crossings?since=9&format=csv&bom=0");
-    let row = format!("1,,,,,,,,,,,,,,{},10,true", ledger.as_str().unwrap_or_default());
+    let row = format!("1,,,,,,,,,,,,,,{},10,true,false,false", ledger.as_str().unwrap_or_default());
     assert!(table.text().lines().any(|line| line == row), "{}", table.text());
     let tally = served.get("/api/v1/tallies").json()["lines"][0].clone();
     assert_eq!((&tally["in_total"], &tally["out_total"]), (&json!(6), &json!(3)), "{tally}");
+}
+
+#[test]
+fn a_wrong_crossing_is_struck_out_on_the_page_and_told_to_followers() {
+    let (_cam, served) = counted();
+    let door = served.draw("Door");
+    served.record(door, 3);
+    let mark = |id: u64, body: &str| served.send("PATCH", &format!("/api/v1/crossings/{id}"), JSON, body);
+    let marked = mark(2, r#"{"wrong": true, "excluded": true}"#);
+    assert_eq!((marked.status, &marked.json()["excluded"]), (200, &json!(true)), "{}", marked.text());
+    assert_eq!(mark(9, r#"{"wrong": true}"#).status, 404);
+    let refused = mark(1, r#"{"wrong": false, "excluded": true}"#);
+    assert_eq!((refused.status, &refused.json()["field"]), (422, &json!("excluded")));
+    assert_eq!(mark(1, "{}").status, 422);
+    let since = served.get("/api/v1/crossings?since=3").json();
+    assert_eq!((&since["items"][0]["id"], &since["items"][0]["wrong"]), (&json!(2), &json!(true)));
+    let counts = served.get("/api/v1/counts?bucket=total").json();
+    assert_eq!((&counts["items"][0]["in"], &counts["items"][0]["out"]), (&json!(1), &json!(1)), "{counts}");
+    let day = served.get("/crossings");
+    assert!(day.text().contains("<b>1 in, 1 out</b>"), "{}", day.text());
+    assert_eq!(day.text().matches("<tr class=\"wrong\">").count(), 1, "{}", day.text());
+    let one = served.get("/crossings?at=2");
+    assert!(one.text().contains("Marked as wrong, not in the sums"), "{}", one.text());
+    // The page's form takes it back.
+    let form = "_method=patch&next=crossings%3Fat%3D2&wrong=false";
+    let back = served.send("POST", "/api/v1/crossings/2", FORM, form);
+    assert_eq!(
+        (back.status, back.header("location")),
+        (303, Some("../../../crossings?at=2")),
+        "{}",
+        back.text()
+    );
+    assert!(served.get("/crossings").text().contains("<b>2 in, 1 out</b>"));
+    assert_eq!(served.get("/crossings?day=2026-99-99").status, 400);
+    assert_eq!(served.get("/crossings?day=2020-01-01").text().matches("class=\"at\"").count(), 0);
+    // Numbers are written as the reader's language does.
+    (0..3).for_each(|_| served.record(door, 700));
+    let german =
+        served.ask("GET /crossings HTTP/1.0\r\nHost: 192.0.2.1\r\nAccept-Language: de-DE,en\r\n\r\n");
+    assert!(german.text().contains("data-thousands=\".\"") && german.text().contains("1.402 in, 701 out"));
 }
 
 #[test]
@@ -906,24 +946,22 @@ fn pages_and_their_forms() {
     assert!(served.get("/").text().contains("Front door"));
     let hour = served.get(&format!("/crossings?line={}", line["id"]));
     assert_eq!((hour.status, hour.header("content-type")), (200, Some("text/html; charset=utf-8")));
-    assert_eq!(hour.text().matches("<figcaption>").count(), 3, "{}", hour.text());
-    assert!(hour.text().contains("Front door: the last hour") && !hour.text().contains("<img src=\"api"));
+    assert_eq!(hour.text().matches("class=\"at\"").count(), 3, "{}", hour.text());
+    assert!(hour.text().contains("Front door, today") && !hour.text().contains("thumbnail.jpg"));
     let line_number = &line["id"];
     let earlier = served.get(&format!("/crossings?line={line_number}&from=-2d&to=-1d")).text().to_owned();
-    assert_eq!(earlier.matches("<figcaption>").count(), 0, "{earlier}");
-    assert!(
-        earlier.contains("(counting had not started)") && !earlier.contains("the last hour"),
-        "{earlier}"
-    );
+    assert_eq!(earlier.matches("class=\"at\"").count(), 0, "{earlier}");
+    assert!(!earlier.contains("had not started") && !earlier.contains("today</h1>"), "{earlier}");
     let all = served.get(&format!("/crossings?line={line_number}&from=-2d"));
-    assert_eq!(all.text().matches("<figcaption>").count(), 3, "{}", all.text());
+    assert_eq!(all.text().matches("class=\"at\"").count(), 3, "{}", all.text());
+    assert!(all.text().contains("<b>2 in, 1 out</b>"), "{}", all.text());
     assert_eq!(served.get(&format!("/crossings?line={line_number}&from=x")).status, 400);
-    let address = format!("crossings?line={line_number}&amp;from=");
+    let address = format!("&amp;line={line_number}\">Crossings</a>");
     assert!(served.get(&format!("/counts?line={line_number}")).text().contains(&address));
     // For one class only, and the link keeps it.
     let none = served.get(&format!("/crossings?line={line_number}&class=zeppelin&from=-2d"));
-    assert_eq!(none.text().matches("<figcaption>").count(), 0, "{}", none.text());
-    let address = format!("crossings?line={line_number}&amp;class=zeppelin&amp;from=");
+    assert_eq!(none.text().matches("class=\"at\"").count(), 0, "{}", none.text());
+    let address = format!("&amp;line={line_number}&amp;class=zeppelin\">Crossings</a>");
     let filtered = served.get(&format!("/counts?line={line_number}&class=zeppelin"));
     assert!(filtered.text().contains(&address), "{}", filtered.text());
     assert_eq!(served.get("/crossings?line=99").status, 404);

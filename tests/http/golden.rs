@@ -179,6 +179,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/links", r#"{"address": "/nothing", "for": "1h"}"#),
     ("POST", "/api/v1/counts/reset", r#"{"line": 999}"#),
     ("POST", "/api/v1/counts/recount", r#"{"recording": 999}"#),
+    ("POST", "/api/v1/clock", r#"{"time": "soon"}"#),
     ("POST", "/api/v1/power", r#"{"do": "nonsense"}"#),
     ("POST", "/api/v1/media/aside/delete", r#"{"name": "nothing"}"#),
     ("POST", "/api/v1/media/check", "{}"),
@@ -311,7 +312,8 @@ const PATTERNS: &[(&str, &str)] = &[
 ];
 
 /// Prefixes of values that differ. A value reaches to the next character that ends a number or a word.
-const VALUES: &[(&str, &str)] = &[("\"free\":", "N"), ("\"uptime_s\":", "N"), ("\"total\":", "N")];
+const VALUES: &[(&str, &str)] =
+    &[("\"free\":", "N"), ("\"uptime_s\":", "N"), ("\"total\":", "N"), ("&amp;_=", "N")];
 
 fn replaced(text: &str, pattern: &str, mask: &str) -> String {
     let is_like = |part: &[u8]| {

@@ -20,6 +20,7 @@ mod light;
 mod locked;
 mod mail;
 mod media;
+mod neighbours;
 mod notifications;
 mod old_media;
 mod parts;

@@ -55,7 +55,7 @@ fn a_user_has_a_role_until_removed() {
     let settings = camera.beyond("GET", "/settings", &session, "");
     assert_eq!(settings.header("location"), Some("sign-in?next=settings&needed=operator"));
     let page = camera.beyond("GET", "/sign-in?next=settings&needed=operator", &session, "").text().to_owned();
-    assert!(page.contains("You are ann") && page.contains("This needs the role operator"), "{page}");
+    assert!(page.contains("Signed in as ann (viewer). This needs an operator."), "{page}");
     assert_eq!(send(&camera, "PUT", "/api/v1/users/ann", &json!({"role": "operator"})).status, 200);
     assert_eq!(looks(&camera, &session, "/snapshot.jpg"), 401, "a user with a new role signs in again");
     assert_eq!(camera.beyond("POST", "/api/v1/resume", &ann, "").status, 200);
@@ -109,7 +109,7 @@ fn a_token_is_shown_once_and_opens_until_revoked() {
         json!({"name": "hass"}),
         json!({"name": "hass", "scopes": []}),
         json!({"name": "hass", "scopes": ["everything"]}),
-        json!({"name": "two words", "scopes": ["stream"]}),
+        json!({"name": "two/words", "scopes": ["stream"]}),
         json!({"name": "hass", "scopes": ["stream"], "days": 0}),
     ] {
         let answer = send(&camera, "POST", "/api/v1/tokens", &body);

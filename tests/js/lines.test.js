@@ -15,8 +15,8 @@ const editor = (kind, values) => {
     picture: new Stub('img', { complete: true, naturalWidth: 400 }),
     near: new Stub('p', { hidden: true }),
   };
-  const button = new Stub('button', { id: kind === 'zone' ? 'more' : 'flip' });
-  const it = page(['lines.js'], { elements, selected: { '#flip, #more': button } });
+  const it = page(['lines.js'], { elements });
+  elements.draw.setPointerCapture = () => {};
   const track = (number, ...boxes) => {
     for (const [l, t, r, b] of boxes) {
       it.clock.ms += 100;
@@ -118,4 +118,44 @@ test('arrow keys move an end, not beyond the picture', () => {
   press('ArrowDown', true);
   press('ArrowDown', true);
   assert.deepEqual([fields.ax.value, fields.ay.value], ['49.5', '100.0']);
+});
+
+test('clicks lay the corners of a zone, and the first corner closes it', () => {
+  const { elements, fields, document } = editor('zone', { corners: '20 20\n80 20\n80 80', anchor: 'bottom', exclude: '' });
+  const target = Object.assign(elements.draw, { closest: () => null });
+  const on = (type, [x, y]) => elements.draw.dispatchEvent({
+    type, target, clientX: x * 400, clientY: y * 400, pointerId: 1, pointerType: 'mouse', isPrimary: true, button: 0, preventDefault() {},
+  });
+  const click = at => { on('pointerdown', at); on('pointerup', at); };
+  const key = name => document.dispatchEvent({ type: 'keydown', key: name, target: document.body, preventDefault() {} });
+  const said = () => document.getElementById('news').textContent;
+  for (const at of [[0.1, 0.1], [0.9, 0.1], [0.9, 0.1], [0.5, 0.9]]) click(at);
+  assert.equal(fields.corners.value, '10.0 10.0\n90.0 10.0\n50.0 90.0', 'a second click on the same place is none');
+  assert.match(said(), /^Corner 3\. Enter closes/);
+  click([0.11, 0.11]);
+  assert.match(said(), /^Closed\. 3 corners/);
+  // A drag is a rectangle, as ever.
+  on('pointerdown', [0.2, 0.2]);
+  on('pointermove', [0.6, 0.5]);
+  on('pointerup', [0.6, 0.5]);
+  assert.equal(fields.corners.value, '20.0 20.0\n60.0 20.0\n60.0 50.0\n20.0 50.0');
+  // Escape takes all corners back, Enter wants three of them.
+  click([0.3, 0.3]);
+  click([0.7, 0.3]);
+  key('Enter');
+  assert.match(said(), /needs 3/);
+  key('Escape');
+  assert.equal(fields.corners.value, '20.0 20.0\n60.0 20.0\n60.0 50.0\n20.0 50.0');
+});
+
+test('Enter adds a corner after one, Delete removes one, and three stay', () => {
+  const { elements, fields } = editor('zone', { corners: '20 20\n80 20\n80 80', anchor: 'bottom', exclude: '' });
+  const press = (i, key) => elements.draw.dispatchEvent({
+    type: 'keydown', target: elements.draw.children.filter(one => one.attributes.class === 'grab')[i], key, preventDefault() {},
+  });
+  press(0, 'Enter');
+  assert.equal(fields.corners.value, '20.0 20.0\n50.0 20.0\n80.0 20.0\n80.0 80.0');
+  press(1, 'Delete');
+  press(0, 'Delete');
+  assert.equal(fields.corners.value, '20.0 20.0\n80.0 20.0\n80.0 80.0');
 });

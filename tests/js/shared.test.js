@@ -25,7 +25,8 @@ test('sizes and lengths are told as the server tells them', () => {
 
 test('words end like a sentence', () => {
   const { run } = page([]);
-  const cases = [['done', 'done.'], ['done.', 'done.'], ['Saving …', 'Saving …'], ['why?', 'why?'], ['', '']];
+  const cases = [['done', 'Done.'], ['done it.', 'Done it.'], ['counts.db is', 'counts.db is.'],
+    ['Saving …', 'Saving …'], ['why?', 'why?'], ['', '']];
   for (const [words, as] of cases) assert.equal(run(`sentence(${JSON.stringify(words)})`), as);
 });
 

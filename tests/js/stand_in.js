@@ -27,6 +27,7 @@ class Stub {
     }
   }
   get lastChild() { return this.children.at(-1); }
+  get lastElementChild() { return { remove: () => this.children.pop() }; }
   get firstElementChild() { return this.children[0]; }
   get childElementCount() { return this.children.length; }
   addEventListener(type, act) { (this.heard[type] ??= []).push(act); }

@@ -36,8 +36,50 @@ fn mqtt_report(tasks: &OutboundTasks) -> Option<MqttReport> {
     tasks.notifier.mqtt().report()
 }
 
+/// The words about the connection, each of which docs/mqtt.md lists.
 fn words(tasks: &OutboundTasks) -> String {
-    mqtt_report(tasks).and_then(|report| report.words).unwrap_or_default()
+    let words = mqtt_report(tasks).and_then(|report| report.words).unwrap_or_default();
+    let is_fault = |part: &&str| !part.is_empty() && !part.starts_with("connected to ");
+    for part in words.split("; ").filter(is_fault) {
+        assert!(faults().any(|parts| is_made_of(part, &parts)), "docs/mqtt.md does not list {part:?}");
+    }
+    words
+}
+
+/// The words of docs/mqtt.md, section Faults, without what differs from one to another.
+fn faults() -> impl Iterator<Item = Vec<&'static str>> {
+    let rows = include_str!("../../docs/mqtt.md").split_once("| Words | Remedy |").unwrap().1;
+    let rows = rows.lines().skip(2).map_while(|row| row.strip_prefix("| ")?.split(" |").next());
+    rows.map(|words| {
+        let mut parts = vec![words];
+        for other in ["HOST:PORT", "HOST", "PREFIX/ID", "ID", "N crossings", "N ", "32 ", "HH:MM"] {
+            parts = parts.iter().flat_map(|part| part.split(other)).collect();
+        }
+        parts
+    })
+}
+
+/// `text` begins with the first of `parts` and has the others in this order.
+fn is_made_of(text: &str, parts: &[&str]) -> bool {
+    let mut rest = text.starts_with(parts[0]).then_some(text);
+    for part in parts {
+        rest = rest.and_then(|rest| Some(rest.split_once(part)?.1));
+    }
+    rest.is_some()
+}
+
+#[test]
+fn the_list_of_faults_has_the_words_of_the_program() {
+    let own = concat!(
+        include_str!("../../src/outbound/connect.rs"),
+        include_str!("../../src/outbound/mqtt/task.rs"),
+        include_str!("../../src/outbound/mqtt/link.rs"),
+        include_str!("../../src/outbound/mqtt/discovery.rs"),
+    );
+    for part in faults().flatten() {
+        // `MqttSettings::no_broker` puts two texts together.
+        assert!(own.contains(part.trim_start_matches(": it ").trim()), "{part:?} is said nowhere");
+    }
 }
 
 fn is_connected(tasks: &OutboundTasks) -> bool {

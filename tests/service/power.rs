@@ -16,6 +16,7 @@ use tallycam::pipeline::recording::RecorderSettings;
 #[derive(Debug, Default)]
 struct StandIn {
     calls: Mutex<Vec<(PowerAction, bool)>>,
+    clock: Mutex<Vec<u64>>,
     refuses: bool,
     recorder: Mutex<Option<RecorderHandle>>,
 }
@@ -29,6 +30,11 @@ impl Power for StandIn {
             return Err(not_switched(action, "Access denied").hint("ask polkit"));
         }
         Ok(())
+    }
+
+    fn set_clock(&self, wall_us: u64) -> Result<(), Fault> {
+        self.clock.lock().unwrap().push(wall_us);
+        if self.refuses { Err(not_switched(PowerAction::Off, "Access denied")) } else { Ok(()) }
     }
 }
 
@@ -176,4 +182,25 @@ fn without_a_password_only_the_machine_itself_may_switch_it_off() {
     assert_eq!(answer.status, 403, "{}", answer.text());
     assert!(machine.calls.lock().unwrap().is_empty());
     assert_eq!(post_power(&kept, &json!({"action": "off"})).status, 202);
+}
+
+#[test]
+fn the_clock_of_a_machine_without_a_time_server_is_set() {
+    let (kept, machine) = machine(None, false);
+    let set = |time: &str| send_json(kept.address, "POST", "/api/v1/clock", &json!({"time": time}));
+    for wrong in ["", "soon", "1970-01-02T00:00:00Z", "2025-12-31T12:00:00Z"] {
+        let answer = set(wrong);
+        assert_eq!(answer.status, 422, "{wrong}: {}", answer.text());
+    }
+    assert_eq!(kept.ask("GET /api/v1/clock HTTP/1.1\r\nHost: localhost\r\n\r\n").status, 405);
+    // The network may keep the clock of the machine that runs this test: then it is left alone.
+    let is_kept = tallycam::base::clock::is_kept();
+    let answer = set("2026-11-30T14:02:37Z");
+    assert_eq!(answer.status, if is_kept { 409 } else { 204 }, "{}", answer.text());
+    let wanted = if is_kept { vec![] } else { vec![1_796_047_357_000_000] };
+    assert_eq!(*machine.clock.lock().unwrap(), wanted);
+    let beyond = "POST /api/v1/clock HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 10.0.0.7\r\nContent-Type: \
+        application/json\r\nContent-Length: 32\r\n\r\n{\"time\": \"2026-11-30T14:02:37Z\"}";
+    let answer = kept.ask(beyond);
+    assert_eq!(answer.status, 403, "without a password only the machine itself: {}", answer.text());
 }

@@ -427,7 +427,7 @@ fn every_refusal_has_its_own_words() {
     let (_held, closed) = nobody_listens();
     let trouble = refused(&mut url(&format!("http://{closed}/")));
     assert_eq!(trouble.kind, SourceErrorKind::Absent);
-    assert!(trouble.what.contains("nothing listens"), "{trouble}");
+    assert!(trouble.what.contains("does not answer"), "{trouble}");
     let trouble = refused(&mut url("http://no-such-host.invalid/"));
     assert_eq!(trouble.kind, SourceErrorKind::Absent, "{trouble}");
 }

@@ -4,6 +4,7 @@
 //! network sets it. A [`ClockTime`] therefore carries both clocks, orders by the monotonic one only, and records
 //! whether the wall clock was plausible.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// 2026-01-01T00:00:00Z in microseconds. This program is younger, so an earlier wall clock is not set yet.
@@ -72,10 +73,30 @@ pub fn wall_s() -> u64 {
 /// (systemd-timesyncd.service(8)).
 const SET_BY_TIMESYNCD: &str = "/run/systemd/timesync/synchronized";
 
+/// Somebody has confirmed the wall clock since the start of the program.
+static CONFIRMED: AtomicBool = AtomicBool::new(false);
+
+/// The wall clock is right: NTP, PTP or GPS keeps it, or somebody has confirmed it.
+pub fn is_synchronised() -> bool {
+    CONFIRMED.load(Ordering::Relaxed) || is_kept()
+}
+
+/// Counts the wall clock as right from now on, until the program ends.
+pub fn confirm() {
+    CONFIRMED.store(true, Ordering::Relaxed);
+}
+
+/// Sets the wall clock. False if the system does not let this program do it.
+pub fn set_wall_us(wall_us: u64) -> bool {
+    let (tv_sec, tv_nsec) = ((wall_us / 1_000_000) as i64, (wall_us % 1_000_000 * 1000) as i64);
+    rustix::time::clock_settime(rustix::time::ClockId::Realtime, rustix::time::Timespec { tv_sec, tv_nsec })
+        .is_ok()
+}
+
 /// NTP, PTP or GPS keeps the wall clock right, according to the kernel (`STA_UNSYNC`, adjtimex(2)).
 ///
 /// The service's sandbox forbids that call. There the flag file of systemd-timesyncd answers instead.
-pub fn is_synchronised() -> bool {
+pub fn is_kept() -> bool {
     // SAFETY: `timex` is plain numbers, for which zeros are valid; `modes` 0 only asks.
     let mut state: libc::timex = unsafe { std::mem::zeroed() };
     // SAFETY: the pointer is to a whole `timex` that lives through the call.

@@ -41,7 +41,7 @@ pub struct Fault {
 impl Fault {
     /// A fault without a hint.
     pub fn new(kind: FaultKind, what: impl Into<String>) -> Fault {
-        Fault { kind, what: what.into(), hint: None }
+        Fault { kind, what: without_error_number(what.into()), hint: None }
     }
 
     /// A fault of the kind [`FaultKind::Wrong`].
@@ -61,6 +61,16 @@ impl Fault {
     }
 }
 
+/// `text` without the numbers that the standard library adds to the system's messages: " (os error 111)".
+pub fn without_error_number(mut text: String) -> String {
+    const BEGIN: &str = " (os error ";
+    while let Some(at) = text.find(BEGIN) {
+        let Some(len) = text[at..].find(')') else { break };
+        text.replace_range(at..=at + len, "");
+    }
+    text
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)
@@ -68,3 +78,15 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_has_no_error_number() {
+        let refused = std::io::Error::from_raw_os_error(111);
+        assert_eq!(Fault::passing(format!("no: {refused}; yes")).what, "no: Connection refused; yes");
+        assert_eq!(without_error_number(String::from("cut (os error 1")), "cut (os error 1");
+    }
+}

@@ -1,7 +1,7 @@
 //! The base of all other layers: clocks, the stop flag, named threads, the log ring. It knows nothing of cameras.
 //!
-//! The root has threads, faults and the newest log lines; the rooms are [`clock`], [`child`] (processes), [`json`],
-//! [`private`] (files and folders), [`redact`] and [`unicode`].
+//! The root has threads, faults and the newest log lines. Its rooms are [`ballast`] (room on a full disk), [`clock`],
+//! [`child`] (processes), [`json`], [`private`] (files and folders), [`redact`] and [`unicode`].
 //!
 //! ```
 //! use std::time::Duration;
@@ -21,6 +21,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+pub mod ballast;
 pub mod child;
 pub mod clock;
 #[cfg(any(test, feature = "testing"))]
@@ -42,7 +43,7 @@ mod wake_fd;
 mod worker;
 
 pub use clock::ClockTime;
-pub use fault::{Fault, FaultKind};
+pub use fault::{Fault, FaultKind, without_error_number};
 pub use instance_id::{INSTANCE_FIELD, instance_id};
 pub use log_ring::{LoggedLine, MOST_LOGGED, Recent};
 pub use memory::allowed_memory;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FlockOperation, Gid, Mode, OFlags, Uid, chownat, flock};
 use rustix::io::Errno;
 
-use crate::clock;
+use crate::{ballast, clock};
 
 /// Creates `directory` and its missing parents for owner and group.
 pub fn make_directory(directory: &Path) -> io::Result<()> {
@@ -70,7 +70,8 @@ pub fn lock_file(directory: &Path, name: &str) -> io::Result<File> {
     Ok(lock)
 }
 
-/// Replaces `file` atomically. On return the new content survives a power cut.
+/// Replaces `file` atomically, with the room of the ballast beside it on a full disk. On return the new content
+/// survives a power cut.
 pub fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut beside = file.as_os_str().to_owned();
     beside.push(format!(".{}.part", std::process::id()));
@@ -88,16 +89,25 @@ pub fn replace_through(
     durable: bool,
     before: impl FnOnce() -> io::Result<()>,
 ) -> io::Result<()> {
-    // A leftover may have another mode.
-    match fs::remove_file(beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let written = (|| {
+    let write = || {
+        // A leftover may have another mode.
+        match fs::remove_file(beside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         let mut part = options().write(true).create_new(true).open(beside)?;
         part.write_all(bytes)?;
-        if durable {
-            part.sync_all()?;
+        if durable { part.sync_all() } else { Ok(()) }
+    };
+    let written = (|| {
+        match write() {
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                if !file.parent().is_some_and(ballast::release) {
+                    return Err(error);
+                }
+                write()?;
+            }
+            written => written?,
         }
         before()?;
         match_folder_owner(beside);

@@ -45,10 +45,10 @@ mod sqlite;
 
 pub use counts::{
     AuditEntry, AuditKind, AuditRow, BucketRow, BucketSize, Count, Counts, CountsOptions, CountsQuery,
-    CountsReader, Coverage, CrossingChange, CrossingsQuery, EditError, FoundAgain, Gap, GapsByLine,
-    GoneCrossing, LineDraft, LineRow, LineStatus, MOST_BUCKETS, NewCrossing, OccupancyRow, OccupancySpan,
-    OpeningHours, Recount, RecountResult, Reset, Scene, StoreError, StoredCrossing, Tallies, TallyRow,
-    Unpinned, ZoneDraft, ZoneRow, is_open,
+    CountsReader, Coverage, CrossingChange, CrossingMark, CrossingsQuery, EditError, FoundAgain, Gap,
+    GapsByLine, GoneCrossing, LineDraft, LineRow, LineStatus, MOST_BUCKETS, NewCrossing, OccupancyRow,
+    OccupancySpan, OpeningHours, Recount, RecountResult, Reset, Scene, StoreError, StoredCrossing, Tallies,
+    TallyRow, Unpinned, ZoneDraft, ZoneRow, is_open,
 };
 
 #[cfg(fuzzing)]

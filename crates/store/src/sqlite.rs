@@ -8,6 +8,7 @@ use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
 use tallycam_base::private::{self, Lock};
+use tallycam_base::without_error_number;
 
 /// The identity of a database file.
 #[derive(Debug, Clone, Copy)]
@@ -177,7 +178,7 @@ pub(super) struct FileFault {
 
 impl FileFault {
     pub(super) fn new(file: &Path, reason: impl Into<String>, hint: Option<&'static str>) -> FileFault {
-        FileFault { file: file.to_owned(), reason: reason.into(), hint }
+        FileFault { file: file.to_owned(), reason: without_error_number(reason.into()), hint }
     }
 
     /// The fault of a file system without the locks or the shared memory that a database needs: network file systems

@@ -80,6 +80,8 @@ pub struct CounterOverlay {
     pub tracks: Vec<TrackView>,
     /// Occupancy of each zone, in the order of the zones.
     pub zones: Vec<Occupancy>,
+    /// The part of the frame that was searched; inverted if none was.
+    pub searched: Bounds,
 }
 
 /// The results of one frame.
@@ -347,7 +349,7 @@ impl Counter {
             watched.retain_tracked(tracker);
         }
         self.gone.retain(|watched| !watched.progress.is_empty());
-        let overlay = self.overlay(time_us);
+        let overlay = self.overlay(time_us, *part);
         let lines = self.lines.iter().map(|watched| (&watched.line, &watched.segment));
         let shown = overlay.tracks.iter().map(|t| (t.id, t.class, t.in_sight.then_some(t.bounds)));
         let fate = |id: TrackId| {
@@ -377,7 +379,7 @@ impl Counter {
         nms::suppress_overlaps(chosen, &self.labels, self.options.most_iou);
     }
 
-    fn overlay(&self, time_us: u64) -> CounterOverlay {
+    fn overlay(&self, time_us: u64, searched: Bounds) -> CounterOverlay {
         let ratio = self.aspect.ratio();
         let tracks = self.tracker.tracks();
         let is_shown = |track: &&Track| track.state() != TrackState::Tentative;
@@ -397,7 +399,7 @@ impl Counter {
             })
             .collect();
         let zones = self.zones.iter().map(|zone| occupancy(zone, &tracks)).collect();
-        CounterOverlay { time_us, tracks, zones }
+        CounterOverlay { time_us, tracks, zones, searched }
     }
 }
 

@@ -13,9 +13,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 const RECORDING: &str = "/api/v1/recording";
 
+/// Between two questions of --wait.
+const POLL: Duration = Duration::from_millis(500);
+
 /// Record until `tallycam record stop`.
 ///
-/// Needs the running service. Returns when the recording has started.
+/// Needs the running service. Returns when the recording has started, with --wait when it has ended.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct RecordArgs {
@@ -57,6 +60,9 @@ struct RecordBeginArgs {
     /// Record the camera's own frames, or the picture as shown (rotated, cropped, with overlays)
     #[arg(long, value_name = "WHICH", value_parser = ["original", "shown"])]
     picture: Option<String>,
+    /// Wait for the end of the recording, for example of its --duration; Ctrl-C ends only the waiting
+    #[arg(long)]
+    wait: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -116,11 +122,50 @@ impl RecordBeginArgs {
         let what = "nothing is recorded";
         let item: Value =
             daemon.json("POST", "/api/v1/recordings", RequestBody::Json(&Value::Object(options)), what)?;
-        if self.json {
-            return print_json(&item);
+        match (self.json, self.wait) {
+            (true, false) => return print_json(&item),
+            (true, true) => {}
+            (false, _) => {
+                let (id, name) = (number(&item, "id"), text_field(&item, "name"));
+                print_stdout(&format!("{id} {name}: recording started\n"))?;
+            }
         }
-        print_stdout(&format!("{} {}: recording started\n", number(&item, "id"), text_field(&item, "name")))
+        if !self.wait {
+            return Ok(());
+        }
+        wait_for_end(&daemon, number(&item, "id"))?;
+        let path = format!("/api/v1/media/{}", number(&item, "id"));
+        let item: Value = daemon.json("GET", &path, RequestBody::Nothing, "the recording cannot be read")?;
+        if self.json { print_json(&item) } else { print_stdout(&describe_recorded(&item)) }
     }
+}
+
+/// Waits until this item is no longer being recorded.
+fn wait_for_end(daemon: &Daemon, id: u64) -> Result<(), Failure> {
+    loop {
+        let what = "the status of recording cannot be read";
+        let status: Value = daemon.json("GET", RECORDING, RequestBody::Nothing, what)?;
+        if status["now"]["id"].as_u64() != Some(id) {
+            return Ok(());
+        }
+        std::thread::sleep(POLL);
+    }
+}
+
+/// What has been recorded, in a line.
+fn describe_recorded(item: &Value) -> String {
+    format!(
+        "{} {}: {}, {} pictures, {}{}\n",
+        number(item, "id"),
+        text_field(item, "name"),
+        format_duration(item),
+        number(item, "frames"),
+        media::bytes(number(item, "bytes")),
+        match number(item, "gaps") {
+            0 => String::new(),
+            gaps => format!(", gaps: {gaps}"),
+        },
+    )
 }
 
 impl RecordStopArgs {
@@ -134,18 +179,7 @@ impl RecordStopArgs {
         }
         match item {
             None => print_stdout("nothing was being recorded\n"),
-            Some(item) => print_stdout(&format!(
-                "{} {}: {}, {} pictures, {}{}\n",
-                number(&item, "id"),
-                text_field(&item, "name"),
-                format_duration(&item),
-                number(&item, "frames"),
-                media::bytes(number(&item, "bytes")),
-                match number(&item, "gaps") {
-                    0 => String::new(),
-                    gaps => format!(", gaps: {gaps}"),
-                },
-            )),
+            Some(item) => print_stdout(&describe_recorded(&item)),
         }
     }
 }

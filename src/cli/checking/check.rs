@@ -13,15 +13,15 @@ use crate::cli::checking::report;
 use crate::cli::common::atomic_file::{already_exists, write_bytes_atomically};
 use crate::cli::common::daemon::{Daemon, RequestBody};
 use crate::cli::common::failure::{CONFIGURATION, DEVICE, FAILED, IO};
-use crate::cli::common::terminal::{coloured, shown, takes_colour};
 use crate::cli::service::config::summary;
-use crate::cli::{ConfigArgs, Failure, print_json, print_stdout, write_stdout};
+use crate::cli::{ConfigArgs, Failure, print_coloured, print_json, print_stdout};
 use crate::daemon::counting::{state_directory, store_settings};
 use crate::daemon::diagnosis;
 use crate::daemon::recording::retention;
 use crate::daemon::settings::Started;
 use crate::daemon::still::capture_picture;
 use crate::http::{Finding, Verdict, room_finding};
+use crate::ui::as_sentence;
 use tallycam_camera::media::SourceErrorKind;
 use tallycam_config::{Config, Listen};
 use tallycam_store::CountsReader;
@@ -94,11 +94,7 @@ impl CheckArgs {
         if self.json {
             print_json(&as_json(findings))?;
         } else {
-            let text = as_text(&findings);
-            match takes_colour(&std::io::stdout()) {
-                true => write_stdout(coloured(&shown(&text)).as_bytes())?,
-                false => print_stdout(&text)?,
-            }
+            print_coloured(&as_text(&findings))?;
         }
         if code == 0 { Ok(()) } else { Err(Failure::AlreadyReported(code)) }
     }
@@ -130,7 +126,10 @@ impl CheckArgs {
         if told.is_empty() {
             found.extend(ignored_lines_finding(config).map(|finding| (finding, CONFIGURATION)));
         }
-        found.push((diagnosis::model(config), FAILED));
+        // The service looks for models beside its own working directory.
+        if !told.iter().any(|finding| finding.name == "model") {
+            found.push((diagnosis::model(config), FAILED));
+        }
         found.push(check_counts(config));
         found.push(pictures(config));
         found.extend(diagnosis::machine_findings(config).into_iter().map(|finding| (finding, FAILED)));
@@ -171,7 +170,7 @@ fn daemon_findings(config: &Config) -> Vec<Finding> {
     struct Items {
         items: Vec<CheckItem>,
     }
-    const ITS_OWN: [&str; 5] = ["camera", "settings", "lens", "light", "counting"];
+    const ITS_OWN: [&str; 6] = ["camera", "settings", "lens", "light", "counting", "model"];
     const VERDICTS: [Verdict; 4] = [Verdict::Bad, Verdict::Warning, Verdict::None, Verdict::Good];
     let asked = Daemon::find(config).map(|daemon| {
         daemon.json::<Items>("GET", "/api/v1/diagnosis", RequestBody::Nothing, "it was not asked")
@@ -298,7 +297,8 @@ fn as_text(findings: &[Finding]) -> String {
     let widest = findings.iter().map(|finding| finding.name.len()).max().unwrap_or(0);
     let mut out = String::new();
     for Finding { name, verdict, message, hint } in findings {
-        out.push_str(&format!("{} {name:<widest$}  {message}\n", verdict_symbol(*verdict)));
+        let message = if message.contains('\n') { message.clone() } else { as_sentence(message) };
+        out.push_str(&format!("{} {name:<widest$}  {}\n", verdict_symbol(*verdict), message));
         if message.contains('\n') {
             out.push('\n');
         }
@@ -330,9 +330,9 @@ mod tests {
         findings.sort_by_key(|finding| finding.verdict);
         assert_eq!(
             as_text(&findings),
-            "✗ address        0.0.0.0:80 is in use by nginx\n                 hint: stop that\n\
-             ! clock          not synchronised (no NTP)\n\
-             - camera         left alone, as asked\n✓ configuration  all is at its default\n"
+            "✗ address        0.0.0.0:80 is in use by nginx.\n                 hint: stop that\n\
+             ! clock          Not synchronised (no NTP).\n\
+             - camera         Left alone, as asked.\n✓ configuration  All is at its default.\n"
         );
         let json = as_json(findings);
         assert_eq!((&json["ok"], &json["items"][0]["state"]), (&json!(false), &json!("bad")));

@@ -6,7 +6,8 @@ pub(in crate::cli) mod failure;
 mod given;
 mod output;
 pub(in crate::cli) mod session;
+pub(in crate::cli) mod table;
 pub(in crate::cli) mod terminal;
 
 pub(in crate::cli) use given::ConfigArgs;
-pub(in crate::cli) use output::{print_json, print_stdout, write_stdout};
+pub(in crate::cli) use output::{print_coloured, print_json, print_stdout, write_stdout};

@@ -2,12 +2,20 @@
 
 use std::io::{self, Write as _};
 
-use super::terminal::shown;
+use super::terminal::{coloured, shown, takes_colour};
 use crate::cli::Failure;
 
 /// Writes `text` to standard output, its control characters [`shown`].
 pub(in crate::cli) fn print_stdout(text: &str) -> Result<(), Failure> {
     write_stdout(shown(text).as_bytes())
+}
+
+/// Writes `text` to standard output, with colours on a terminal.
+pub(in crate::cli) fn print_coloured(text: &str) -> Result<(), Failure> {
+    match takes_colour(&io::stdout()) {
+        true => write_stdout(coloured(&shown(text)).as_bytes()),
+        false => print_stdout(text),
+    }
 }
 
 /// Writes `bytes` to standard output.

@@ -4,10 +4,12 @@
 //! standard error, and only if it is a terminal: pipes and logs get neither.
 
 use std::borrow::Cow;
-use std::io::IsTerminal;
+use std::io::{self, BufRead as _, IsTerminal, Read as _};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::cli::Failure;
 
 /// For faults.
 const RED: &str = "\x1b[1;31m";
@@ -75,6 +77,24 @@ pub(in crate::cli) fn coloured(text: &str) -> String {
         }
     };
     text.split('\n').map(paint).collect::<Vec<_>>().join("\n")
+}
+
+/// True if somebody can be asked: standard input and standard error are a terminal.
+pub(in crate::cli) fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Asks on the terminal; true for "y" and "yes".
+///
+/// # Errors
+///
+/// The answer cannot be read.
+pub(in crate::cli) fn ask(question: &str) -> Result<bool, Failure> {
+    eprint!("{} [y/N] ", shown(question));
+    let mut answer = String::new();
+    let read = io::stdin().lock().take(64).read_line(&mut answer);
+    read.map_err(|error| Failure::io(format!("the answer could not be read: {error}")))?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
 /// Headings of clap's help and of the examples.

@@ -1,15 +1,15 @@
 //! `tallycam counts`: shows counts.db and resets today's sums. `recount` counts recordings again.
 
-use std::fmt::Write as _;
-
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::cli::common::daemon::{Answer, Daemon, RequestBody};
+use crate::cli::common::table::{format_columns, short_time};
+use crate::cli::common::terminal::{ask, can_ask};
 use crate::cli::counting::recount;
-use crate::cli::media::local_time;
 use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 use crate::daemon::counting::store_settings;
 use crate::http::report::counts::{BUCKETS, By};
@@ -19,13 +19,13 @@ use tallycam_store::{Scene, StoreError};
 /// Show, export, reset or recount counts (needs the running service)
 #[derive(Debug, Subcommand)]
 pub enum CountsCommand {
-    /// Show the counts as a table.
+    /// Show the counts as a table: a column for each line and direction, and a last row with the sums.
     ///
     /// Time without counting shows as a dash, never as zero.
     Show(CountsShowArgs),
     /// Print the counts as CSV or JSON, for programs.
     Export(CountsExportArgs),
-    /// Reset today's counters to zero. Nothing is deleted.
+    /// Reset today's counters to zero. Nothing is deleted, and `--undo` takes it back.
     Reset(CountsResetArgs),
     Recount(recount::RecountArgs),
 }
@@ -45,7 +45,7 @@ impl CountsCommand {
 /// The selected counts.
 #[derive(Debug, Args)]
 struct SpanArgs {
-    /// Start: a date, a time, today, yesterday, -24h, -7d
+    /// Start: a date, a time, today, "yesterday 9:00", -24h, -7d
     #[arg(long, value_name = "TIME", default_value = "today", allow_hyphen_values = true)]
     from: String,
     /// End
@@ -54,8 +54,8 @@ struct SpanArgs {
     /// Length of a row
     #[arg(long, value_name = "LENGTH", value_parser = bucket(), default_value = "hour")]
     bucket: String,
-    /// Columns, separated by commas: line, class, direction
-    #[arg(long, value_name = "WHAT,...", value_parser = By::WORDS, value_delimiter = ',', default_values = By::WORDS)]
+    /// Groups, separated by commas: line, class, direction; default: a table shows line and direction, an export all
+    #[arg(long, value_name = "WHAT,...", value_parser = By::WORDS, value_delimiter = ',')]
     by: Vec<String>,
     /// Counts of camera, files or sim; default: the configured source's
     #[arg(long, value_name = "SCENE", value_parser = ["camera", "files", "sim"])]
@@ -68,9 +68,17 @@ fn bucket() -> PossibleValuesParser {
 }
 
 impl SpanArgs {
-    fn request(&self, daemon: &Daemon, scene: Option<&str>, format: &str) -> Result<Answer, Failure> {
+    /// Asks for the counts of `scene`, by the groups of `--by`, else by `by`.
+    fn request(
+        &self,
+        daemon: &Daemon,
+        scene: Option<&str>,
+        by: &[&str],
+        format: &str,
+    ) -> Result<Answer, Failure> {
         let (from, to) = (percent_encoded(&self.from), percent_encoded(&self.to));
-        let (bucket, by) = (&self.bucket, self.by.join(","));
+        let by = if self.by.is_empty() { by.join(",") } else { self.by.join(",") };
+        let bucket = &self.bucket;
         let mut path = format!("/api/v1/counts?from={from}&to={to}&bucket={bucket}&by={by}&format={format}");
         if let Some(scene) = scene {
             path.push_str(&format!("&scene={scene}"));
@@ -80,8 +88,8 @@ impl SpanArgs {
 
     /// Reads the counts as the API gives them. If they are empty and no scene was named, a hint on standard error
     /// names the scenes that have counts.
-    fn read(&self, daemon: &Daemon) -> Result<Value, Failure> {
-        let report: Value = self.request(daemon, self.scene.as_deref(), "json")?.read()?;
+    fn read(&self, daemon: &Daemon, by: &[&str]) -> Result<Value, Failure> {
+        let report: Value = self.request(daemon, self.scene.as_deref(), by, "json")?.read()?;
         let is_known = |report: &Value| rows(report).iter().any(|row| !row["in"].is_null());
         if self.scene.is_some() || is_known(&report) {
             return Ok(report);
@@ -89,7 +97,7 @@ impl SpanArgs {
         let of = report["scene"].as_str().unwrap_or_default();
         let mut others = Vec::new();
         for scene in Scene::ALL.map(Scene::as_str) {
-            if scene != of && is_known(&self.request(daemon, Some(scene), "json")?.read()?) {
+            if scene != of && is_known(&self.request(daemon, Some(scene), by, "json")?.read()?) {
                 others.push(format!("--scene {scene}"));
             }
         }
@@ -116,7 +124,8 @@ pub struct CountsShowArgs {
 impl CountsShowArgs {
     fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.load()?.config;
-        let report = self.span.read(&Daemon::require_own(&config, "this")?)?;
+        let by: &[&str] = if self.json { &By::WORDS } else { &["line", "direction"] };
+        let report = self.span.read(&Daemon::require_own(&config, "this")?, by)?;
         if self.json {
             return print_json(&report);
         }
@@ -126,24 +135,62 @@ impl CountsShowArgs {
     }
 }
 
-/// The table for people.
+/// The table for people: times, covered share, sums, and a column for each group; the last row has the totals.
 fn format_table(report: &Value, zone: &TimeZone) -> String {
-    let mut text = format!("{:25} {:>7} {:>6} {:>6}  {}\n", "from", "covered", "in", "out", "of these");
-    let number = |sum: &Value| sum.as_u64().map_or_else(|| String::from("–"), |sum| sum.to_string());
+    let name = |group: &Value| {
+        let words = By::WORDS.iter().filter_map(|word| group[*word].as_str());
+        words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    };
+    let groups = |row: &Value| row["counts"].as_array().cloned().unwrap_or_default();
+    let mut names: Vec<String> = rows(report).iter().flat_map(&groups).map(|group| name(&group)).collect();
+    names.retain(|name| !name.is_empty());
+    names.sort();
+    names.dedup();
+    let head = ["from", "covered", "in", "out"].map(str::to_owned);
+    let mut table = vec![[head.to_vec(), names.clone()].concat()];
+    let mut totals = vec![None; 2 + names.len()];
+    let (mut covered_s, mut all_s) = (0.0, 0.0);
     for row in rows(report) {
-        let kind = |group: &Value| {
-            let words = By::WORDS.iter().filter_map(|word| group[*word].as_str());
-            let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-            format!("{} {}", words.join(" "), group["count"]).trim().to_owned()
+        let is_counted = row["in"].is_u64();
+        let mut sums = vec![row["in"].as_u64(), row["out"].as_u64()];
+        let of_name = |wanted: &String| {
+            let mine = groups(row).into_iter().filter(|group| name(group) == *wanted);
+            mine.filter_map(|group| group["count"].as_u64()).sum::<u64>()
         };
-        let kinds: Vec<String> = row["counts"].as_array().into_iter().flatten().map(kind).collect();
-        let start = local_time(row["start"].as_str().unwrap_or_default(), zone);
-        let (into, out) = (number(&row["in"]), number(&row["out"]));
-        let covered = format!("{:.0} %", (row["covered"].as_f64().unwrap_or_default() * 100.0).floor());
-        let line = format!("{start:25} {covered:>7} {into:>6} {out:>6}  {}", kinds.join(", "));
-        let _ = writeln!(text, "{}", line.trim_end());
+        sums.extend(names.iter().map(|name| is_counted.then(|| of_name(name))));
+        for (total, sum) in totals.iter_mut().zip(&sums) {
+            *total = total.map_or(*sum, |total: u64| Some(total + sum.unwrap_or(0)));
+        }
+        let (start, end) =
+            (row["start"].as_str().unwrap_or_default(), row["end"].as_str().unwrap_or_default());
+        let length = seconds(end) - seconds(start);
+        let covered = row["covered"].as_f64().unwrap_or_default();
+        covered_s += covered * length;
+        all_s += length;
+        table.push(
+            [vec![short_time(start, zone), percent(covered)], sums.into_iter().map(count).collect()].concat(),
+        );
     }
-    text
+    if table.len() > 2 && all_s > 0.0 {
+        let first = vec![String::from("total"), percent(covered_s / all_s)];
+        table.push([first, totals.into_iter().map(count).collect()].concat());
+    }
+    format_columns(&table, |column| column > 0)
+}
+
+/// A dash for what is unknown.
+fn count(sum: Option<u64>) -> String {
+    sum.map_or_else(|| String::from("–"), |sum| sum.to_string())
+}
+
+/// A share that is less than all never becomes 100 %.
+fn percent(share: f64) -> String {
+    format!("{:.0} %", (share * 100.0).floor())
+}
+
+/// Seconds since 1970; 0 for what is no time.
+fn seconds(time: &str) -> f64 {
+    time.parse::<Timestamp>().map_or(0.0, |time| time.as_microsecond() as f64 / 1e6)
 }
 
 #[derive(Debug, Args)]
@@ -161,11 +208,11 @@ pub struct CountsExportArgs {
 impl CountsExportArgs {
     fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let daemon = Daemon::require_own(&given.load()?.config, "this")?;
-        let report = self.span.read(&daemon)?;
+        let report = self.span.read(&daemon, &By::WORDS)?;
         if self.json {
             return print_json(&report);
         }
-        print_stdout(&self.span.request(&daemon, self.span.scene.as_deref(), "csv")?.table()?)
+        print_stdout(&self.span.request(&daemon, self.span.scene.as_deref(), &By::WORDS, "csv")?.table()?)
     }
 }
 
@@ -177,19 +224,39 @@ pub struct CountsResetArgs {
     /// Set only the number inside the line to this; its counters stay
     #[arg(long, value_name = "NUMBER", requires = "line")]
     inside: Option<u64>,
+    /// Undo the reset with this number
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["line", "inside"])]
+    undo: Option<u64>,
+    /// Do not ask
+    #[arg(long, short = 'y')]
+    yes: bool,
 }
 
 impl CountsResetArgs {
     fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let daemon = Daemon::require_own(&given.load()?.config, "this")?;
+        if let Some(id) = self.undo {
+            let answer =
+                daemon.request("DELETE", &format!("/api/v1/counts/reset/{id}"), RequestBody::Nothing)?;
+            answer.expect_success("nothing was undone")?;
+            return print_stdout("the counters are as if there had been no reset\n");
+        }
+        let of = self.line.map_or_else(|| String::from("of all lines"), |line| format!("of line {line}"));
+        let is_asked = !self.yes && self.inside.is_none() && can_ask();
+        if is_asked && !ask(&format!("Set today's counters {of} to zero?"))? {
+            return print_stdout("nothing was reset\n");
+        }
         let given = [("line", self.line), ("inside", self.inside)];
         let given = given.into_iter().filter_map(|(key, number)| Some((key.to_owned(), json!(number?))));
         let body = Value::Object(given.collect());
-        let answer = daemon.request("POST", "/api/v1/counts/reset", RequestBody::Json(&body))?;
-        answer.expect_success("nothing was reset")?;
+        let what = "nothing was reset";
+        let reset: Value = daemon.json("POST", "/api/v1/counts/reset", RequestBody::Json(&body), what)?;
+        let undo = format!("; `tallycam counts reset --undo {}` takes it back\n", reset["id"]);
         match self.inside {
-            Some(inside) => print_stdout(&format!("{inside} inside now; all counts stay\n")),
-            None => print_stdout("today's counters are zero now; all counts stay stored\n"),
+            Some(inside) => print_stdout(&format!("{inside} inside now; all counts stay{undo}")),
+            None => {
+                print_stdout(&format!("today's counters {of} are zero now; all counts stay stored{undo}"))
+            }
         }
     }
 }
@@ -208,20 +275,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn uncovered_time_shows_a_dash_and_no_zero() {
+    fn uncovered_time_shows_a_dash_and_no_zero_and_the_last_row_has_the_sums() {
+        let group =
+            |direction: &str, count: u64| json!({"line": "Door", "direction": direction, "count": count});
+        let row = |from: u8, covered: f64, sums: [Value; 2], counts: Value| {
+            let [into, out] = sums;
+            let (start, end) =
+                (format!("2019-01-01T{from:02}:00:00Z"), format!("2019-01-01T{:02}:00:00Z", from + 1));
+            json!({"start": start, "end": end, "covered": covered, "in": into, "out": out, "counts": counts})
+        };
         let report = json!({"items": [
-            {"start": "2026-01-01T00:00:00.000Z", "covered": 0.9999, "in": 5, "out": 0,
-                "counts": [
-                    {"line": "Door", "class": "car", "direction": "in", "count": 2}, {"class": "person", "count": 3},
-                ]},
-            {"start": "2026-01-01T01:00:00.000Z", "covered": 1.0, "in": 0, "out": 0, "counts": [{"count": 5}]},
-            {"start": "2026-01-01T02:00:00.000Z", "covered": 0.0, "in": null, "out": null, "counts": []},
+            row(0, 0.9999, [json!(5), json!(2)], json!([group("in", 5), group("out", 2)])),
+            row(1, 1.0, [json!(0), json!(0)], json!([])),
+            row(2, 0.0, [Value::Null, Value::Null], json!([])),
         ]});
-        let shown = format_table(&report, &TimeZone::UTC);
-        let lines: Vec<&str> = shown.lines().collect();
-        assert!(lines[1].starts_with("2026-01-01T00:00:00+00:00 "), "{}", lines[1]);
-        assert!(lines[1].ends_with("99 %      5      0  Door car in 2, person 3"), "{}", lines[1]);
-        assert!(lines[2].ends_with("100 %      0      0  5"), "{}", lines[2]);
-        assert!(lines[3].ends_with("0 %      –      –"), "{}", lines[3]);
+        let expected = "\
+from                  covered  in  out  Door in  Door out
+Tue 1 Jan 2019 00:00     99 %   5    2        5         2
+Tue 1 Jan 2019 01:00    100 %   0    0        0         0
+Tue 1 Jan 2019 02:00      0 %   –    –        –         –
+total                    66 %   5    2        5         2
+";
+        assert_eq!(format_table(&report, &TimeZone::UTC), expected);
     }
 }

@@ -1,13 +1,12 @@
 //! `tallycam media rename`, `date`, `note`, `keep`, `remove` and `new`.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
-
 use clap::Args;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{MediaItem, bytes, find_item, format_count, require_service};
 use crate::cli::common::daemon::{Daemon, RequestBody};
+use crate::cli::common::terminal::{ask, can_ask};
 use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 
 /// Rename an item
@@ -151,7 +150,7 @@ const NAMED: usize = 10;
 
 /// Asks on the terminal whether to delete these items.
 fn is_confirmed(items: &[MediaItem]) -> Result<bool, Failure> {
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    if !can_ask() {
         return Err(Failure::usage("what is deleted cannot be brought back, and nobody can be asked here")
             .hint("--yes deletes without asking"));
     }
@@ -162,14 +161,7 @@ fn is_confirmed(items: &[MediaItem]) -> Result<bool, Failure> {
     if items.len() > NAMED {
         asked.push_str(&format!("  and {} more\n", items.len() - NAMED));
     }
-    eprint!("{asked}Delete {} for good? [y/N] ", format_count(items.len(), "item"));
-    let mut answer = String::new();
-    io::stdin()
-        .lock()
-        .take(64)
-        .read_line(&mut answer)
-        .map_err(|error| Failure::io(format!("the answer could not be read: {error}")))?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    ask(&format!("{asked}Delete {} for good?", format_count(items.len(), "item")))
 }
 
 /// Finds the named items, each once.

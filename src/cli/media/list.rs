@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{MediaItem, bytes, find_item, list_items, local_time};
 use crate::cli::common::daemon::Daemon;
+use crate::cli::common::table::{format_columns, short_time};
 use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 use crate::daemon::counting::store_settings;
 
@@ -22,7 +23,7 @@ pub struct MediaListArgs {
     /// Only those whose name, note, date or camera contains this
     #[arg(long, short = 'q', value_name = "TEXT")]
     search: Option<String>,
-    /// Start: a date, a time, today, yesterday, -24h, -7d
+    /// Start: a date, a time, today, "yesterday 9:00", -24h, -7d
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     from: Option<String>,
     /// End
@@ -83,29 +84,24 @@ impl MediaListArgs {
 
 /// The table for people.
 fn format_table(items: &[MediaItem], zone: &jiff::tz::TimeZone) -> String {
-    let mut text = String::new();
     if items.is_empty() {
         return String::from("nothing\n");
     }
-    let wide = items.iter().map(|item| item.id.to_string().len()).max().unwrap_or(0).max(2);
-    let _ =
-        writeln!(text, "{:>wide$}  {:25}  {:9}  {:>8}  {:>9}  name", "id", "time", "kind", "length", "size");
+    let mut rows = vec![["id", "time", "kind", "length", "size", "name"].map(str::to_owned).to_vec()];
     for item in items {
-        let length = if item.is_recording() { item.length() } else { String::new() };
         let marks = [(item.open, "being recorded"), (item.kept, "kept")];
         let marks: Vec<&str> = marks.iter().filter(|(is_so, _)| *is_so).map(|(_, word)| *word).collect();
         let marks = if marks.is_empty() { String::new() } else { format!("  ({})", marks.join(", ")) };
-        let _ = writeln!(
-            text,
-            "{:>wide$}  {:25}  {:9}  {length:>8}  {:>9}  {}{marks}",
-            item.id,
-            local_time(&item.time, zone),
-            item.kind,
+        rows.push(vec![
+            item.id.to_string(),
+            short_time(&item.time, zone),
+            item.kind.clone(),
+            if item.is_recording() { item.length() } else { String::new() },
             bytes(item.bytes),
-            item.name,
-        );
+            format!("{}{marks}", item.name),
+        ]);
     }
-    text
+    format_columns(&rows, |column| matches!(column, 0 | 3 | 4))
 }
 
 /// Show the details of an item

@@ -1,4 +1,4 @@
-//! `tallycam password show-how|set|random|remove`: through the running service, else in the file itself.
+//! `tallycam password status|set|random|remove`: through the running service, else in the file itself.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
@@ -18,7 +18,8 @@ pub enum PasswordCommand {
     /// Show whether there is a password, and where to find it.
     ///
     /// It is stored as a hash and cannot be read back. The first password is in the journal.
-    ShowHow,
+    #[command(alias = "show-how")]
+    Status,
     /// Set a password, and end all sessions.
     ///
     /// It is prompted for twice, or read as one line if standard input is no terminal.
@@ -52,7 +53,7 @@ impl PasswordCommand {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.load()?.config;
         match self {
-            PasswordCommand::ShowHow => print_how_to_set(&config),
+            PasswordCommand::Status => print_how_to_set(&config),
             PasswordCommand::Set => set(&config, &read_password()?),
             PasswordCommand::Random => random(&config),
             PasswordCommand::Remove => remove(&config),

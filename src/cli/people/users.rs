@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::access::{Role, Scope};
 use crate::cli::common::daemon::{Daemon, RequestBody};
+use crate::cli::common::table::format_columns;
 use crate::cli::people::password::read_password;
 use crate::cli::{ConfigArgs, Failure, print_stdout};
 use tallycam_base::unicode::percent_encoded;
@@ -44,7 +45,8 @@ pub enum TokenCommand {
         /// Its name
         name: String,
         /// Its scopes: stream, snapshot, counts, metrics or control; may be repeated, or separated by commas
-        #[arg(long = "scope", value_parser = scope, value_delimiter = ',', required = true)]
+        #[arg(long = "scope", value_name = "stream|snapshot|counts|metrics|control")]
+        #[arg(value_parser = scope, value_delimiter = ',', required = true)]
         scopes: Vec<Scope>,
         /// Days until it ends; default: never
         #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3660))]
@@ -96,12 +98,7 @@ impl UserCommand {
         match self {
             UserCommand::List => {
                 let users = fetch_items(&daemon, "/api/v1/users")?;
-                print_stdout(
-                    &users
-                        .iter()
-                        .map(|user| format!("{}  {}\n", text_field(user, "name"), text_field(user, "role")))
-                        .collect::<String>(),
-                )
+                print_list(&["name", "role"], &users)
             }
             UserCommand::Add { name, role } => {
                 let mut sent = json!({"password": read_password()?});
@@ -128,9 +125,10 @@ impl TokenCommand {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let daemon = Daemon::require(&given.load()?.config, "this")?;
         match self {
-            TokenCommand::List => print_stdout(
-                &fetch_items(&daemon, "/api/v1/tokens")?.iter().map(describe_token).collect::<String>(),
-            ),
+            TokenCommand::List => {
+                let tokens = fetch_items(&daemon, "/api/v1/tokens")?;
+                print_list(&["id", "name", "scopes", "until", "used"], &tokens)
+            }
             TokenCommand::Add { name, scopes, days } => {
                 let words: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
                 let sent = json!({"name": name, "scopes": words, "days": days});
@@ -147,16 +145,18 @@ impl TokenCommand {
     }
 }
 
-fn describe_token(token: &Value) -> String {
-    let scopes = token["scopes"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let scopes: Vec<&str> = scopes.collect();
-    let (until, used) = (text_field(token, "until"), text_field(token, "used"));
-    format!(
-        "{}  {}  {}  until {until}  used {used}\n",
-        token["id"],
-        text_field(token, "name"),
-        scopes.join(",")
-    )
+/// A table of these keys; what is missing is a dash.
+fn print_list(keys: &[&str], items: &[Value]) -> Result<(), Failure> {
+    let word = |value: &Value| match value {
+        Value::Null => String::from("-"),
+        Value::String(text) => text.clone(),
+        Value::Array(words) => words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    };
+    let head = keys.iter().map(|key| (*key).to_owned()).collect();
+    let row = |item: &Value| keys.iter().map(|key| word(&item[*key])).collect();
+    let rows: Vec<Vec<String>> = [vec![head], items.iter().map(row).collect()].concat();
+    print_stdout(&format_columns(&rows, |_| false))
 }
 
 impl LinkArgs {

@@ -29,6 +29,7 @@ pub fn http_settings(config: &Config) -> http::ServerSettings {
         hsts: config.http.hsts,
         allow_origins: config.http.allow_origins.clone(),
         allow_frames: config.http.allow_frames.clone(),
+        neighbours: config.http.neighbours.clone(),
         names: config.http.names.clone(),
         stall: config.stream.stall,
         zone: store.zone,

@@ -287,10 +287,10 @@ impl From<AuthError> for Problem {
             AuthError::Unclaimed => Problem::new(StatusCode::UNAUTHORIZED, detail)
                 .hint("choose one on the page /claim, in a browser on the camera's network"),
             AuthError::NotShown => Problem::new(StatusCode::UNAUTHORIZED, detail)
-                .hint("sign in at /sign-in, or send it by HTTP Basic with any user name; `tallycam password show-how` \
+                .hint("sign in at /sign-in, or send it by HTTP Basic with any user name; `tallycam password status` \
                     says where to find it"),
             AuthError::Wrong => Problem::new(StatusCode::UNAUTHORIZED, detail)
-                .hint("`tallycam password show-how` on the camera's machine says where to find it"),
+                .hint("`tallycam password status` on the camera's machine says where to find it"),
             AuthError::TooSoon(wait) => {
                 let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
                 let unit = if seconds == 1 { "second" } else { "seconds" };

@@ -7,9 +7,10 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::http::api::camera::{lens, light, picture};
+use crate::http::api::counting::crossings::CrossingPatch;
 use crate::http::api::counting::{model, recount, tallies};
 use crate::http::api::machine::{
-    activity, backup, logs, notifications, password, people, power, settings, update,
+    activity, backup, clock, logs, notifications, password, people, power, settings, update,
 };
 use crate::http::api::media::{items, recordings, snapshots, storage, uploads, zip};
 use crate::http::legacy::LegacyRow;
@@ -19,7 +20,9 @@ use crate::http::request::body::schema_of;
 use crate::http::request::problem::{ProblemJson, WrongValueOf};
 use crate::http::site::videos::VideosReport;
 use crate::outbound::notify::{DeliveryReport, NotifyReport, RuleReport};
-use crate::ui::{Finding, LensReport, LightReport, LogLine, PresetReport, RangeReport, ZoneNow};
+use crate::ui::{
+    Finding, LensReport, LightReport, LogLine, NeighboursReport, PresetReport, RangeReport, ZoneNow,
+};
 use tallycam_store::media::{AsideFile, Item, RetentionRules, Vacuumed};
 use tallycam_store::{LineDraft, LineRow, Reset, ZoneDraft};
 
@@ -53,7 +56,8 @@ fn sent() -> Map<String, Value> {
     #[rustfmt::skip]
     let sent = sent!(
         people::UserDraft, people::TokenDraft, people::LinkDraft, password::PasswordDraft, backup::ResetWish,
-        power::PowerWish, model::ModelChoice, model::ModelName, tallies::ResetDraft, lens::LensPatch,
+        power::PowerWish, clock::ClockWish, model::ModelChoice, model::ModelName, tallies::ResetDraft,
+        CrossingPatch, lens::LensPatch,
         light::LightPatch, items::MediaPatch, items::MediaIds, items::MediaKeep, zip::ArchiveIds,
         snapshots::SnapshotDraft, recordings::RecordingDraft, storage::RulesDraft, storage::AsideName,
         storage::CheckWish, storage::VacuumWish, notifications::NotifyTest,
@@ -103,7 +107,7 @@ fn told() -> Map<String, Value> {
         "RetentionPlan" media::PlanReport<'_>, "PlannedItem" media::GoesReport<'_>,
         "RefusedFile" uploads::RefusedReport, "WrongValue" WrongValueOf, "CameraOfControls" controls::CameraName,
         "ControlOption" controls::ControlChoice, "RecountLine" recount::LineOfThen,
-        "RecountCrossing" recount::CrossingBody, "Notifications" NotifyReport,
+        "RecountCrossing" recount::CrossingBody, "Neighbours" NeighboursReport, "Notifications" NotifyReport,
         "NotifyTested" notifications::TestedReport, "NotifyRule" RuleReport, "NotifyDelivery" DeliveryReport,
     );
     let names = BTreeMap::from(names);

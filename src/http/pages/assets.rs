@@ -16,7 +16,7 @@ use crate::ui::{self, Asset};
 /// `GET /favicon.ico`: the icon, with its media type.
 pub async fn favicon(request: Request) -> Response<Body> {
     match ui::asset("icon.svg") {
-        Some(icon) => asset(icon, &request.headers),
+        Some(icon) => asset(icon, &request.headers, ""),
         None => {
             let mut response = Response::new(Body::full(""));
             *response.status_mut() = StatusCode::NOT_FOUND;
@@ -25,9 +25,22 @@ pub async fn favicon(request: Request) -> Response<Body> {
     }
 }
 
-/// An embedded file. Browsers revalidate it with each request, which transfers no body.
-pub fn asset(asset: &'static Asset, asked: &HeaderMap) -> Response<Body> {
+/// An embedded file. Browsers revalidate it with each request, which transfers no body. The manifest has the `name` of
+/// the camera, so that the installed pages of two cameras differ.
+pub fn asset(asset: &'static Asset, asked: &HeaderMap, name: &str) -> Response<Body> {
+    if asset.path == "manifest.webmanifest" {
+        return reply::fixed(asset.content_type, with_name(asset.body, name));
+    }
     reply::kept(asked, asset.content_type, asset.etag, Bytes::from_static(asset.body), || compressed(asset))
+}
+
+/// A manifest with this name.
+fn with_name(manifest: &[u8], name: &str) -> String {
+    let mut manifest: serde_json::Value = serde_json::from_slice(manifest).unwrap_or_default();
+    for key in ["name", "short_name"] {
+        manifest[key] = name.into();
+    }
+    manifest.to_string()
 }
 
 /// The gzip form of a text file. All files are compressed once, off the server's thread, after the first request;
@@ -53,7 +66,16 @@ pub async fn robots(_: Request) -> Response<Body> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn the_manifest_has_the_name_of_the_camera() {
+        let manifest = ui::asset("manifest.webmanifest").unwrap().body;
+        let named: serde_json::Value = serde_json::from_str(&with_name(manifest, "Door \"2\"")).unwrap();
+        assert_eq!([&named["name"], &named["short_name"]], ["Door \"2\""; 2]);
+        assert_eq!(named["icons"].as_array().unwrap().len(), 4);
+    }
 
     #[test]
     fn sheet_and_scripts_are_small_as_they_are_sent() {

@@ -4,7 +4,8 @@ use hyper::{Response, StatusCode};
 
 use crate::http::api::counting::model::ModelList;
 use crate::http::auth::caller::Who;
-use crate::http::pages::{data_counting, data_media, live_controls, welcome};
+use crate::http::pages::{data_counting, data_crossings, data_media, live_controls, machine};
+use crate::http::report::set_up;
 use crate::http::report::state::StateReport;
 use crate::http::report::wire;
 use crate::http::request::problem::Problem;
@@ -13,7 +14,10 @@ use crate::http::site::Site;
 use crate::http::site::forms;
 use crate::http::site::handler::Request;
 use crate::http::site::html::{again, html, see};
-use crate::ui::{self, ChosenShape, LinesPage, LivePage, ModelsPage, RefusalReason, ReturnedForm, ShapeForm};
+use crate::ui::{
+    self, ChosenShape, CountingReport, LinesPage, LivePage, ModelsPage, RefusalReason, ReturnedForm,
+    ShapeForm,
+};
 
 /// `GET /`.
 pub async fn live(request: Request) -> Response<Body> {
@@ -36,17 +40,20 @@ pub async fn live(request: Request) -> Response<Body> {
         } = form.said();
     }
     page.returned.clone_from(&request.returned);
+    page.alerts = data_counting::alerts(&request, &page.alerts);
+    machine::look_for_neighbours(&request.site);
     html(ui::live_page(&page))
 }
 
 async fn live_page(site: &Site, who: &Who) -> LivePage {
+    let report = StateReport::of(site, who);
     LivePage {
         counting: data_counting::live(site, who).await,
         recording: data_media::live(site).await,
         controls: live_controls::live(site, who).await,
         is_counts_only: site.is_counts_only(),
-        is_new: welcome::is_new(site),
-        ..StateReport::of(site, who).page()
+        set_up: set_up::unfinished(site, &report),
+        ..report.page()
     }
 }
 
@@ -100,12 +107,14 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
     Ok(html(ui::counts_page(&data_counting::counts_page(&request).await?)))
 }
 
-/// `GET /crossings?line=N`: the crossings of a line in the last hour, or between `from` and `to`.
+/// `GET /crossings`: the crossings of a day, or between `from` and `to`.
 pub async fn crossings(request: Request) -> Result<Response<Body>, Problem> {
-    let line = request.query.whole("line", 1..=u64::MAX)?.unwrap_or(0);
-    match data_counting::crossings_page(&request, line).await? {
+    match data_crossings::crossings_page(&request).await? {
         Some(page) => Ok(html(ui::crossings_page(&page))),
-        None => Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no line {line}"))),
+        None => {
+            let line = request.query.get("line").unwrap_or_default();
+            Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no line {line}")))
+        }
     }
 }
 
@@ -119,7 +128,10 @@ async fn models_page(request: &Request) -> Result<ModelsPage, Problem> {
     let model_store = wire::redacted_for(who, ModelList::of(site).await?);
     Ok(ModelsPage {
         head: data_counting::head(request),
-        counting: data_counting::counting(&model_store.status, who),
+        counting: CountingReport {
+            pinned: site.pinned("detect.backend"),
+            ..data_counting::counting(&model_store.status, who)
+        },
         chosen: model_store.chosen,
         pinned: model_store.pinned,
         found: model_store.found,

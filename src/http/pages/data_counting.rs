@@ -6,8 +6,9 @@ use hyper::Method;
 
 use crate::http::api::counting::zones::drawn;
 use crate::http::api::media::video;
-use crate::http::auth::caller::Who;
+use crate::http::auth::caller::{Who, cookies};
 use crate::http::report::counts::BUCKETS;
+use crate::http::report::set_up;
 use crate::http::report::state::StateReport;
 use crate::http::report::wire;
 use crate::http::report::wire::Redact;
@@ -21,20 +22,17 @@ use crate::http::site::way::sign_in_for;
 use crate::maintenance::update::describe_version;
 use crate::pipeline::counting::{Counting, CountingStatus};
 use crate::ui::{
-    self, CountingReport, CountsAsk, CountsPage, CrossingClip, CrossingFigure, CrossingsPage, DateSpan, Head,
-    LineCrossings, LiveCounting, LocalClock, StorageFault, ZoneFigures, ZoneNow,
+    Alert, CountingReport, CountsAsk, CountsPage, DateSpan, Head, LiveCounting, LocalClock, StorageFault,
+    ZoneFigures, ZoneNow,
 };
 use tallycam_store::media::Item;
 use tallycam_store::{
-    BucketRow, BucketSize, Counts, CountsQuery, CountsReader, CrossingsQuery, Direction, Gap, GapsByLine,
-    LineRow, OccupancyRow, OpeningHours, Reset, Scene, StoreError, StoredCrossing, TallyRow,
+    BucketRow, BucketSize, Counts, CountsQuery, CountsReader, CrossingsQuery, Gap, GapsByLine, LineRow,
+    OccupancyRow, OpeningHours, Reset, Scene, StoreError, StoredCrossing, TallyRow,
 };
 
 /// Crossings on the live page.
 const NEWEST: usize = 5;
-/// Maximum number of crossings on a line's page.
-const MOST_SHOWN: usize = 500;
-const HOUR_US: u64 = 3_600_000_000;
 
 /// The head of the requested page.
 pub fn head(request: &Request) -> Head {
@@ -47,8 +45,20 @@ pub fn head_with(request: &Request, report: &StateReport) -> Head {
     Head {
         returned: request.returned.clone(),
         sign_in: sign_in_for(request.table, request.uri.path(), query),
+        set_up: set_up::unfinished(&request.site, report),
+        alerts: alerts(request, &report.alerts),
         ..head_of(report)
     }
+}
+
+/// The alerts; the notes that this browser has closed for today are marked by its cookies, which `page.js` sets.
+pub fn alerts(request: &Request, alerts: &[Alert]) -> Vec<Alert> {
+    let is_closed = |alert: &Alert| {
+        let name =
+            |cookie: &str| cookie.strip_prefix("closed-").is_some_and(|kind| kind == alert.kind.as_str());
+        !alert.kind.is_bad() && cookies(&request.headers).any(|(cookie, _)| name(cookie))
+    };
+    alerts.iter().map(|alert| Alert { is_closed: is_closed(alert), ..alert.clone() }).collect()
 }
 
 /// The same, for a page without forms.
@@ -58,10 +68,12 @@ pub fn head_of(report: &StateReport) -> Head {
         version: describe_version(),
         state: report.state.to_owned(),
         headline: report.headline.to_owned(),
+        has_neighbours: report.has_neighbours,
         alerts: report.alerts.clone(),
         reader: report.reader,
         sign_in: String::new(),
         returned: None,
+        set_up: None,
     }
 }
 
@@ -154,6 +166,17 @@ async fn today(site: &Site, scene: Scene, clock: &LocalClock) -> Result<Today, C
     read.await
 }
 
+/// The classes to choose from, by name: those counted now and those counted before.
+pub fn classes(site: &Site, who: &Who) -> Result<Vec<String>, Problem> {
+    let counts = site.counts()?;
+    let mut classes: Vec<String> =
+        lines(counts, who).into_iter().flat_map(|line| line.draft.classes).collect();
+    classes.extend(counts.totals().into_iter().map(|count| count.class.to_string()));
+    classes.sort_unstable();
+    classes.dedup();
+    Ok(classes)
+}
+
 /// The data of the counts page.
 pub async fn counts_page(request: &Request) -> Result<CountsPage, Problem> {
     let site = &request.site;
@@ -197,11 +220,7 @@ pub async fn counts_page(request: &Request) -> Result<CountsPage, Problem> {
         }
     });
     let read = read.await?;
-    let drawn_now = lines(counts, &request.who);
-    let mut classes: Vec<String> = drawn_now.into_iter().flat_map(|line| line.draft.classes).collect();
-    classes.extend(counts.totals().into_iter().map(|count| count.class.to_string()));
-    classes.sort_unstable();
-    classes.dedup();
+    let classes = classes(site, &request.who)?;
     Ok(CountsPage {
         head: head(request),
         clock,
@@ -219,6 +238,7 @@ pub async fn counts_page(request: &Request) -> Result<CountsPage, Problem> {
             })
             .collect(),
         tallies: tallies(counts),
+        peak: counts.subscribe_tallies().borrow().peak,
         classes,
         shown: read.shown,
         compared: read.compared,
@@ -230,118 +250,6 @@ pub async fn counts_page(request: &Request) -> Result<CountsPage, Problem> {
         counting: counting(&status, &request.who),
         refused: request.refused(),
     })
-}
-
-/// The crossings of a line in the last hour or the requested time; `None` if there is no such line.
-pub async fn crossings_page(request: &Request, line: u64) -> Result<Option<CrossingsPage>, Problem> {
-    let site = &request.site;
-    let (handle, counts) = (site.counting()?, site.counts()?);
-    let (clock, scene) = (site.clock(), counts.scene());
-    let instant = |key: &'static str| -> Result<Option<u64>, Problem> {
-        request.query.given(key)?.map(|text| time_param::instant(key, text, &clock)).transpose()
-    };
-    let (from, to) = (instant("from")?, instant("to")?);
-    let is_last_hour = from.is_none() && to.is_none();
-    let to_us = to.unwrap_or(clock.now_us).min(clock.now_us);
-    let from_us = from.unwrap_or_else(|| to_us.saturating_sub(HOUR_US)).min(to_us);
-    let class = request.query.get("class").filter(|class| !class.is_empty()).map(str::to_owned);
-    let after = request.query.whole("cursor", 1..=u64::MAX)?;
-    // One extra row tells whether there are more.
-    let asked = CrossingsQuery {
-        from_us: Some(from_us),
-        to_us: to.map(|_| to_us),
-        lines: vec![line],
-        classes: class.iter().cloned().collect(),
-        after,
-        ..CrossingsQuery::newest(scene, MOST_SHOWN + 1)
-    };
-    let counts_db = site.counts_readers()?;
-    let read = counts_db.read(move |reader| {
-        let gaps = reader.gaps_of_lines(scene, &[line], from_us, to_us)?;
-        Ok((reader.lines()?, reader.crossings(&asked)?, gaps, reader.line_moves(from_us, to_us)?))
-    });
-    let (lines, mut crossings, gaps, moves) = read.await?;
-    let Some(row) = lines.iter().find(|row| row.id == line && row.is_in_scene(scene)) else {
-        return Ok(None);
-    };
-    let sees_pictures = request.who.has(Right::Viewer, false);
-    let no_pictures = match (site.is_counts_only(), sees_pictures) {
-        (true, _) => "Only counts are kept here (`[privacy] counts_only`): there are no pictures.",
-        (false, false) => "Sign in as a viewer to see the pictures.",
-        (false, true) if handle.keeps_thumbnails() => "",
-        (false, true) => "Small pictures of crossings are kept with `[detect] thumbnails = true`.",
-    };
-    let is_shown = no_pictures.is_empty();
-    let time = |us: u64| ui::second_in_words(us, &clock);
-    let has_more = crossings.len() > MOST_SHOWN;
-    crossings.truncate(MOST_SHOWN);
-    crossings.reverse();
-    let next = crossings.first().filter(|_| has_more).map(|oldest| {
-        format!("{}&cursor={}", ui::crossings_address(line, class.as_deref(), from_us, to_us), oldest.id)
-    });
-    let ends = crossings.first().zip(crossings.last()).map(|(first, last)| (first.time_us, last.time_us));
-    let recorded = match ends.filter(|_| sees_pictures) {
-        Some((first_us, last_us)) => recorded(site, first_us, last_us).await,
-        None => None,
-    };
-    let has_video = recorded.is_some() && site.videos.encoders().await.is_some();
-    let clip = |crossing: &StoredCrossing| {
-        let Some(recordings) = &recorded else { return CrossingClip::Unknown };
-        let Some(item) = recordings.iter().find(|item| video::covers(item, crossing.time_us)) else {
-            // Only the newest recordings are searched: an older one may show it.
-            let is_looked_at = recordings.len() < video::LOOKED_AT
-                || recordings.iter().any(|item| item.at_us <= crossing.time_us);
-            return if is_looked_at { CrossingClip::None } else { CrossingClip::Unknown };
-        };
-        CrossingClip::At(
-            clip_address(item, crossing.time_us),
-            has_video.then(|| format!("api/v1/crossings/{}/video", crossing.id)),
-        )
-    };
-    let shown = crossings.iter().map(|crossing| {
-        let way = if crossing.direction == Direction::In { &row.draft.in_name } else { &row.draft.out_name };
-        let address = format!("api/v1/crossings/{}/thumbnail.jpg", crossing.id);
-        CrossingFigure {
-            picture: (is_shown && crossing.has_thumbnail).then_some(address),
-            words: format!("{} {way}: {} #{}", time(crossing.time_us), crossing.class, crossing.track),
-            is_wrong: false,
-            clip: clip(crossing),
-        }
-    });
-    let missed =
-        handle.missed(line, from_us).into_iter().filter(|track| after.is_none() && track.time_us < to_us);
-    let missed = missed.map(|track| CrossingFigure {
-        picture: None,
-        words: format!("{} {} #{}", time(track.time_us), track.class, track.track),
-        is_wrong: false,
-        clip: CrossingClip::Unknown,
-    });
-    let count = |way| crossings.iter().filter(|crossing| crossing.direction == way).count();
-    let mut notes = Vec::new();
-    if has_more || after.is_some() {
-        notes.push(format!("At most {MOST_SHOWN} are shown and summed at once, the newest first."));
-    }
-    notes.extend(Some(ui::closed_in_words(&gaps, &clock)).filter(|closed| !closed.is_empty()));
-    let moved = moves.iter().filter(|moved| moved.0 == line);
-    notes.extend(moved.map(|moved| format!("The line was moved at {}.", time(moved.1))));
-    Ok(Some(CrossingsPage {
-        line_id: line,
-        from_us,
-        to_us,
-        is_last_hour,
-        next,
-        line: LineCrossings {
-            name: row.draft.name.clone(),
-            count_in: count(Direction::In),
-            count_out: count(Direction::Out),
-            note: notes.join(" "),
-            crossings: shown.collect(),
-            missed: missed.collect(),
-        },
-        no_pictures: no_pictures.into(),
-        head: head(request),
-        clock,
-    }))
 }
 
 /// The recordings that may show crossings of this time; `None` without a readable store.

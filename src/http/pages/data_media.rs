@@ -12,6 +12,10 @@ use tallycam_store::{CrossingsQuery, Direction};
 /// Items on the live page.
 const NEWEST: usize = 6;
 
+/// Newer and older items beside the player.
+const NEWER: usize = 4;
+const OLDER: usize = 26;
+
 /// Maximum number of marked crossings of a recording.
 const MARKED: usize = 4000;
 
@@ -44,9 +48,13 @@ fn whole_fault(site: &Site) -> Option<StorageFault> {
         Err(problem) => return Some(of(problem)),
     };
     let status = media.status().borrow().clone();
+    // The banner of every page says that the disk is full.
+    if status.is_full {
+        return None;
+    }
     if let Some((reason, hint)) = &status.trouble {
         return Some(StorageFault {
-            what: if status.is_full { NotKept::Full } else { NotKept::Anything },
+            what: NotKept::Anything,
             reason: reason.clone(),
             hint: hint.clone().unwrap_or_default(),
         });
@@ -90,8 +98,27 @@ pub fn query(ask: &MediaAsk, clock: &LocalClock, limit: usize) -> MediaQuery {
         to_us: ask.to.and_then(|day| day.tomorrow().ok()).and_then(begin),
         is_kept: ask.is_kept,
         cursor: ask.cursor.clone(),
+        is_upward: false,
         limit,
     }
+}
+
+/// An item that is not closed yet counts as recorded only while it is.
+pub fn settle_open(site: &Site, rows: &mut [Item]) {
+    let now = now_at(site).map(|now| now.id);
+    rows.iter_mut().for_each(|row| row.is_open &= Some(row.id) == now);
+}
+
+/// The items around `item` among those that `ask` finds, newest first.
+pub async fn around(site: &Site, ask: &MediaAsk, item: &Item) -> Result<Vec<Item>, Problem> {
+    let older = MediaQuery { cursor: Some(item.cursor()), ..query(ask, &site.clock(), OLDER) };
+    let newer = MediaQuery { is_upward: true, limit: NEWER, ..older.clone() };
+    let readers = site.media_readers()?;
+    let read = readers.read(move |reader| Ok((reader.list(&newer)?.items, reader.list(&older)?.items)));
+    let (newer, older) = read.await?;
+    let mut rows: Vec<Item> = newer.into_iter().rev().chain([item.clone()]).chain(older).collect();
+    settle_open(site, &mut rows);
+    Ok(rows)
 }
 
 /// The gaps between a recording's chunks, in microseconds since its first picture.

@@ -12,6 +12,7 @@ use crate::http::site::Site;
 use crate::http::site::handler::Request;
 use crate::http::site::html::html;
 use crate::ui::{self, DiagnosisPage, LightsPage, LiveControls, LogPage, ViewFacts};
+use tallycam_base::clock;
 
 /// Maximum number of log lines on the page.
 const LINES: usize = 400;
@@ -62,6 +63,9 @@ pub async fn diagnosis(request: Request) -> Response<Body> {
         findings: diagnosis::diagnose(site).await,
         head: data_counting::head(&request),
         clock: site.clock(),
+        // The stores notice a moment later.
+        has_unsure_clock: !site.is_time_sure() && !clock::is_synchronised(),
+        refused: request.refused(),
     }))
 }
 

@@ -1,24 +1,31 @@
 //! The pages of the machine: activity, backup and factory reset, notifications, updates.
 
+use std::rc::Rc;
+
 use hyper::Response;
 use hyper::header::{HeaderName, HeaderValue};
+use tokio::task::spawn_local;
 
 use crate::http::api::machine::activity::{USUAL, in_words, rows};
 use crate::http::api::machine::backup::ResetBegun;
+use crate::http::api::machine::neighbours;
 use crate::http::api::machine::notifications::{KEY, TestedReport, notifier};
 use crate::http::api::machine::update::Last;
 use crate::http::pages::data_counting;
+use crate::http::report::media::StorageSummary;
+use crate::http::report::state::StateReport;
 use crate::http::request::problem::Problem;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::http::site::handler::Request;
-use crate::http::site::html::html;
+use crate::http::site::html::{allow_images, html};
 use crate::maintenance::restore::StagedRestore;
 use crate::outbound::notify::NotifyReport;
 use crate::ui::{
-    self, ActivityPage, ActivityRow, BackupPage, BackupStep, DeliveryRow, MqttFacts, NotificationsPage,
-    RuleRow, UpdatePage, UpdateState,
+    self, ActivityPage, ActivityRow, AllPage, BackupPage, BackupStep, DeliveryRow, MqttFacts,
+    NotificationsPage, Replaced, RuleRow, UpdatePage, UpdateState,
 };
+use tallycam_base::clock;
 use tallycam_config::NotifyRule;
 use tallycam_store::AuditKind;
 
@@ -48,6 +55,34 @@ pub async fn activity(request: Request) -> Result<Response<Body>, Problem> {
     })))
 }
 
+/// Seconds for which browsers show the same stills.
+const STILL: u64 = 10;
+
+/// `GET /all`.
+pub async fn all(request: Request) -> Response<Body> {
+    let mut own = StateReport::of(&request.site, &request.who);
+    let all = neighbours::report(&request, &own).await;
+    // The look may have found the first ones.
+    own.has_neighbours = all.items.len() > 1;
+    let page = AllPage {
+        head: data_counting::head_with(&request, &own),
+        has_picture: !request.site.is_counts_only(),
+        moment: clock::wall_us() / 1_000_000 / STILL,
+        all,
+    };
+    let mut response = html(ui::all_page(&page));
+    allow_images(&mut response, page.all.items.iter().filter_map(|one| one.address.as_deref()));
+    response
+}
+
+/// Looks for neighbours beside the request, if nobody has for a while: the menu has a link if there are some.
+pub fn look_for_neighbours(site: &Rc<Site>) {
+    if site.neighbours.is_look_due() {
+        let site = site.clone();
+        spawn_local(async move { site.neighbours.look(&site.settings().neighbours).await });
+    }
+}
+
 /// `GET /backup`.
 pub async fn backup(request: Request) -> Response<Body> {
     let restored =
@@ -67,12 +102,28 @@ pub async fn factory_reset(request: Request) -> Response<Body> {
     shown(&request, if is_reset { BackupStep::Reset } else { BackupStep::Ask })
 }
 
+/// The numbers that the question before a restore names.
+fn replaced(request: &Request) -> Replaced {
+    let site = &request.site;
+    let counts = site.counts().ok();
+    Replaced {
+        lines: counts.map_or(0, |counts| {
+            counts.lines().borrow().iter().filter(|line| line.deleted_us.is_none()).count()
+        }),
+        zones: counts.map_or(0, |counts| counts.zones().borrow().len()),
+        users: site.auth.access().map_or(0, |access| access.users().len()),
+        tokens: site.auth.access().map_or(0, |access| access.tokens().len()),
+        media: StorageSummary::of(site).map(|stored| (stored.snapshots, stored.recordings)),
+    }
+}
+
 fn shown(request: &Request, step: BackupStep) -> Response<Body> {
     html(ui::backup_page(&BackupPage {
         head: data_counting::head(request),
         is_counts_only: request.site.is_counts_only(),
         is_claimed_by_network: request.site.settings().is_claimed_by_network,
         step,
+        replaced: replaced(request),
         refused: request.refused(),
     }))
 }
@@ -91,7 +142,6 @@ pub async fn notifications(request: Request) -> Result<Response<Body>, Problem> 
             rule: rule.hidden(),
         }
     };
-    let place = resolved.origin(KEY).filter(|origin| origin.is_operators());
     let tested = request.told::<TestedReport>();
     Ok(html(ui::notifications_page(&NotificationsPage {
         head: data_counting::head(&request),
@@ -109,7 +159,7 @@ pub async fn notifications(request: Request) -> Result<Response<Body>, Problem> 
             })
             .collect(),
         places: places(site),
-        pinned: place.map(|place| place.to_string()),
+        pinned: site.pinned(KEY),
         mqtt: notifier(site)?.mqtt().report().map(|report| MqttFacts {
             words: report.sentence(),
             topic: report.topic,

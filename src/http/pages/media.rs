@@ -49,9 +49,8 @@ pub async fn media(request: Request) -> Response<Body> {
 }
 
 async fn media_page(request: &Request, mut ask: MediaAsk, refused: Option<RefusalReason>) -> MediaPage {
-    let (site, who) = (&request.site, &request.who);
+    let site = &request.site;
     let clock = site.clock();
-    let mut trouble = data_media::trouble(site, who);
     let mut listed = None;
     if let Ok(readers) = site.media_readers() {
         let query = data_media::query(&ask, &clock, MEDIA_PAGE);
@@ -62,20 +61,12 @@ async fn media_page(request: &Request, mut ask: MediaAsk, refused: Option<Refusa
             let query = data_media::query(&ask, &clock, MEDIA_PAGE);
             read = readers.read(move |reader| reader.list(&query)).await;
         }
-        match read {
-            Ok(page) => listed = Some(page),
-            Err(error) => {
-                let problem = Problem::from(error);
-                trouble.get_or_insert(ui::StorageFault {
-                    what: ui::NotKept::Anything,
-                    reason: problem.detail,
-                    hint: problem.hint.unwrap_or_default(),
-                });
-            }
-        }
+        // The page Database says why it cannot be read.
+        listed = read.ok();
     }
     let room = if listed.is_some() { data_media::room_at(site).await } else { None };
-    let page = listed.unwrap_or(tallycam_store::media::ItemPage { items: Vec::new(), next: None });
+    let mut page = listed.unwrap_or(tallycam_store::media::ItemPage { items: Vec::new(), next: None });
+    data_media::settle_open(site, &mut page.items);
     let edit = edit(request);
     MediaPage {
         head: data_counting::head(request),
@@ -85,7 +76,6 @@ async fn media_page(request: &Request, mut ask: MediaAsk, refused: Option<Refusa
         next: page.next,
         room,
         now: data_media::now_at(site),
-        trouble,
         is_counts_only: site.is_counts_only(),
         refused: refused.filter(|_| edit.as_ref().is_none_or(|edit| edit.typed.is_none())),
         done: request.query.get("done").unwrap_or_default().to_owned(),
@@ -125,20 +115,28 @@ pub async fn player(request: Request) -> Result<Response<Body>, Problem> {
 
 async fn player_page(request: &Request, item: Item, at_us: u64, speed: f64) -> Result<PlayerPage, Problem> {
     let (site, who) = (&request.site, &request.who);
-    let item = wire::redacted_for(who, item);
+    let mut item = wire::redacted_for(who, item);
+    let is_unclosed = item.is_open;
+    data_media::settle_open(site, std::slice::from_mut(&mut item));
+    let ask = MediaAsk::from_pairs(request.query.pairs());
+    let rows = data_media::around(site, &ask, &item).await?;
     let (mut gaps, mut crossed) = (Vec::new(), None);
     let mut shown = item.clone();
     if item.kind == MediaKind::Recording {
         let id = item.id;
         let chunks = site.media_readers()?.read(move |reader| reader.chunks(id)).await?;
         gaps = data_media::gaps(&chunks);
-        if item.is_open {
-            // The row of a recording in progress has no totals yet.
+        if is_unclosed {
+            // The row of a recording that is not closed has no totals yet.
             grow(&mut shown, &chunks);
         }
         let grown = Item { duration_us: shown.duration_us, ..item };
         crossed = data_media::crossed(site, &grown).await;
     }
+    let size = (shown.width, shown.height);
+    let encoder = site.videos.encoders().await.and_then(|encoders| encoders.best(size));
+    let length = (shown.frames, shown.duration_us);
+    let video_bytes = encoder.map(|encoder| encoder.estimate(size, length, shown.bytes));
     Ok(PlayerPage {
         head: data_counting::head(request),
         clock: site.clock(),
@@ -147,7 +145,9 @@ async fn player_page(request: &Request, item: Item, at_us: u64, speed: f64) -> R
         speed,
         gaps,
         crossed,
-        has_video: site.videos.encoders().await.is_some(),
+        video_bytes,
+        ask,
+        rows,
         refused: request.refused(),
     })
 }

@@ -4,6 +4,7 @@ pub(in crate::http) mod assets;
 pub(in crate::http) mod cameras;
 pub(in crate::http) mod counting;
 pub(in crate::http) mod data_counting;
+pub(in crate::http) mod data_crossings;
 pub(in crate::http) mod data_media;
 pub(in crate::http) mod data_settings;
 pub(in crate::http) mod live_controls;

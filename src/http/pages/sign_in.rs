@@ -70,6 +70,8 @@ pub async fn sign_in(request: Request) -> Result<Response<Body>, Problem> {
         // 401 would require a Basic challenge.
         problem.status = StatusCode::UNPROCESSABLE_ENTITY;
         problem = problem.wrong_secret("password", "the one that belongs to the name");
+        // The page says below what to do about a lost one.
+        problem.hint = None;
     }
     let refusal = refusal(&problem);
     let kept = form.get("kept").unwrap_or_default().to_owned();
@@ -229,8 +231,6 @@ const VIEW: &str = "access.view";
 
 fn access_page(request: &Request, refused: Option<RefusalReason>) -> Result<AccessPage, Problem> {
     let (site, access) = (&request.site, access(request)?);
-    let in_force = site.preferences().ok().map(|preferences| preferences.in_force());
-    let origin = in_force.as_ref().and_then(|in_force| in_force.resolved.origin(VIEW));
     Ok(AccessPage {
         head: data_counting::head(request),
         has_password: !access.is_open() && !access.is_unclaimed(),
@@ -238,7 +238,7 @@ fn access_page(request: &Request, refused: Option<RefusalReason>) -> Result<Acce
         is_here: is_owner(request) || (access.is_open() && may_begin(request, access)),
         is_done: is_done(request),
         is_view_open: site.settings().is_view_open,
-        pinned: origin.filter(|origin| origin.is_operators()).map(ToString::to_string),
+        pinned: site.pinned(VIEW),
         refused,
         people: people(request, access),
     })

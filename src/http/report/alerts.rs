@@ -22,23 +22,38 @@ pub fn of(state: &StateReport, now: &Zoned) -> Vec<Alert> {
             ..Alert::new(AlertKind::Camera, state.headline)
         });
     }
-    if let Some(counting) = state.counting.as_ref().filter(|counting| counting.state == "fault") {
+    let is_full = state.storage.as_ref().is_some_and(|storage| storage.full);
+    // One alert for one cause: a full disk says what waits.
+    let waiting = state.counting.as_ref().filter(|counting| is_full && counting.why == Some("counts_db"));
+    if let Some(counting) = state.counting.as_ref().filter(|one| one.state == "fault" && waiting.is_none()) {
         alerts.push(Alert {
             why: counting.why.map(str::to_owned),
             reason: counting.reason.clone(),
             hint: counting.hint.clone(),
             since: since(&counting.since),
+            pinned: counting.pinned.clone(),
             ..Alert::new(AlertKind::Counting, "Not counting")
         });
     }
     if let Some(storage) = state.storage.as_ref().filter(|storage| storage.full || storage.fault.is_some()) {
-        let headline = if storage.full { "Disk full" } else { "Nothing is stored" };
-        let full = "No snapshot or recording can be stored. Streaming and counting go on.";
-        alerts.push(Alert {
-            why: Some(String::from(if storage.full { "full" } else { "fault" })),
-            reason: storage.fault.clone().or_else(|| Some(String::from(full))),
-            hint: storage.hint.clone(),
-            ..Alert::new(AlertKind::Storage, headline)
+        let full = "Snapshots and recordings cannot be saved. Counting goes on.";
+        alerts.push(match storage.full {
+            true => Alert {
+                why: Some(String::from("full")),
+                // Without the hint the reader may not see the reason.
+                reason: waiting
+                    .filter(|counting| counting.hint.is_some())
+                    .and_then(|counting| counting.reason.clone())
+                    .or_else(|| Some(full.to_owned())),
+                since: waiting.and_then(|counting| since(&counting.since)),
+                ..Alert::new(AlertKind::Storage, "Disk full")
+            },
+            false => Alert {
+                why: Some(String::from("fault")),
+                reason: storage.fault.clone(),
+                hint: storage.hint.clone(),
+                ..Alert::new(AlertKind::Storage, "Nothing is stored")
+            },
         });
     }
     if !state.is_clock_set {
@@ -59,16 +74,13 @@ pub fn of(state: &StateReport, now: &Zoned) -> Vec<Alert> {
     // The camera works: more urgent alerts come first.
     if state.is_clock_set && !state.time_sure {
         let ages = state.ages_wait_us.map(|us| {
-            format!(" What is too old is not deleted before {}.", in_words(&clock::rfc3339(us), now))
+            format!(" Deletion by age starts when it is set, or at {}.", in_words(&clock::rfc3339(us), now))
         });
         alerts.push(Alert {
             why: Some(String::from("unconfirmed")),
-            reason: Some(format!(
-                "No time server has confirmed the clock: times of recordings and crossings may be wrong (~).{}",
-                ages.unwrap_or_default()
-            )),
+            reason: Some(format!("Times may be off (~).{}", ages.unwrap_or_default())),
             hint: Some(SET_CLOCK.to_owned()),
-            ..Alert::new(AlertKind::Clock, "Time not confirmed")
+            ..Alert::new(AlertKind::Clock, "Clock not set by the network")
         });
     }
     for alert in &mut alerts {
@@ -148,7 +160,7 @@ mod tests {
                 "Nothing is stored",
                 Some("fault"),
             ),
-            (|r| r.time_sure = false, AlertKind::Clock, "Time not confirmed", Some("unconfirmed")),
+            (|r| r.time_sure = false, AlertKind::Clock, "Clock not set by the network", Some("unconfirmed")),
         ];
         for (change, kind, headline, why) in ROWS {
             assert_eq!(told(&with(change)), [(kind, headline, why.map(str::to_owned))]);
@@ -168,7 +180,24 @@ mod tests {
         let alerts = of(&all, &now);
         assert_eq!(alerts[0].since_words, "14:02", "an unconfirmed clock gives a time");
         let clock = alerts.last().filter(|alert| alert.kind == AlertKind::Clock).unwrap();
-        assert!(clock.reason.as_deref().unwrap().ends_with("is not deleted before 15:02."), "{clock:?}");
+        assert!(clock.reason.as_deref().unwrap().ends_with("or at 15:02."), "{clock:?}");
+    }
+
+    #[test]
+    fn a_full_disk_is_one_alert_that_says_what_waits() {
+        let now: Zoned = "2026-11-12T15:00:00+01:00[+01:00]".parse().unwrap();
+        let state = with(|report| {
+            report.storage = storage(true, Some("no room"));
+            report.counting = counting("fault");
+            let counting = report.counting.as_mut().unwrap();
+            counting.why = Some("counts_db");
+            counting.reason = Some(String::from("307 crossings are waiting to be saved."));
+            counting.hint = Some(String::from("make room"));
+        });
+        let alerts = of(&state, &now);
+        assert_eq!(alerts.len(), 1, "{alerts:?}");
+        assert_eq!((alerts[0].headline, alerts[0].hint.as_deref()), ("Disk full", None));
+        assert_eq!(alerts[0].reason.as_deref(), Some("307 crossings are waiting to be saved."));
     }
 
     #[test]

@@ -111,9 +111,10 @@ impl Counted {
         }
     }
 
-    /// As a table, for spreadsheets: one row per group of a bucket, or one row per bucket without grouping.
-    pub fn csv(&self, zone: &TimeZone) -> String {
-        rows_as_csv(&self.rows, self.by, zone)
+    /// As a table: one row per group of a bucket, or one row per bucket without grouping. For a `sheet` the local time
+    /// is first, and cells end in semicolons if it has decimal commas.
+    pub fn csv(&self, zone: &TimeZone, sheet: Option<bool>) -> String {
+        rows_as_csv(&self.rows, self.by, zone, sheet)
     }
 }
 
@@ -220,14 +221,15 @@ pub fn grouped(counts: &[Count], by: By) -> Vec<CountReport<'_>> {
     groups.into_values().collect()
 }
 
-fn rows_as_csv(rows: &[BucketRow], by: By, zone: &TimeZone) -> String {
-    let mut header = vec!["start", "end", "covered"];
+fn rows_as_csv(rows: &[BucketRow], by: By, zone: &TimeZone, sheet: Option<bool>) -> String {
+    let mut header = if sheet.is_some() { vec!["local_start"] } else { Vec::new() };
+    header.extend(["start", "end", "covered"]);
     header.extend(by.words());
     header.push("count");
     // Last, for readers that go by column positions. Two lines may have had the same name, one after the other.
     header.extend(by.line.then_some("line_id"));
-    header.push("local_start");
-    let mut table = CsvTable::new(&header);
+    header.extend(sheet.is_none().then_some("local_start"));
+    let mut table = CsvTable::new(&header, sheet == Some(true));
     for row in rows {
         let mut groups = grouped(&row.counts, by);
         let is_empty = groups.is_empty();
@@ -236,9 +238,13 @@ fn rows_as_csv(rows: &[BucketRow], by: By, zone: &TimeZone) -> String {
             groups.push(CountReport { line_id: None, line: None, class: None, direction: None, count: 0 });
         }
         for group in groups {
+            let local_start = time_param::for_spreadsheets(row.start_us, zone);
+            if sheet.is_some() {
+                table.plain(&local_start);
+            }
             table.plain(time_param::local(row.start_us, zone));
             table.plain(time_param::local(row.end_us, zone));
-            table.plain(share(row.covered));
+            table.decimal(share(row.covered));
             let texts = [(by.line, group.line), (by.class, group.class)];
             for (_, text) in texts.into_iter().filter(|(is_wanted, _)| *is_wanted) {
                 table.text(text.unwrap_or_default());
@@ -256,7 +262,9 @@ fn rows_as_csv(rows: &[BucketRow], by: By, zone: &TimeZone) -> String {
                 None if by.line => table.empty(),
                 None => {}
             }
-            table.plain(time_param::for_spreadsheets(row.start_us, zone));
+            if sheet.is_none() {
+                table.plain(local_start);
+            }
             table.end_row();
         }
     }
@@ -359,7 +367,7 @@ mod tests {
 
     #[test]
     fn the_table_has_the_requested_columns() {
-        let text = rows_as_csv(&rows(), by("line,direction"), &TimeZone::UTC);
+        let text = rows_as_csv(&rows(), by("line,direction"), &TimeZone::UTC, None);
         assert_eq!(
             text,
             "start,end,covered,line,direction,count,line_id,local_start\r\n\
@@ -367,14 +375,14 @@ mod tests {
              1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,'=Gate,out,1,2,1970-01-01 00:00:00\r\n\
              1970-01-01T03:00:00+00:00,1970-01-01T04:00:00+00:00,0,Door,in,1,1,1970-01-01 03:00:00\r\n"
         );
-        let text = rows_as_csv(&rows()[..2], by("direction"), &TimeZone::UTC);
+        let text = rows_as_csv(&rows()[..2], by("direction"), &TimeZone::UTC, None);
         assert_eq!(
             text,
             "start,end,covered,direction,count,local_start\r\n\
              1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,in,5,1970-01-01 00:00:00\r\n\
              1970-01-01T00:00:00+00:00,1970-01-01T01:00:00+00:00,0.9999,out,1,1970-01-01 00:00:00\r\n"
         );
-        let text = rows_as_csv(&rows()[..3], by(""), &TimeZone::UTC);
+        let text = rows_as_csv(&rows()[..3], by(""), &TimeZone::UTC, None);
         assert_eq!(
             text,
             "start,end,covered,count,local_start\r\n\
@@ -382,6 +390,12 @@ mod tests {
              1970-01-01T01:00:00+00:00,1970-01-01T02:00:00+00:00,1,0,1970-01-01 01:00:00\r\n\
              1970-01-01T02:00:00+00:00,1970-01-01T03:00:00+00:00,0,,1970-01-01 02:00:00\r\n"
         );
+        let text = rows_as_csv(&rows()[..1], by("direction"), &TimeZone::UTC, Some(true));
+        assert!(
+            text.starts_with("local_start;start;end;covered;direction;count\r\n1970-01-01 00:00:00;"),
+            "{text}"
+        );
+        assert!(text.contains(";0,9999;in;5\r\n"), "{text}");
     }
 
     #[test]

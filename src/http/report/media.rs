@@ -140,7 +140,7 @@ impl StorageSummary {
             bytes: storage.snapshots.1 + storage.recordings.1,
             free: storage.free_bytes,
             days_left: tenths(storage.days_left),
-            full: status.is_full,
+            full: status.is_full || site.counts().is_ok_and(|counts| counts.is_full()),
             fault,
             hint: hint.flatten(),
         })

@@ -6,5 +6,6 @@ pub(crate) mod counts;
 pub(in crate::http) mod light;
 pub(in crate::http) mod media;
 pub(in crate::http) mod schema_parts;
+pub(in crate::http) mod set_up;
 pub(in crate::http) mod state;
 pub(crate) mod wire;

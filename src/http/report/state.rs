@@ -43,6 +43,9 @@ pub struct StateReport {
     /// Latest time at which deletion by age starts, in microseconds since 1970, if a rule by age exists.
     #[serde(skip)]
     pub ages_wait_us: Option<u64>,
+    /// There are other tallycams.
+    #[serde(skip)]
+    pub has_neighbours: bool,
     /// The reader of the report.
     #[serde(skip)]
     pub reader: Reader,
@@ -157,7 +160,8 @@ impl StateReport {
             reader: match who {
                 who if who.has(Right::Admin, false) => Reader::Admin,
                 who if who.has(Right::Operator, false) => Reader::Operator,
-                _ => Reader::Viewer,
+                who if who.has(Right::Viewer, false) => Reader::Viewer,
+                _ => Reader::Visitor,
             },
             ..StateReport::whole(site)
         };
@@ -193,7 +197,8 @@ impl StateReport {
                 ClockWait::Until(us) => Some(us),
                 ClockWait::Unset => None,
             }),
-            reader: Reader::Viewer,
+            has_neighbours: site.neighbours.are_found() || !site.settings().neighbours.is_empty(),
+            reader: Reader::Visitor,
             reason: Some(state.reason()).filter(|reason| !reason.is_empty()),
             hint: state.hint(),
             since: clock::rfc3339(status.since.wall_us),
@@ -228,7 +233,10 @@ impl StateReport {
             uptime_s: site.started.elapsed().as_millis() as f64 / 1000.0,
             time_sure: site.is_time_sure(),
             ledger: site.counts().ok().map(|counts| counts.ledger()),
-            counting: counting.map(|counting| CountingReport::of(&counting.status(), counting.counts().ok())),
+            counting: counting.map(|counting| CountingReport {
+                pinned: site.pinned("detect.backend"),
+                ..CountingReport::of(&counting.status(), counting.counts().ok())
+            }),
             recording: site.recorder().ok().map(|recorder| RecordingReport::from(&recorder.status())),
             storage: StorageSummary::of(site),
             light: LightSummary::of(site),
@@ -244,10 +252,6 @@ impl StateReport {
 
     /// The live page's data, from the same report.
     pub fn page(&self) -> LivePage {
-        let size = self.width.zip(self.height);
-        let picture = size.map_or_else(String::new, |(width, height)| {
-            format!("{width} × {height} {}", self.format.as_deref().unwrap_or_default()).trim_end().to_owned()
-        });
         LivePage {
             name: self.name.clone(),
             version: describe_version(),
@@ -258,18 +262,18 @@ impl StateReport {
             camera: self.camera.as_ref().or(self.source.as_ref()).unwrap_or(&self.name).clone(),
             notes: self.notes.clone(),
             is_simulated: self.simulated,
-            picture,
-            size,
+            size: self.width.zip(self.height),
             fps: self.fps,
             viewers: self.viewers,
             is_held: self.held,
+            has_neighbours: self.has_neighbours,
             counting: None,
             recording: None,
             controls: LiveControls::default(),
             is_counts_only: false,
             alerts: self.alerts.clone(),
             reader: self.reader,
-            is_new: false,
+            set_up: None,
             returned: None,
         }
     }

@@ -193,7 +193,11 @@ pub struct TallyReport {
     line: String,
     r#in: u64,
     out: u64,
+    /// What was inside at `inside_since`, plus in, minus out since then, plus `inside_corrected`.
     inside: u64,
+    inside_since: Rfc3339,
+    /// Crossings out while nobody was inside: they do not make it less than 0.
+    inside_corrected: u64,
     /// All crossings in, of all time. Neither a reset nor a recount lowers it.
     in_total: u64,
     /// All crossings out, likewise.
@@ -217,6 +221,8 @@ impl TalliesReport {
                 r#in: row.count_in,
                 out: row.count_out,
                 inside: row.inside,
+                inside_since: Rfc3339(row.inside_since_us),
+                inside_corrected: row.corrected,
                 in_total: row.total_in,
                 out_total: row.total_out,
                 since: Rfc3339(row.since_us),
@@ -304,6 +310,8 @@ pub struct OverlayReport {
     size: (u32, u32),
     tracks: Vec<DrawnTrack>,
     zones: Vec<(u64, u32)>,
+    /// Left, top, right, bottom of the part that was searched.
+    searched: [f64; 4],
 }
 
 /// ID, class, confidence, left, top, right, bottom, velocity to the right and down, in sight.
@@ -322,6 +330,7 @@ impl From<&Overlay> for OverlayReport {
             size: overlay.size,
             tracks: overlay.tracks.iter().map(drawn).collect(),
             zones: overlay.zones.clone(),
+            searched: overlay.searched.map(fine),
         }
     }
 }
@@ -350,6 +359,7 @@ impl CountingReport {
             scene: status.scene,
             lines,
             counts_db: counts.and_then(Counts::error),
+            pinned: None,
             labels: status.labels.clone(),
             tells_classes: status.tells_classes,
             inference_ms: milliseconds(status.inference_s),
@@ -360,6 +370,7 @@ impl CountingReport {
 impl Redact for CountingReport {
     fn redact(&mut self) {
         self.notes.clear();
+        redact_place(&mut self.pinned);
         redact_reason(&mut self.counts_db, &mut None);
         if self.state == "fault" {
             redact_reason(&mut self.reason, &mut self.hint);

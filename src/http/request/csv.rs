@@ -17,13 +17,20 @@ pub const BYTE_ORDER_MARK: &str = "\u{feff}";
 pub struct CsvTable {
     text: String,
     is_begun: bool,
+    /// For spreadsheets of a language with decimal commas: cells end in semicolons.
+    has_commas: bool,
 }
 
 // Writing to a string cannot fail.
 impl CsvTable {
+    /// An empty table.
+    pub fn begin(has_commas: bool) -> CsvTable {
+        CsvTable { has_commas, ..CsvTable::default() }
+    }
+
     /// A table with this header.
-    pub fn new(header: &[&str]) -> CsvTable {
-        let mut table = CsvTable::default();
+    pub fn new(header: &[&str], has_commas: bool) -> CsvTable {
+        let mut table = CsvTable::begin(has_commas);
         header.iter().for_each(|name| table.text(name));
         table.end_row();
         table
@@ -34,7 +41,7 @@ impl CsvTable {
         self.separate();
         let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
         let guard = if is_formula { "'" } else { "" };
-        if text.contains([',', '"', '\r', '\n']) {
+        if text.contains([',', ';', '"', '\r', '\n']) {
             let _ = write!(self.text, "\"{guard}{}\"", text.replace('"', "\"\""));
         } else {
             let _ = write!(self.text, "{guard}{text}");
@@ -45,6 +52,12 @@ impl CsvTable {
     pub fn plain(&mut self, value: impl Display) {
         self.separate();
         let _ = write!(self.text, "{value}");
+    }
+
+    /// A cell with a decimal number.
+    pub fn decimal(&mut self, value: impl Display) {
+        let text = value.to_string();
+        self.plain(if self.has_commas { text.replace('.', ",") } else { text });
     }
 
     /// An empty cell.
@@ -65,7 +78,7 @@ impl CsvTable {
 
     fn separate(&mut self) {
         if self.is_begun {
-            self.text.push(',');
+            self.text.push(if self.has_commas { ';' } else { ',' });
         }
         self.is_begun = true;
     }
@@ -83,7 +96,7 @@ mod tests {
 
     #[test]
     fn rows_are_those_of_rfc_4180() {
-        let mut table = CsvTable::new(&["id", "line", "count"]);
+        let mut table = CsvTable::new(&["id", "line", "count"], false);
         table.plain(7);
         table.text("Door, \"north\"");
         table.empty();
@@ -92,6 +105,11 @@ mod tests {
         table.plain(-0.5);
         table.end_row();
         assert_eq!(table.take(), "-0.5\r\n");
+        let mut sheet = CsvTable::new(&["a", "b"], true);
+        sheet.decimal(0.5);
+        sheet.text("x;y");
+        sheet.end_row();
+        assert_eq!(sheet.take(), "a;b\r\n0,5;\"x;y\"\r\n");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Times as people and programs write them in an address: `today`, `-7d`, `2026-11-20`, RFC 3339. Pure: callers pass
 //! the current time.
 
-use jiff::civil::{Date, DateTime};
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp, Zoned};
 
@@ -11,16 +11,16 @@ use crate::ui::LocalClock;
 
 /// The allowed times, for error messages.
 const EXPECTED: &str = "a time such as 2026-11-20T08:00:00Z, a date such as 2026-11-20, \
-    today, yesterday, tomorrow, now, or a time ago such as -24h or -7d";
+    today, yesterday 9:00, tomorrow, now, or a time ago such as -24h or -7d";
 
 /// The same, for times before the epoch.
 const FROM_1970: &str = "no earlier than 1970-01-01T00:00:00Z";
 
 /// Reads `text`, the value of `key`, as microseconds of wall time.
 ///
-/// A date, or a word like `today`, is the start of that day: `day_starts` hours after midnight by the clock. A time
-/// without an offset is in the clock's zone. Minutes and hours ago are exact durations; days and weeks ago are
-/// calendar days with the same time of day.
+/// A date, or a word like `today`, is the start of that day: `day_starts` hours after midnight by the clock. After the
+/// word there may be a time of that date: `today 9:00`. A time without an offset is in the clock's zone. Minutes and
+/// hours ago are exact durations; days and weeks ago are calendar days with the same time of day.
 ///
 /// # Errors
 /// The fault and the expected values, for any other text and for times before 1970.
@@ -32,7 +32,10 @@ pub fn instant(key: &'static str, text: &str, clock: &LocalClock) -> Result<u64,
 
 /// The start of the current day, or of the day `from_today` days later, in microseconds of wall time.
 pub fn day(clock: &LocalClock, from_today: i64) -> u64 {
-    begin_of_day(clock, from_today).and_then(|time| u64::try_from(time.as_microsecond()).ok()).unwrap_or(0)
+    local_date(clock, from_today)
+        .and_then(|date| begin(date, clock))
+        .and_then(|time| u64::try_from(time.as_microsecond()).ok())
+        .unwrap_or(0)
 }
 
 /// `time_us` as local time with its offset: `2026-11-20T08:00:00+01:00`.
@@ -65,12 +68,19 @@ pub fn name_of(zone: &TimeZone, now_us: u64) -> String {
 }
 
 fn read(text: &str, clock: &LocalClock) -> Option<Timestamp> {
-    match text {
-        "now" => return now(clock).map(|now| now.timestamp()),
-        "today" => return begin_of_day(clock, 0),
-        "yesterday" => return begin_of_day(clock, -1),
-        "tomorrow" => return begin_of_day(clock, 1),
-        _ => {}
+    let (word, time) = text.split_once(' ').map_or((text, None), |(word, time)| (word, Some(time)));
+    let from_today = match word {
+        "now" if time.is_none() => return now(clock).map(|now| now.timestamp()),
+        "today" => Some(0),
+        "yesterday" => Some(-1),
+        "tomorrow" => Some(1),
+        _ => None,
+    };
+    if let Some(from_today) = from_today {
+        let date = local_date(clock, from_today)?;
+        let Some(time) = time else { return begin(date, clock) };
+        let time: Time = format!("{time:0>5}").parse().ok()?;
+        return Some(date.to_datetime(time).to_zoned(clock.zone.clone()).ok()?.timestamp());
     }
     if let Some(ago) = text.strip_prefix('-') {
         return before(ago, clock);
@@ -95,11 +105,10 @@ fn now(clock: &LocalClock) -> Option<Zoned> {
     Some(now.to_zoned(clock.zone.clone()))
 }
 
-fn begin_of_day(clock: &LocalClock, from_today: i64) -> Option<Timestamp> {
+fn local_date(clock: &LocalClock, from_today: i64) -> Option<Date> {
     let now = now(clock)?;
     let late = if now.hour() < day_starts(clock) { 1 } else { 0 };
-    let date = now.date().checked_add(Span::new().try_days(from_today - late).ok()?).ok()?;
-    begin(date, clock)
+    now.date().checked_add(Span::new().try_days(from_today - late).ok()?).ok()
 }
 
 fn begin(date: Date, clock: &LocalClock) -> Option<Timestamp> {
@@ -149,6 +158,8 @@ mod tests {
             ("today", "2026-11-19T23:00:00Z"),
             ("yesterday", "2026-11-18T23:00:00Z"),
             ("tomorrow", "2026-11-20T23:00:00Z"),
+            ("yesterday 9:00", "2026-11-19T08:00:00Z"),
+            ("today 23:59", "2026-11-20T22:59:00Z"),
             ("-24h", "2026-11-19T08:30:00Z"),
             ("-90m", "2026-11-20T07:00:00Z"),
             ("-7d", "2026-11-13T08:30:00Z"),
@@ -190,6 +201,9 @@ mod tests {
         for text in [
             "",
             "soon",
+            "now 9:00",
+            "today 9",
+            "today 25:00",
             "-",
             "-d",
             "-7",

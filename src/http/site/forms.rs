@@ -138,10 +138,11 @@ impl FormPost {
             let place = answer.headers().get(LOCATION)?.to_str().ok()?;
             place.rsplit('/').next().map(str::to_owned)
         });
+        // Names of tokens have blanks.
         let is_plain =
-            |made: &&String| made.bytes().all(|b| b.is_ascii_alphanumeric() || b"._,-".contains(&b));
+            |made: &&String| made.bytes().all(|b| b.is_ascii_alphanumeric() || b"._,- ".contains(&b));
         let place = match made.as_ref().filter(is_plain) {
-            Some(made) => next.replace(ID, made),
+            Some(made) => next.replace(ID, &made.replace(' ', "%20")),
             // There is no new ID: the row was deleted or did not change.
             None if next.contains(ID) || self.method == Method::DELETE => {
                 let (address, fragment) = next.split_once('#').unwrap_or((next, ""));

@@ -50,6 +50,15 @@ pub fn allow_base(page: &mut Response<Body>) {
     }
 }
 
+/// Lets a page show pictures of these `origins`.
+pub fn allow_images<'a>(page: &mut Response<Body>, origins: impl Iterator<Item = &'a str>) {
+    const OWN: &str = "img-src 'self'";
+    let all = origins.fold(String::from(OWN), |all, origin| all + " " + origin);
+    if let Ok(policy) = HeaderValue::from_str(&POLICY.replace(OWN, &all)) {
+        page.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    }
+}
+
 /// Lets pages of these `origins` show ours in a frame.
 pub fn allow_frames(headers: &mut HeaderMap, origins: &[String]) {
     const OWN: &str = "frame-ancestors 'self'";

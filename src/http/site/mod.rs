@@ -47,6 +47,7 @@ use crate::http::site::storage_usage::StorageUsage;
 use crate::http::site::videos::Videos;
 use crate::maintenance::Maintenance;
 use crate::outbound::api::ApiCalls;
+use crate::outbound::neighbours::Neighbours;
 use crate::outbound::notify::Notifier;
 use crate::pipeline::counting::Counting;
 use crate::pipeline::focus::{Focus, FocusSettings};
@@ -107,6 +108,8 @@ pub struct ServerSettings {
     pub is_view_open: bool,
     /// The first browser on the network sets the first password.
     pub is_claimed_by_network: bool,
+    /// Other tallycams, as origins.
+    pub neighbours: Vec<String>,
     /// Host names of this machine, besides those that no resolver can lead elsewhere.
     pub names: Vec<String>,
     /// Key that the old power-off addresses require.
@@ -138,6 +141,7 @@ impl Default for ServerSettings {
             is_local_open: false,
             is_view_open: true,
             is_claimed_by_network: false,
+            neighbours: Vec::new(),
             names: Vec::new(),
             power_key: None,
             update_key: None,
@@ -156,6 +160,8 @@ pub(crate) struct Site {
     pub(super) looked: FindingsCache,
     /// Stills of the cameras that are not in use.
     pub(super) stills: Stills,
+    /// The other tallycams of the network.
+    pub(super) neighbours: Neighbours,
     /// The last measured disk usage of recordings and snapshots.
     pub(super) storage_usage: StorageUsage,
     /// Permits for [`UPLOADS`].
@@ -217,6 +223,7 @@ impl Site {
             focus: Focus::new(server.pipeline.clone(), FocusSettings::default()),
             looked: FindingsCache::default(),
             stills: Stills::default(),
+            neighbours: Neighbours::default(),
             counts_readers: counts_db.cloned().map(CountsReaders::new),
             media_readers: OnceLock::new(),
             storage_usage: StorageUsage::default(),
@@ -252,6 +259,13 @@ impl Site {
     pub(super) fn unsaved(&self) -> Option<String> {
         let unsaved = self.preferences.as_ref()?.in_force().unsaved.clone();
         (!unsaved.is_empty()).then_some(unsaved)
+    }
+
+    /// The place in the operator's file that sets `key`, which pages cannot change then.
+    pub(super) fn pinned(&self, key: &str) -> Option<String> {
+        let in_force = self.preferences.as_ref()?.in_force();
+        let origin = in_force.resolved.origin(key).filter(|origin| origin.is_operators());
+        origin.map(ToString::to_string)
     }
 
     /// The server settings in force.

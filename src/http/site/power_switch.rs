@@ -1,4 +1,4 @@
-//! Switching the machine off or restarting it, by an implementation of [`Power`].
+//! Switching the machine off or restarting it, and setting its clock, by an implementation of [`Power`].
 
 use std::fmt;
 
@@ -35,4 +35,12 @@ pub trait Power: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`not_switched`].
     fn switch(&self, action: PowerAction) -> Result<(), Fault>;
+
+    /// Sets the wall clock to this time, in microseconds since 1970, and counts it as right from then on.
+    ///
+    /// # Errors
+    /// The machine does not let this program do it.
+    fn set_clock(&self, _wall_us: u64) -> Result<(), Fault> {
+        Err(Fault::new(FaultKind::File, "this program cannot set the clock of its machine"))
+    }
 }

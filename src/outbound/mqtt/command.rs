@@ -124,7 +124,7 @@ pub(super) async fn act(api: &ApiCaller, topics: &Topics, topic: &str, payload: 
     match parse(topics, topic, payload)? {
         MqttCommand::Light(sent) => call(api, "PATCH", "/api/v1/light", Some(&sent.patch())).await,
         MqttCommand::Recording(true) => {
-            if is_recording(api).await? {
+            if api.read("/api/v1/recording").await?["recording"] == true {
                 // A switch that is on already.
                 return Ok(());
             }
@@ -135,11 +135,6 @@ pub(super) async fn act(api: &ApiCaller, topics: &Topics, topic: &str, payload: 
         MqttCommand::Camera(false) => call(api, "POST", "/api/v1/pause", None).await,
         MqttCommand::Snapshot => call(api, "POST", "/api/v1/snapshots", None).await,
     }
-}
-
-async fn is_recording(api: &ApiCaller) -> Result<bool, Fault> {
-    let reply = api.get("/api/v1/recording").await.map_err(|error| Fault::passing(error.to_string()))?;
-    Ok(reply.json()["recording"] == true)
 }
 
 async fn call(

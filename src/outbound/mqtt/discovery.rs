@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use super::entity::{self, EntityConfig, MOST};
 use super::facts::Facts;
 use super::message::MqttMessage;
-use super::state;
 use super::topics::{OTHERS_RETAINED, Topics, own};
 
 /// The broker's memory of this camera. The caller keeps a changed one once the broker has acknowledged all messages
@@ -26,8 +25,6 @@ pub(super) struct Published {
     base: String,
     /// Names of the retained topics below `base`, but for [`OTHERS_RETAINED`].
     retained: BTreeSet<String>,
-    /// Lines and zones that Home Assistant does not get, because there are too many.
-    left_out: usize,
 }
 
 /// Home Assistant's message about a device. It refuses the whole device for a further key at this place.
@@ -65,10 +62,11 @@ enum ComponentMessage<'a> {
 }
 
 /// The messages that announce the camera, remove what is no longer there, and empty retained topics that nobody writes
-/// any more. They go out in this order: two may have the same topic.
+/// any more. They go out in this order: two may have the same topic. `states`: [`super::state`]'s messages.
 pub(super) fn messages(
     topics: &Topics,
     facts: &Facts,
+    states: &[MqttMessage],
     published: &mut Published,
     has_control: bool,
 ) -> Vec<MqttMessage> {
@@ -93,9 +91,8 @@ pub(super) fn messages(
         published.components = kept;
         let announced = entities.into_iter().map(|(key, entity)| (key, entity.platform.to_owned()));
         published.components.extend(announced);
-        warn(facts, published);
     }
-    messages.extend(abandoned(topics, facts, published));
+    messages.extend(abandoned(topics, facts, states, published));
     messages
 }
 
@@ -138,31 +135,22 @@ fn device(
     MqttMessage::retained_json(published.topic.clone(), &message)
 }
 
-/// Lines and zones that Home Assistant does not get.
-fn left_out(facts: &Facts) -> usize {
-    let (lines, zones) = (facts.lines.as_ref().map_or(0, Vec::len), facts.zones.as_ref().map_or(0, Vec::len));
-    lines.saturating_sub(MOST) + zones.saturating_sub(MOST)
-}
-
 /// The warning that Home Assistant does not get all lines and zones, in words.
 pub(super) fn warning(facts: &Facts) -> Option<String> {
-    let left_out = left_out(facts);
+    let (lines, zones) = (facts.lines.as_ref().map_or(0, Vec::len), facts.zones.as_ref().map_or(0, Vec::len));
+    let left_out = lines.saturating_sub(MOST) + zones.saturating_sub(MOST);
     (left_out > 0).then(|| {
         format!("Home Assistant gets the first {MOST} lines and zones, and {left_out} more are left out")
     })
 }
 
-/// Logs the warning when the number changes.
-fn warn(facts: &Facts, published: &mut Published) {
-    let left_out = left_out(facts);
-    if left_out != published.left_out {
-        warning(facts).iter().for_each(|warning| log::warn!("MQTT: {warning}"));
-        published.left_out = left_out;
-    }
-}
-
 /// Empties the retained topics that are written no more.
-fn abandoned(topics: &Topics, facts: &Facts, published: &mut Published) -> Vec<MqttMessage> {
+fn abandoned(
+    topics: &Topics,
+    facts: &Facts,
+    states: &[MqttMessage],
+    published: &mut Published,
+) -> Vec<MqttMessage> {
     let mut emptied = Vec::new();
     let base = topics.base();
     if published.base != base {
@@ -170,9 +158,7 @@ fn abandoned(topics: &Topics, facts: &Facts, published: &mut Published) -> Vec<M
         (published.base, published.retained) = (base, BTreeSet::new());
     }
     let skip = published.base.len() + 1;
-    let written = state::messages(topics, facts)
-        .into_iter()
-        .filter_map(|message| message.topic.get(skip..).map(str::to_owned));
+    let written = states.iter().filter_map(|message| message.topic.get(skip..).map(str::to_owned));
     let written: BTreeSet<String> = written.collect();
     let (kept, gone): (BTreeSet<String>, BTreeSet<String>) = std::mem::take(&mut published.retained)
         .into_iter()

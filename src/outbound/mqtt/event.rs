@@ -37,11 +37,8 @@ pub(super) fn line_event(topics: &Topics, crossing: &Value, now_ms: i64) -> Opti
         time,
         id,
     };
-    Some(MqttMessage {
-        topic: topics.own(&format!("lines/{}/crossing", crossing["line_id"].as_u64()?)),
-        payload: json(&event),
-        is_retained: false,
-    })
+    let topic = topics.own(&format!("lines/{}/crossing", crossing["line_id"].as_u64()?));
+    Some(MqttMessage::passing(topic, json(&event)))
 }
 
 #[cfg(test)]

@@ -2,21 +2,13 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::{Notify, oneshot};
-use tokio::time::timeout;
 
 use super::message::MqttMessage;
 use tallycam_base::json::Rfc3339;
 use tallycam_base::{Fault, FaultKind};
-
-/// Messages of rules that may wait.
-const WAITING: usize = 8;
-
-/// Time limit for the acknowledgement of a rule's message.
-const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(10);
 
 tallycam_base::words! {
     MqttState { Connected "connected", Waiting "waiting", Stopped "stopped" }
@@ -93,21 +85,16 @@ impl MqttHandle {
         lock(&self.0.report).clone()
     }
 
-    /// Publishes a message that is no topic of the camera's own. Returns once the broker has acknowledged it.
+    /// Publishes a message that is no topic of the camera's own. Returns once the broker has acknowledged it. The
+    /// connection's own limits end the wait: an earlier second try would only add a copy behind a slow broker.
     ///
     /// # Errors
     /// There is no connection, or no acknowledgement.
     pub async fn publish(&self, topic: &str, payload: Vec<u8>) -> Result<String, Fault> {
         self.connected()?;
         let (arrived, acknowledged) = oneshot::channel();
-        {
-            let mut waiting = lock(&self.0.waiting);
-            if waiting.len() >= WAITING {
-                return Err(Fault::new(FaultKind::Busy, "too many messages wait for the broker"));
-            }
-            let message = MqttMessage { topic: topic.to_owned(), payload, is_retained: false };
-            waiting.push_back(RuleMessage { message, arrived });
-        }
+        let message = MqttMessage::passing(topic.to_owned(), payload);
+        lock(&self.0.waiting).push_back(RuleMessage { message, arrived });
         self.acknowledged(acknowledged).await?;
         Ok(String::from("the broker has acknowledged it"))
     }
@@ -137,14 +124,10 @@ impl MqttHandle {
     /// Wakes the task, and waits for the acknowledgement.
     async fn acknowledged(&self, acknowledged: oneshot::Receiver<()>) -> Result<(), Fault> {
         self.0.queued.notify_one();
-        let lost = |why: &str| Fault::new(FaultKind::Unreachable, format!("the broker {why}"));
-        match timeout(ACKNOWLEDGED_WITHIN, acknowledged).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => {
-                Err(lost("was lost before it acknowledged the message, or takes none of this size"))
-            }
-            Err(_) => Err(lost("does not acknowledge the message")),
-        }
+        acknowledged.await.map_err(|_| {
+            let what = "the broker was lost before it acknowledged the message, or takes none of this size";
+            Fault::new(FaultKind::Unreachable, what)
+        })
     }
 
     /// Sets the report, `None` if MQTT is off. Returns true if state or remedy are others.
@@ -162,14 +145,14 @@ impl MqttHandle {
         is_news
     }
 
-    /// The next message of a rule, unless the rule has given it up.
+    /// The next message of a rule, unless the rule has ended.
     pub(super) fn take(&self) -> Option<RuleMessage> {
         let mut waiting = lock(&self.0.waiting);
         waiting.retain(|rule| !rule.arrived.is_closed());
         waiting.pop_front()
     }
 
-    /// The wish that the broker forgets this camera, unless somebody has been told that it failed.
+    /// The wish that the broker forgets this camera, unless nobody waits for it any more.
     pub(super) fn take_forgetting(&self) -> Option<oneshot::Sender<()>> {
         lock(&self.0.forgetting).take().filter(|wish| !wish.is_closed())
     }

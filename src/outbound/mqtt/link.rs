@@ -36,8 +36,11 @@ const HEARD_WITHIN: Duration = Duration::from_secs(45);
 /// Time limit for the broker's answer, and for the camera's own `online` to come back.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
-/// Time limit for an acknowledgement.
+/// Time limit for an acknowledgement, on a link that is not slow.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
+
+/// Bytes in a second of the slowest link. A picture takes minutes there, and all that follows waits behind it.
+const SLOWEST: usize = 4 << 10;
 
 /// Time limit for the goodbye.
 const LEAVES_WITHIN: Duration = Duration::from_secs(1);
@@ -81,6 +84,7 @@ enum Done {
 enum TopicGroup {
     Published(Published),
     Covered(u64),
+    Picture,
     Arrived(oneshot::Sender<()>),
     /// The broker keeps nothing of this camera.
     Forgotten(oneshot::Sender<()>),
@@ -97,6 +101,7 @@ struct Due {
     news: Instant,
     /// After a refusal nothing is read before this.
     reads: Instant,
+    complaint: Instant,
     /// Everything is published again.
     again: Option<Instant>,
 }
@@ -113,11 +118,13 @@ pub(super) struct BrokerLink<'a> {
     heard: Instant,
     due: Due,
     facts_read: Instant,
-    /// When each message in flight was sent, and its bytes.
+    /// When each message in flight must be acknowledged, and its bytes.
     flying: BTreeMap<u16, (Instant, usize)>,
     /// Hashes of the published state topics.
     known: HashMap<String, u64>,
     ledger_told: Option<u64>,
+    /// The published picture.
+    picture: Option<u64>,
     groups: HashMap<u64, (usize, TopicGroup)>,
     next_mark: u64,
     commands: VecDeque<(String, Vec<u8>)>,
@@ -149,12 +156,14 @@ impl<'a> BrokerLink<'a> {
                 ping: now + PINGS_EVERY,
                 news: now + READS_AFTER,
                 reads: now,
+                complaint: now,
                 again: None,
             },
             facts_read: now,
             flying: BTreeMap::new(),
             known: HashMap::new(),
             ledger_told: None,
+            picture: None,
             groups: HashMap::new(),
             next_mark: 1,
             commands: VecDeque::new(),
@@ -203,9 +212,7 @@ impl<'a> BrokerLink<'a> {
                 }
                 done = finished(&mut job) => {
                     job = None;
-                    if let Err(ended) = self.done(done) {
-                        return ended;
-                    }
+                    self.done(done);
                 }
                 () = self.task.announced.next() => {
                     self.session.news();
@@ -253,17 +260,14 @@ impl<'a> BrokerLink<'a> {
             self.due.facts = now;
         }
         self.tell_ledger();
-        // One at a time, so that a rule that has given up a message leaves no copies behind.
-        while !self.session.has_queued()
-            && let Some(rule) = self.task.handle.take()
-        {
+        while let Some(rule) = self.task.handle.take() {
             self.push_group(vec![rule.message], TopicGroup::Arrived(rule.arrived));
         }
         if job.is_none() {
             *job = self.next_job(now);
         }
         self.publish(now)?;
-        self.task.keep_sent(self.session.sent(), !self.session.is_settled());
+        self.task.keep_sent(self.session.sent());
         self.report();
         Ok(())
     }
@@ -281,22 +285,28 @@ impl<'a> BrokerLink<'a> {
         if self.wire.outgoing().len() > MOST_OUTGOING {
             return Err(LinkEnd::Lost(settings.unreachable("sends and does not read")));
         }
-        let oldest = self.flying.values().map(|(at, _)| *at).min();
-        let is_stuck = oldest.is_some_and(|oldest| is_late(oldest, ACKNOWLEDGED_WITHIN));
-        if is_late(self.heard, HEARD_WITHIN) || is_stuck {
+        let is_stuck = self.flying.values().any(|(due, _)| now > *due);
+        if is_late(self.heard, HEARD_WITHIN + on_the_way(self.in_flight())) || is_stuck {
             return Err(LinkEnd::Lost(settings.unreachable("does not answer any more")));
         }
         Ok(())
+    }
+
+    /// Bytes of all messages in flight.
+    fn in_flight(&self) -> usize {
+        self.flying.values().map(|(_, bytes)| bytes).sum()
     }
 
     /// Publishes as much as may go.
     fn publish(&mut self, now: Instant) -> Result<(), LinkEnd> {
         let now_ms = clock::monotonic_us() / 1000;
         while self.wire.outgoing().len() < OUTGOING {
+            let before = self.in_flight();
             let (wire, flying) = (&mut self.wire, &mut self.flying);
             let published = self.session.next(now_ms, |message| {
                 let id = wire.publish(message)?;
-                flying.insert(id, (now, message.topic.len() + message.payload.len()));
+                let bytes = message.topic.len() + message.payload.len();
+                flying.insert(id, (now + ACKNOWLEDGED_WITHIN + on_the_way(before + bytes), bytes));
                 Ok::<u16, WireFault>(id)
             });
             match published {
@@ -341,6 +351,7 @@ impl<'a> BrokerLink<'a> {
         match then {
             TopicGroup::Published(published) => self.task.keep(|kept| kept.published = published),
             TopicGroup::Covered(until_us) => self.task.keep(|kept| kept.covered_us = until_us),
+            TopicGroup::Picture => {}
             // A rule that does not wait any more.
             TopicGroup::Arrived(arrived) => drop(arrived.send(())),
             TopicGroup::Forgotten(forgotten) => {
@@ -353,14 +364,23 @@ impl<'a> BrokerLink<'a> {
 
     /// Makes the broker forget this camera. Nothing else is said from now on.
     fn forget(&mut self, forgotten: oneshot::Sender<()>) {
+        let published = self.published();
+        self.groups.retain(|_, (_, then)| !matches!(then, TopicGroup::Published(_)));
+        self.is_forgetting = true;
+        self.push_group(discovery::forget(&self.task.topics, &published), TopicGroup::Forgotten(forgotten));
+    }
+
+    /// The broker's memory of this camera, once the announcement under way has arrived.
+    fn published(&self) -> Published {
         let under_way = self.groups.values().find_map(|(_, then)| match then {
             TopicGroup::Published(published) => Some(published.clone()),
             _ => None,
         });
-        let published = under_way.unwrap_or_else(|| self.task.kept.borrow().content().published.clone());
-        self.groups.retain(|_, (_, then)| !matches!(then, TopicGroup::Published(_)));
-        self.is_forgetting = true;
-        self.push_group(discovery::forget(&self.task.topics, &published), TopicGroup::Forgotten(forgotten));
+        under_way.unwrap_or_else(|| self.task.kept.borrow().content().published.clone())
+    }
+
+    fn is_under_way(&self, is_it: impl Fn(&TopicGroup) -> bool) -> bool {
+        self.groups.values().any(|(_, then)| is_it(then))
     }
 
     /// Tells of the ledger once everything before has arrived.
@@ -369,7 +389,7 @@ impl<'a> BrokerLink<'a> {
         let is_first = self.ledger_told.is_none();
         if self.ledger_told != Some(sent) && (is_first || self.session.is_settled()) {
             self.ledger_told = Some(sent);
-            let ledger = self.task.kept.borrow().content().ledger.clone();
+            let ledger = self.ledger();
             let told = serde_json::json!({"ledger": ledger, "last": sent});
             self.push(MqttMessage::retained_json(self.task.topics.own("ledger"), &told));
         }
@@ -377,22 +397,27 @@ impl<'a> BrokerLink<'a> {
 
     // Reading
 
+    fn ledger(&self) -> String {
+        self.task.kept.borrow().content().ledger.clone()
+    }
+
     /// The next read: commands, news, the state, the backlog, and the rest.
     fn next_job(&mut self, now: Instant) -> Option<Job> {
         if now < self.due.reads {
             return None;
         }
-        let (api, topics) = (self.task.api.clone(), self.task.topics.clone());
+        let (api, topics, ledger) = (self.task.api.clone(), self.task.topics.clone(), self.ledger());
         if let Some((topic, payload)) = self.commands.pop_front() {
             return Some(Box::pin(async move {
                 let outcome = command::act(&api, &topics, &topic, &payload).await;
                 Done::Acted(topic, outcome)
             }));
         }
-        if let Some(wanted @ RowsWanted::Live(_)) = self.session.wanted() {
-            return Some(Box::pin(
-                async move { Done::Rows(wanted, rows::read(&api, &topics, wanted).await) },
-            ));
+        let is_first = |wanted: &RowsWanted| matches!(wanted, RowsWanted::Live(_)) || now < self.due.facts;
+        if let Some(wanted) = self.session.wanted().filter(is_first) {
+            return Some(Box::pin(async move {
+                Done::Rows(wanted, rows::read(&api, &topics, &ledger, wanted).await)
+            }));
         }
         if now >= self.due.facts {
             (self.due.facts, self.facts_read) = (now + FACTS_EVERY, now);
@@ -401,92 +426,76 @@ impl<'a> BrokerLink<'a> {
                 Done::Facts(Box::new(facts::read(&api, &page, has_picture).await))
             }));
         }
-        if let Some(wanted) = self.session.wanted() {
-            return Some(Box::pin(
-                async move { Done::Rows(wanted, rows::read(&api, &topics, wanted).await) },
-            ));
-        }
         if self.session.has_backlog() && now >= self.due.behind {
             self.due.behind = now + BEHIND_PAUSE;
             let sent = self.session.sent();
             return Some(Box::pin(async move { Done::Behind(rows::behind(&api, sent).await) }));
         }
-        let is_covering = self.groups.values().any(|(_, then)| matches!(then, TopicGroup::Covered(_)));
+        let is_covering = self.is_under_way(|then| matches!(then, TopicGroup::Covered(_)));
         if now >= self.due.coverage && !is_covering {
             self.due.coverage = now + COVERAGE_EVERY;
             let told_us = self.task.kept.borrow().content().covered_us;
-            return Some(Box::pin(
-                async move { Done::Coverage(rows::coverage(&api, &topics, told_us).await) },
-            ));
+            return Some(Box::pin(async move {
+                Done::Coverage(rows::coverage(&api, &topics, &ledger, told_us).await)
+            }));
         }
-        if self.task.settings.has_pictures && now >= self.due.picture {
+        let is_showing = self.is_under_way(|then| matches!(then, TopicGroup::Picture));
+        if self.task.settings.has_pictures && now >= self.due.picture && !is_showing {
             self.due.picture = now + PICTURE_PAUSE;
-            let known = self.task.picture;
+            let known = self.picture;
             return Some(Box::pin(async move { Done::Picture(rows::snapshot(&api, known).await) }));
         }
         None
     }
 
-    fn done(&mut self, done: Done) -> Result<(), LinkEnd> {
+    fn done(&mut self, done: Done) {
         if self.is_forgetting {
-            return Ok(());
+            return;
         }
         let outcome = match done {
-            Done::Rows(wanted, outcome) => match outcome {
-                Ok(read) if read.ledger != self.task.kept.borrow().content().ledger => {
-                    return Err(LinkEnd::OtherLedger);
-                }
-                Ok(read) => {
-                    self.session.read(wanted, read.rows, read.is_more);
-                    read.events.into_iter().for_each(|event| self.push(event));
-                    Ok(())
-                }
-                Err(fault) => Err(fault),
-            },
+            Done::Rows(wanted, outcome) => outcome.map(|read| {
+                self.session.read(wanted, read.rows, read.is_more);
+                read.events.into_iter().for_each(|event| self.push(event));
+            }),
             Done::Facts(outcome) => outcome.map(|facts| self.tell_facts(&facts)),
             Done::Behind(outcome) => outcome.map(|behind| self.task.behind = behind),
             Done::Coverage(outcome) => outcome.map(|covered| self.tell_coverage(covered)),
             Done::Picture(outcome) => outcome.map(|snapshot| {
                 if let Some(snapshot) = snapshot {
-                    self.task.picture = Some(snapshot.id);
+                    self.picture = Some(snapshot.id);
                     self.task.keep(|kept| kept.has_picture = true);
-                    self.push(MqttMessage::retained(self.task.topics.own("picture"), snapshot.jpeg));
+                    let picture = MqttMessage::retained(self.task.topics.own("picture"), snapshot.jpeg);
+                    self.push_group(vec![picture], TopicGroup::Picture);
                 }
             }),
             Done::Acted(topic, outcome) => {
                 self.due.facts = self.due.facts.min(self.facts_read + FACTS_PAUSE);
                 if let Err(fault) = outcome {
-                    log::warn!("MQTT: {topic}: {fault}");
+                    self.complain(&topic, &fault.what);
                 }
-                return Ok(());
+                return;
             }
         };
         if outcome.is_err() {
             self.due.reads = Instant::now() + REFUSED_PAUSE;
         }
         self.trouble = outcome.err();
-        Ok(())
     }
 
     fn tell_facts(&mut self, facts: &Facts) {
         let warning = discovery::warning(facts).filter(|_| self.task.topics.device_config().is_some());
         self.warning = warning.map(|what| Fault::new(FaultKind::Full, what));
-        let before = self.task.kept.borrow().content().published.clone();
-        // While an announcement is under way, the next one builds on it.
-        let under_way = self.groups.values().find_map(|(_, then)| match then {
-            TopicGroup::Published(published) => Some(published.clone()),
-            _ => None,
-        });
-        let mut published = under_way.unwrap_or_else(|| before.clone());
-        let was = published.clone();
-        let announced =
-            discovery::messages(&self.task.topics, facts, &mut published, self.task.settings.has_control);
+        let states = state::messages(&self.task.topics, facts);
+        let was = self.published();
+        let mut published = was.clone();
+        let has_control = self.task.settings.has_control;
+        let announced = discovery::messages(&self.task.topics, facts, &states, &mut published, has_control);
         let news: Vec<MqttMessage> = announced.into_iter().filter(|message| self.is_news(message)).collect();
         if published != was || !news.is_empty() {
             self.groups.retain(|_, (_, then)| !matches!(then, TopicGroup::Published(_)));
             self.push_group(news, TopicGroup::Published(published));
         }
-        for message in state::messages(&self.task.topics, facts) {
+        for message in states {
             if self.is_news(&message) {
                 self.push(message);
             }
@@ -557,7 +566,7 @@ impl<'a> BrokerLink<'a> {
         if self.is_confirmed && self.wire.publish(&offline).is_ok() {
             self.say_goodbye(socket).await;
         }
-        self.task.keep_sent(self.session.sent(), false);
+        self.task.keep_sent(self.session.sent());
         LinkEnd::Left
     }
 
@@ -579,10 +588,27 @@ impl<'a> BrokerLink<'a> {
     }
 }
 
+/// The time that so many bytes take on the slowest link.
+fn on_the_way(bytes: usize) -> Duration {
+    Duration::from_secs((bytes / SLOWEST) as u64)
+}
+
 /// Waits for the job; forever without one.
 async fn finished(job: &mut Option<Job>) -> Done {
     match job {
         Some(job) => job.await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_has_time_on_a_slow_link() {
+        // 1 MiB at 64 kbit/s.
+        assert!(on_the_way(1 << 20) > Duration::from_secs(131));
+        assert_eq!(on_the_way(500), Duration::ZERO);
     }
 }

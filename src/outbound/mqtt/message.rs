@@ -12,6 +12,11 @@ pub(super) struct MqttMessage {
 }
 
 impl MqttMessage {
+    /// A message that the broker does not keep.
+    pub(super) fn passing(topic: String, payload: Vec<u8>) -> MqttMessage {
+        MqttMessage { topic, payload, is_retained: false }
+    }
+
     /// A retained message with text.
     pub(super) fn retained(topic: String, payload: impl Into<Vec<u8>>) -> MqttMessage {
         MqttMessage { topic, payload: payload.into(), is_retained: true }

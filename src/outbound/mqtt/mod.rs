@@ -28,12 +28,5 @@ mod wire;
 #[cfg(test)]
 mod samples;
 
-use std::path::PathBuf;
-
-use super::parts::TaskParts;
 pub use handle::{MqttHandle, MqttReport, MqttState};
-
-/// Publishes until the daemon stops. Files are in `directory`.
-pub async fn run(parts: TaskParts, handle: MqttHandle, directory: PathBuf) {
-    task::follow(parts, handle, directory).await;
-}
+pub use task::follow;

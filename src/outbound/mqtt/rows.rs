@@ -30,23 +30,26 @@ const HOUR_US: u64 = 3_600_000_000;
 /// Rows that were read.
 #[derive(Debug, Default)]
 pub(super) struct RowsRead {
-    /// The ledger of counts.db.
-    pub(super) ledger: String,
     pub(super) rows: Vec<PlacedRow>,
     /// Events of new crossings.
     pub(super) events: Vec<MqttMessage>,
     pub(super) is_more: bool,
 }
 
-/// Reads the rows of `wanted`.
+/// Reads the rows of `wanted` from the counts.db with this `ledger`.
 ///
 /// # Errors
 /// The API refuses. The same holds for the other functions.
-pub(super) async fn read(api: &ApiCaller, topics: &Topics, wanted: RowsWanted) -> Result<RowsRead, Fault> {
+pub(super) async fn read(
+    api: &ApiCaller,
+    topics: &Topics,
+    ledger: &str,
+    wanted: RowsWanted,
+) -> Result<RowsRead, Fault> {
     let (since, is_live) = match wanted {
         RowsWanted::Live(since) => (since, true),
         RowsWanted::Backlog(since) => (since, false),
-        RowsWanted::Replay(since, until) => return replay(api, topics, since, until).await,
+        RowsWanted::Replay(since, until) => return replay(api, topics, ledger, since, until).await,
     };
     let page = follow::after(api, since, PAGE, "").await?;
     let now_ms = i64::try_from(clock::wall_us() / 1000).unwrap_or(i64::MAX);
@@ -54,20 +57,25 @@ pub(super) async fn read(api: &ApiCaller, topics: &Topics, wanted: RowsWanted) -
     Ok(RowsRead {
         events: events.collect(),
         rows: page.items.iter().filter_map(|row| placed(topics, row)).collect(),
-        ledger: page.ledger,
         is_more: page.is_more,
     })
 }
 
 /// A row as the API tells it.
 fn placed(topics: &Topics, row: &Value) -> Option<PlacedRow> {
-    let message = MqttMessage { topic: topics.own("crossing"), payload: bytes(row), is_retained: false };
+    let message = MqttMessage::passing(topics.own("crossing"), bytes(row));
     Some(PlacedRow { place: place(row)?, message })
 }
 
 /// Tells of every number after `since` up to `until`: the crossing that has it as its id or as its place, or that it is
 /// gone.
-async fn replay(api: &ApiCaller, topics: &Topics, since: u64, until: u64) -> Result<RowsRead, Fault> {
+async fn replay(
+    api: &ApiCaller,
+    topics: &Topics,
+    ledger: &str,
+    since: u64,
+    until: u64,
+) -> Result<RowsRead, Fault> {
     let many = usize::try_from(until - since).unwrap_or(PAGE).clamp(1, PAGE);
     // A cursor of 0 is none.
     let cursor = if since == 0 { String::new() } else { format!("&cursor={since}") };
@@ -76,10 +84,8 @@ async fn replay(api: &ApiCaller, topics: &Topics, since: u64, until: u64) -> Res
     let by_id = by_id["items"].as_array().into_iter().flatten();
     let by_id = by_id.filter(|row| row["id"].as_u64().is_some_and(|id| id <= until));
     let by_place = by_place.items.iter().filter(|row| place(row).is_some_and(|place| place <= until));
-    let ledger = follow::newest(api).await?.ledger;
-    let rows = answer(since, until, by_id.chain(by_place), &ledger);
-    let rows = rows.iter().filter_map(|row| placed(topics, row)).collect();
-    Ok(RowsRead { ledger, rows, ..RowsRead::default() })
+    let rows = answer(since, until, by_id.chain(by_place), ledger);
+    Ok(RowsRead { rows: rows.iter().filter_map(|row| placed(topics, row)).collect(), ..RowsRead::default() })
 }
 
 /// One row for each number, from these rows. Pure.
@@ -146,12 +152,16 @@ pub(super) struct CoveredTime {
 }
 
 /// Reads the covered time of all lines in steps of five minutes, from `told_us` on.
-pub(super) async fn coverage(api: &ApiCaller, topics: &Topics, told_us: u64) -> Result<CoveredTime, Fault> {
+pub(super) async fn coverage(
+    api: &ApiCaller,
+    topics: &Topics,
+    ledger: &str,
+    told_us: u64,
+) -> Result<CoveredTime, Fault> {
     let now_us = clock::wall_us();
     let lines = api.read("/api/v1/lines").await?;
     let lines: Vec<u64> =
         lines["items"].as_array().into_iter().flatten().filter_map(|line| line["id"].as_u64()).collect();
-    let ledger = follow::newest(api).await?.ledger;
     let from_us =
         told_us.saturating_sub(COVERED_AGAIN_US).max(now_us.saturating_sub(COVERED_AT_MOST_US)).min(now_us);
     let hours = (COVERED_HOURS / lines.len().max(1) as u64).clamp(1, 24);
@@ -171,11 +181,7 @@ pub(super) async fn coverage(api: &ApiCaller, topics: &Topics, told_us: u64) -> 
         let message = json!({
             "ledger": ledger, "line_id": line, "bucket": "5min", "time_zone": counts["time_zone"], "items": items,
         });
-        messages.push(MqttMessage {
-            topic: topics.own("coverage"),
-            payload: bytes(&message),
-            is_retained: false,
-        });
+        messages.push(MqttMessage::passing(topics.own("coverage"), bytes(&message)));
     }
     Ok(CoveredTime { until_us, messages })
 }

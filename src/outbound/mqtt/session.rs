@@ -186,11 +186,6 @@ impl SendSession {
         }
     }
 
-    /// True while messages that are no rows wait.
-    pub(super) fn has_queued(&self) -> bool {
-        !self.others.is_empty()
-    }
-
     /// The rows that are to be read next.
     pub(super) fn wanted(&self) -> Option<RowsWanted> {
         if self.has_news && self.live.rows.is_empty() {

@@ -25,7 +25,7 @@ use super::topics::Topics;
 use super::wire::{ClientRefusal, Wire, WireClient};
 use crate::outbound::api::ApiCaller;
 use crate::outbound::connect::{HostLimit, OutboundSocket, connect, load_tls};
-use crate::outbound::follow::{self, Announcements, varied};
+use crate::outbound::follow::{self, Announcements, NewestCrossing, varied};
 use crate::outbound::kept::{KeptFile, save};
 use crate::outbound::page;
 use crate::outbound::parts::{TaskParts, zone};
@@ -72,6 +72,22 @@ pub(super) struct MqttProgress {
     pub(super) published: Published,
 }
 
+impl MqttProgress {
+    /// Finds where to begin at the broker `url`. A broker that has followed an earlier counts.db gets all of a new or
+    /// restored one, because nobody knows which of its rows were sent. `history` is about the first connection.
+    fn begin(&mut self, url: &str, newest: NewestCrossing, is_history_sent: bool) {
+        let is_other_broker = self.broker != url;
+        if self.ledger != newest.ledger || (is_other_broker && is_history_sent) {
+            let is_new_only = is_other_broker && !is_history_sent;
+            (self.sent, self.covered_us) = (if is_new_only { newest.place } else { 0 }, 0);
+        }
+        if is_other_broker {
+            self.published = Published::default();
+        }
+        (self.ledger, self.broker) = (newest.ledger, url.to_owned());
+    }
+}
+
 /// The settings of `[mqtt]`, and others that it needs.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct MqttSettings {
@@ -115,7 +131,9 @@ impl MqttSettings {
             limit: HostLimit::of(resolved, "mqtt.url"),
             page: page::address(config),
             zone: zone(config),
-            is_password_withheld: is_operators("mqtt.password") && !is_operators("mqtt.url"),
+            is_password_withheld: mqtt.password.is_some()
+                && is_operators("mqtt.password")
+                && !is_operators("mqtt.url"),
         })
     }
 
@@ -143,8 +161,6 @@ impl MqttSettings {
 pub(super) enum LinkEnd {
     /// The configuration has changed, or the service stops.
     Left,
-    /// counts.db is another one now.
-    OtherLedger,
     /// The broker was made to forget this camera.
     Forgotten,
     Lost(Fault),
@@ -181,8 +197,6 @@ pub(super) struct MqttTask {
     pub(super) behind: Behind,
     /// Bytes of the largest message that the broker takes.
     pub(super) largest: usize,
-    /// The published picture.
-    pub(super) picture: Option<u64>,
     pause: Duration,
     take_overs: TakeOvers,
     /// The last connection was closed by the other side, with a message of this size in flight.
@@ -190,7 +204,7 @@ pub(super) struct MqttTask {
 }
 
 /// Follows the configuration until the daemon stops. Files are in `directory`.
-pub(super) async fn follow(parts: TaskParts, handle: MqttHandle, directory: PathBuf) {
+pub async fn follow(parts: TaskParts, handle: MqttHandle, directory: PathBuf) {
     let Ok(kept) = spawn_blocking(move || KeptFile::read(&directory, FILE)).await else { return };
     let kept = Rc::new(RefCell::new(kept));
     let mut config = parts.config.clone();
@@ -219,7 +233,6 @@ pub(super) async fn follow(parts: TaskParts, handle: MqttHandle, directory: Path
             settings,
             behind: Behind::default(),
             largest: usize::MAX,
-            picture: None,
             pause: FIRST_PAUSE,
             take_overs: TakeOvers::default(),
             closed_at: None,
@@ -240,7 +253,6 @@ impl MqttTask {
         loop {
             let fault = match self.connection().await {
                 LinkEnd::Left => return,
-                LinkEnd::OtherLedger => continue,
                 LinkEnd::Forgotten => {
                     let words = String::from("the broker has forgotten this camera");
                     let hint = "a restart, or a change of [mqtt], connects again";
@@ -333,15 +345,14 @@ impl MqttTask {
         };
         if self.closed_at.is_some() && self.take_overs.note(Instant::now()) {
             let what = format!("another client has the id {}: is this card a copy?", self.topics.id);
-            let hint =
-                "give each camera an id of its own as `mqtt.id`, or reset the copy; then restart this one";
+            let hint = "give each camera an id of its own as `mqtt.id`; then restart this one";
             return LinkEnd::Lost(Fault::new(FaultKind::Taken, what).hint(hint));
         }
         let will = MqttMessage::retained(self.topics.own("availability"), "offline");
         let client = WireClient {
             id: &self.topics.id,
             username: self.settings.username.as_deref(),
-            password: self.settings.password.as_deref().filter(|_| !self.settings.is_password_withheld),
+            password: self.settings.password.as_deref(),
             will: &will,
             keep_alive_s: KEEP_ALIVE_S,
         };
@@ -351,7 +362,6 @@ impl MqttTask {
                 return LinkEnd::Lost(Fault::wrong(format!("the broker cannot be greeted: {error:?}")));
             }
         };
-        self.picture = None;
         let session = SendSession::new(sent, newest, clock::monotonic_us() / 1000);
         BrokerLink::new(self, wire, session).run(socket).await
     }
@@ -364,28 +374,18 @@ impl MqttTask {
             id => id.to_owned(),
         };
         self.topics.id = self.settings.id.clone().unwrap_or_else(|| made.clone());
-        let (url, is_history_sent) = (self.settings.url.clone(), self.settings.is_history_sent);
+        let place = newest.place;
         let sent = self.kept.borrow_mut().change(|kept| {
             kept.id = made;
-            let is_other_broker = kept.broker != url;
-            if kept.ledger != newest.ledger {
-                // A new file, a restored one, or the first connection.
-                (kept.sent, kept.covered_us) = (if is_history_sent { 0 } else { newest.place }, 0);
-            } else if is_other_broker && is_history_sent {
-                (kept.sent, kept.covered_us) = (0, 0);
-            }
-            if is_other_broker {
-                kept.published = Published::default();
-            }
-            (kept.ledger, kept.broker) = (newest.ledger, url);
+            kept.begin(&self.settings.url, newest, self.settings.is_history_sent);
             kept.sent
         });
         save(&self.kept, false).await;
-        Ok((sent, newest.place))
+        Ok((sent, place))
     }
 
     async fn open(&self) -> Result<Box<dyn OutboundSocket>, Fault> {
-        if self.settings.is_password_withheld && self.settings.password.is_some() {
+        if self.settings.is_password_withheld {
             return Err(Fault::wrong(
                 "the password of the configuration file is not sent to a broker of the page",
             )
@@ -403,24 +403,20 @@ impl MqttTask {
         self.pause = FIRST_PAUSE;
     }
 
-    /// Notes that everything up to the place `sent` is acknowledged.
-    pub(super) fn keep_sent(&mut self, sent: u64, is_more_to_send: bool) {
-        let is_changed = self.kept.borrow().content().sent != sent;
-        // The last change may have come while more was to be sent.
-        if is_changed || (!is_more_to_send && self.kept.borrow().is_dirty()) {
-            self.keep_soon(|kept| kept.sent = sent, is_more_to_send);
+    /// Notes that everything up to the place `sent` is acknowledged. The next written change takes it along, such as
+    /// covered time every five minutes. Each write wears a card, and a lost place only makes rows come again.
+    pub(super) fn keep_sent(&mut self, sent: u64) {
+        if self.kept.borrow().content().sent != sent {
+            self.kept.borrow_mut().change(|kept| kept.sent = sent);
         }
     }
 
+    /// Changes the progress and writes it.
     pub(super) fn keep(&mut self, change: impl FnOnce(&mut MqttProgress)) {
-        self.keep_soon(change, false);
-    }
-
-    fn keep_soon(&mut self, change: impl FnOnce(&mut MqttProgress), is_more_to_send: bool) {
         self.kept.borrow_mut().change(change);
         let kept = self.kept.clone();
         // The connection does not wait for the disk.
-        tokio::task::spawn_local(async move { save(&kept, is_more_to_send).await });
+        tokio::task::spawn_local(async move { save(&kept, false).await });
     }
 
     pub(super) fn not_allowed(&self) -> Fault {
@@ -517,6 +513,8 @@ fn own_id(ledger: &str) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use tallycam_config::{OperatorConfig, Saved};
+
     use super::*;
 
     #[test]
@@ -527,6 +525,25 @@ mod tests {
         assert!(often.note(at(59)));
         let mut rare = TakeOvers::default();
         assert!((0..100).all(|n| !rare.note(at(n * 15))), "four in a minute");
+    }
+
+    #[test]
+    fn only_the_first_connection_to_a_broker_leaves_history_out() {
+        let mut kept = MqttProgress::default();
+        let mut began = |url, ledger: &str, place, is_history_sent| {
+            let newest = NewestCrossing { ledger: ledger.to_owned(), place, id: place };
+            kept.begin(url, newest, is_history_sent);
+            let sent = kept.sent;
+            kept.sent = place;
+            sent
+        };
+        assert_eq!(began("a", "one", 7, false), 7);
+        assert_eq!(began("a", "one", 9, false), 7, "an earlier connection ended here");
+        assert_eq!(began("a", "restored", 8, false), 0, "it may have rows that were not sent");
+        assert_eq!(began("b", "restored", 9, false), 8, "what is behind goes to another broker");
+        assert_eq!(began("b", "restored", 9, true), 9);
+        assert_eq!(began("c", "restored", 9, true), 0);
+        assert_eq!(began("d", "new", 3, false), 3);
     }
 
     #[test]
@@ -547,14 +564,21 @@ mod tests {
 
     #[test]
     fn the_operators_password_is_not_for_a_broker_of_the_page() {
-        let read = |text: &str| {
-            let resolved =
-                tallycam_config::Config::from_text(Path::new("config.toml"), text, &[], []).unwrap();
-            MqttSettings::of(&resolved)
-        };
-        assert!(read("").is_none(), "off");
-        let both = read("[mqtt]\nurl = \"mqtt://[::1]\"\npassword = \"pw\"\n").unwrap();
-        assert!(!both.is_password_withheld && both.limit == HostLimit::Anywhere);
-        assert_eq!(both.place(), "[::1]:1883");
+        let (url, password) = ("url = \"mqtt://[::1]\"\n", "password = \"pw\"\n");
+        for (sets, page, is_anywhere, is_withheld) in [
+            (&["mqtt.url=mqtt://[::1]", "mqtt.password=pw"][..], String::new(), true, false),
+            (&["mqtt.url=mqtt://[::1]"], password.to_owned(), true, false),
+            (&["mqtt.password=pw"], url.to_owned(), false, true),
+            (&["mqtt.password="], url.to_owned(), false, false),
+            (&[], format!("{url}{password}"), false, false),
+        ] {
+            let saved = Saved::read(Path::new("settings.toml"), &format!("[mqtt]\n{page}")).unwrap().0;
+            let sets: Vec<String> = sets.iter().copied().map(String::from).collect();
+            let operator = OperatorConfig::read(Some(Path::new("/dev/null")), &sets, []);
+            let settings = MqttSettings::of(&operator.resolve(Some(&saved)).unwrap()).unwrap();
+            assert_eq!(settings.limit == HostLimit::Anywhere, is_anywhere, "{sets:?}");
+            assert_eq!(settings.is_password_withheld, is_withheld, "{sets:?}");
+            assert_eq!(settings.place(), "[::1]:1883");
+        }
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 use super::kept::RuleProgress;
 use super::message::{Message, crossing_in_words, time_of};
 use super::rule::{LOOKS_EVERY, RuleTask, TryPauses, follows, named, no_place};
-use crate::outbound::follow::{self, READS_AFTER, place};
+use crate::outbound::follow::{self, ChangesPage, READS_AFTER, place};
 use tallycam_base::{Fault, clock};
 
 /// Crossings that are read at once.
@@ -93,7 +93,7 @@ impl RuleTask {
     /// Sends the next crossings one by one, each until it has arrived. Returns false if there are none.
     async fn tell_each(&mut self) -> Result<bool, Fault> {
         self.begin().await?;
-        let (items, is_more) = self.crossings_after(self.progress.sent.unwrap_or(0)).await?;
+        let ChangesPage { items, is_more } = self.crossings_after(self.progress.sent.unwrap_or(0)).await?;
         for (at, crossing) in items.iter().enumerate() {
             let message = self.crossing(crossing).await;
             let mut backoff = TryPauses::default();
@@ -128,9 +128,9 @@ impl RuleTask {
 
     async fn collect(&self, waiting: &mut Waiting) -> Result<(), Fault> {
         loop {
-            let (items, is_more) = self.crossings_after(waiting.up_to).await?;
-            items.into_iter().for_each(|crossing| waiting.add(crossing, self.progress.last));
-            if !is_more {
+            let page = self.crossings_after(waiting.up_to).await?;
+            page.items.into_iter().for_each(|crossing| waiting.add(crossing, self.progress.last));
+            if !page.is_more {
                 return Ok(());
             }
         }
@@ -175,17 +175,16 @@ impl RuleTask {
         Ok(())
     }
 
-    /// The crossings after the place `after` in the order of changes, and whether there are more.
-    async fn crossings_after(&self, after: u64) -> Result<(Vec<Value>, bool), Fault> {
+    /// The crossings after the place `after` in the order of changes.
+    async fn crossings_after(&self, after: u64) -> Result<ChangesPage, Fault> {
         let line = self.line().await?;
-        let page = follow::after(&self.api, after, PAGE, &line).await?;
-        Ok((page.items, page.is_more))
+        follow::after(&self.api, after, PAGE, &line).await
     }
 
     /// The line of the rule, as the end of a query.
     pub(super) async fn line(&self) -> Result<String, Fault> {
         let Some(name) = &self.rule.place else { return Ok(String::new()) };
-        let lines = self.get("/api/v1/lines").await?;
+        let lines = self.api.read("/api/v1/lines").await?;
         let id = named(&lines, name).and_then(|line| line["id"].as_u64());
         id.map(|id| format!("&line={id}")).ok_or_else(|| no_place("line", name))
     }

@@ -1,14 +1,12 @@
 //! Lasting conditions: too many inside, nothing counted, a fault.
 
-use std::time::Duration;
-
 use jiff::Zoned;
 
 use super::alert::{LastingCondition, Turn};
 use super::message::Message;
 use super::rule::{LOOKS_EVERY, RuleTask, TryPauses, named, no_place, now};
 use tallycam_base::{Fault, clock};
-use tallycam_config::{NotifyRule, RuleWhen};
+use tallycam_config::{NotifyRule, RuleWhen, show_duration};
 
 /// The result of a look at a condition.
 struct ConditionLook {
@@ -65,7 +63,7 @@ impl RuleTask {
     }
 
     async fn trouble(&self) -> Result<ConditionLook, Fault> {
-        let state = self.get("/state").await?;
+        let state = self.api.read("/state").await?;
         let bad = state["alerts"].as_array().into_iter().flatten().find(|alert| alert["bad"] == true);
         let Some(alert) = bad else {
             return Ok(ConditionLook { is_so: false, words: String::from("all works again") });
@@ -78,11 +76,11 @@ impl RuleTask {
 
     async fn above(&self) -> Result<ConditionLook, Fault> {
         let name = self.rule.place.as_deref().unwrap_or_default();
-        let zones = self.get("/api/v1/zones").await?;
+        let zones = self.api.read("/api/v1/zones").await?;
         let inside = match named(&zones, name).and_then(|zone| zone["occupancy"].as_u64()) {
             Some(inside) => inside,
             None => {
-                let tallies = self.get("/api/v1/tallies").await?;
+                let tallies = self.api.read("/api/v1/tallies").await?;
                 let line =
                     tallies["lines"].as_array().into_iter().flatten().find(|line| line["line"] == name);
                 line.and_then(|line| line["inside"].as_u64()).ok_or_else(|| no_place("zone or line", name))?
@@ -91,19 +89,22 @@ impl RuleTask {
         let most = self.rule.more_than;
         Ok(ConditionLook {
             is_so: inside > u64::from(most),
-            words: format!("{inside} inside {name}, more than {most} for {}", in_words(self.rule.lasting)),
+            words: format!(
+                "{inside} inside {name}, more than {most} for {}",
+                show_duration(self.rule.lasting)
+            ),
         })
     }
 
     async fn quiet(&self, quiet: &mut Quiet, now_s: u64) -> Result<ConditionLook, Fault> {
         let line = self.line().await?;
-        let newest = self.get(&format!("/api/v1/crossings?limit=1{line}")).await?;
+        let newest = self.api.read(format!("/api/v1/crossings?limit=1{line}")).await?;
         let last = newest["items"].get(0).and_then(|crossing| crossing["id"].as_u64());
         let opening = opening(&self.rule, &now(&self.context.zone));
         let at = self.rule.place.as_ref().map_or_else(String::new, |name| format!(" at {name}"));
         Ok(ConditionLook {
             is_so: quiet.lasts_s(last, opening.as_deref(), now_s) >= Some(self.rule.lasting.as_secs()),
-            words: format!("nothing counted{at} for {}", in_words(self.rule.lasting)),
+            words: format!("nothing counted{at} for {}", show_duration(self.rule.lasting)),
         })
     }
 }
@@ -149,10 +150,6 @@ fn opening(rule: &NotifyRule, now: &Zoned) -> Option<String> {
     let is_open = is_in_hours && rule.days[day.weekday().to_monday_zero_offset() as usize];
     let is_all_day = (open, close) == (0, 24);
     is_open.then(|| if is_all_day { String::new() } else { day.to_string() })
-}
-
-fn in_words(time: Duration) -> String {
-    tallycam_config::show_duration(time)
 }
 
 #[cfg(test)]

@@ -160,11 +160,6 @@ impl RuleTask {
         outcome.map(drop)
     }
 
-    /// The API's answer to `GET address`.
-    pub(super) async fn get(&self, address: &str) -> Result<Value, Fault> {
-        self.api.read(address).await
-    }
-
     pub(super) fn message(&self, kind: &'static str, words: &str) -> Message {
         let at_us = clock::wall_us();
         let page = if matches!(kind, "trouble" | "over") { "" } else { "counts" };

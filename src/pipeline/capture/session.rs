@@ -376,11 +376,14 @@ impl<'s, 'a> OpenCamera<'s, 'a> {
 }
 
 pub(super) fn silent_fault(source: &str, time: Duration) -> SourceError {
-    SourceError::new(SourceErrorKind::Silent, format!("{source} has sent no frame for {:.1} s", time.as_secs_f64()))
-        .hint(
-            "it is reopened; if this repeats, check its cable and power supply, or raise silent_after in [source] for \
-             a slow camera",
-        )
+    SourceError::new(
+        SourceErrorKind::Silent,
+        format!("{source} has sent no frame for {:.1} s", time.as_secs_f64()),
+    )
+    .hint(
+        "it is reopened; if this repeats, check its cable and power supply, or raise the camera timeout in \
+             Settings for a slow camera",
+    )
 }
 
 pub(super) fn broken_pictures_fault(source: &str, error: &Fault) -> SourceError {

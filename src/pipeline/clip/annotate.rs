@@ -81,6 +81,6 @@ impl ClipAnnotator {
             }
         });
         let (stamp, sequence, size) = (frame.stamp, frame.sequence, (frame.width, frame.height));
-        Overlay { stamp, sequence, size, tracks: tracks.collect(), zones: Vec::new() }
+        Overlay { stamp, sequence, size, tracks: tracks.collect(), zones: Vec::new(), searched: [0.0; 4] }
     }
 }

@@ -244,7 +244,8 @@ mod tests {
             in_sight: true,
         };
         let stamp = ClockTime { monotonic_us: at_us, wall_us: 0, wall_trusted: false };
-        Overlay { stamp, sequence: 1, size: (640, 480), tracks: vec![track], zones: vec![(3, 2)] }
+        let (size, tracks, zones) = ((640, 480), vec![track], vec![(3, 2)]);
+        Overlay { stamp, sequence: 1, size, tracks, zones, searched: [0.0; 4] }
     }
 
     fn line() -> DrawnLine {

@@ -366,7 +366,9 @@ impl Watch {
             time_us: stamp.wall_us.saturating_sub(stamp.monotonic_us.saturating_sub(miss.time_us)),
         });
         let missed = missed.collect();
-        let overlay = Overlay { stamp, sequence, size: self.size, tracks, zones };
+        let b = outcome.overlay.searched;
+        let searched = [b.left, b.top, b.right, b.bottom];
+        let overlay = Overlay { stamp, sequence, size: self.size, tracks, zones, searched };
         InferenceResult { crossed, missed, overlay, inference }
     }
 

@@ -34,9 +34,12 @@ pub struct Overlay {
     pub tracks: Vec<ShownTrack>,
     /// Number and occupancy of each zone.
     pub zones: Vec<(u64, u32)>,
+    /// Left, top, right, bottom of the searched part, in fractions of the picture; inverted if none was searched.
+    pub searched: [f32; 4],
 }
 
 /// The overlay while there are no detections.
 pub fn empty_overlay() -> Overlay {
-    Overlay { stamp: ClockTime::now(), sequence: 0, size: (0, 0), tracks: Vec::new(), zones: Vec::new() }
+    let (tracks, zones) = (Vec::new(), Vec::new());
+    Overlay { stamp: ClockTime::now(), sequence: 0, size: (0, 0), tracks, zones, searched: [0.0; 4] }
 }

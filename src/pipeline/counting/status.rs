@@ -76,6 +76,8 @@ pub struct StatusInputs<'a> {
     pub counts_db: Option<&'a str>,
     /// The remedy for that, if known.
     pub counts_hint: Option<&'a str>,
+    /// The rejected crossings wait in memory, and none is lost: their time counts once they are stored.
+    pub is_kept: bool,
     /// Number of lines drawn in the scene.
     pub drawn: usize,
     /// Number of lines that can count with this detector; before there is one, all drawn lines.
@@ -95,6 +97,8 @@ pub struct StatusInputs<'a> {
 pub struct CountingState {
     /// See [`super::CountingStatus::state`].
     pub state: &'static str,
+    /// See [`super::CountingStatus::why`].
+    pub why: &'static str,
     /// The reason of a gap in a sentence; empty while counting.
     pub reason: String,
     /// The remedy.
@@ -104,27 +108,19 @@ pub struct CountingState {
 }
 
 impl CountingState {
-    /// The reason of a gap in a word; empty while counting.
-    fn why(&self) -> &'static str {
-        match self.cover {
-            Coverage::Not(why) if self.state != "counting" => why,
-            _ => "",
-        }
-    }
-
     /// Writes the status. A change is logged and gets a time.
     pub fn write_to(self, status: &mut CountingStatus) {
-        let why = self.why();
         if (status.state, &status.reason) != (self.state, &self.reason) {
             match self.reason.as_str() {
                 "" => log::info!("counting: {}", self.state),
                 reason => log::info!("counting: {}: {reason}", self.state),
             }
         }
-        if (status.state, status.why) != (self.state, why) {
+        if (status.state, status.why) != (self.state, self.why) {
             status.since_us = ClockTime::now().wall_us;
         }
-        (status.state, status.why, status.reason, status.hint) = (self.state, why, self.reason, self.hint);
+        (status.state, status.why, status.reason, status.hint) =
+            (self.state, self.why, self.reason, self.hint);
     }
 }
 
@@ -132,6 +128,7 @@ impl CountingState {
 pub fn decide(facts: &StatusInputs<'_>) -> CountingState {
     let not = |state, why, reason: &str, hint: Option<&str>| CountingState {
         state,
+        why,
         reason: reason.to_owned(),
         hint: hint.map(str::to_owned),
         cover: Coverage::Not(why),
@@ -180,12 +177,14 @@ pub fn decide(facts: &StatusInputs<'_>) -> CountingState {
         }
         DetectionState::Fine => {}
     }
-    if let Some(reason) = facts.counts_db {
-        return not("fault", "counts_db", &sentence(reason), Some(facts.counts_hint.unwrap_or(COUNTS_HINT)));
-    }
     // The middle line of a hold is not recorded.
     let cover = if facts.countable > 0 { Coverage::Counting(facts.scene) } else { Coverage::Not("no_line") };
-    CountingState { state: "counting", reason: String::new(), hint: None, cover }
+    if let Some(reason) = facts.counts_db {
+        let hint = Some(facts.counts_hint.unwrap_or(COUNTS_HINT));
+        let fault = not("fault", "counts_db", &sentence(reason), hint);
+        return if facts.is_kept { CountingState { cover, ..fault } } else { fault };
+    }
+    CountingState { state: "counting", why: "", reason: String::new(), hint: None, cover }
 }
 
 const COUNTS_HINT: &str = "see that the directory of [store] can be written to and the disk is not full";
@@ -200,6 +199,7 @@ mod tests {
         scene: Scene::Camera,
         counts_db: None,
         counts_hint: None,
+        is_kept: false,
         drawn: 1,
         countable: 1,
         is_held: false,
@@ -246,7 +246,11 @@ mod tests {
             stands(&StatusInputs { looking, ..COUNTS }, "waiting", "no_picture");
         }
         stands(&StatusInputs { camera: &CameraState::Waking, ..COUNTS }, "waiting", "no_picture");
-        stands(&StatusInputs { counts_db: Some("the disk is full"), ..COUNTS }, "fault", "counts_db");
+        let full = StatusInputs { counts_db: Some("the disk is full"), ..COUNTS };
+        stands(&full, "fault", "counts_db");
+        let kept = decide(&StatusInputs { is_kept: true, ..full });
+        assert_eq!((kept.state, kept.why), ("fault", "counts_db"));
+        assert_eq!(kept.cover, Coverage::Counting(Scene::Camera), "the crossings are stored later");
         stands(
             &StatusInputs { counts_db: Some("no counts.db"), drawn: 0, countable: 0, ..COUNTS },
             "fault",

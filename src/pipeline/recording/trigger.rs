@@ -80,6 +80,8 @@ mod tests {
             score: 0.5,
             time_us: 100_000_000,
             is_time_sure: true,
+            is_wrong: false,
+            is_excluded: false,
             has_thumbnail: false,
             is_recounted: false,
         }

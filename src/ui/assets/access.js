@@ -6,7 +6,10 @@
   const ready = () => {
     for (const made of document.querySelectorAll('.made')) {
       const here = new URL('.', location.href).href, { root } = made.dataset;
-      for (const field of made.querySelectorAll('input')) field.value = field.defaultValue.replace(root, here);
+      const host = new URL(root).host;
+      for (const field of made.querySelectorAll('input, textarea')) {
+        field.value = field.defaultValue.replace(root, here).replace(`"${host}"`, `"${location.host}"`);
+      }
     }
     for (const button of document.querySelectorAll('#main .js')) button.classList.remove('js');
   };
@@ -16,7 +19,7 @@
     if (button.id === 'end-others') {
       for (const form of el('sessions').querySelectorAll('.rows form')) await submit(form);
     } else if (button.matches('.made button')) {
-      button.parentElement.querySelector('input').select();
+      button.parentElement.querySelector('input, textarea').select();
       // The clipboard of scripts is there only over HTTPS.
       button.textContent = document.execCommand('copy') ? 'Copied' : 'Press Ctrl+C';
     }

@@ -1,18 +1,16 @@
-// Keeps the page of figures fresh while something crosses, and says in words what a bar shows. The
-// figures are the server's: the same page is fetched again, and its new part put in place of the old one.
+// Keeps the page of figures fresh while something crosses, and says in words what a bar shows.
 // @ts-check
 'use strict';
 {
   const FRESH_MS = 2000; // at most so often
-  // Numbers and days in the browser's own way.
-  const tell = () => {
-    for (const one of document.querySelectorAll('#shown data')) one.textContent = (+one.value).toLocaleString();
-  };
+  // Days in the browser's own way.
   const days = document.querySelectorAll('h1 time');
   const dateStyle = days[1] ? 'medium' : 'full';
   for (const day of days) day.textContent = new Date(day.dateTime + 'T12:00').toLocaleDateString([], { dateStyle });
   // What is chosen acts at once.
   el('show').hidden = true;
+  el('go').hidden = true;
+  on(el('date'), 'change', ({ currentTarget: date }) => { if (date.value) date.form.requestSubmit(); });
   // Hours that end where they begin are half chosen.
   on(el('choose'), 'change', ({ currentTarget: form }) => {
     const { open, close } = form.elements;
@@ -26,7 +24,7 @@
     const count = +input.max + 1;
     const rows = new Map([...el('table').tBodies[0].rows].map(row => [+(row.dataset.n ?? 0), row]));
     const show = n => {
-      const at = { x: `${n / count * 100}%`, width: `${100 / count}%`, height: 256 };
+      const at = { x: `${n / count * 100}%`, width: `${100 / count}%`, height: 208 };
       for (const [key, value] of Object.entries(at)) col?.setAttribute(key, value);
       const words = rows.get(n)?.dataset.words ?? 'still to come';
       put('read', words);
@@ -41,10 +39,10 @@
     });
     input.hidden = false;
     input.value = Math.max(0, ...rows.keys());
+    input.setAttribute('aria-valuetext', rows.get(+input.value)?.dataset.words ?? 'still to come');
   };
-  const ready = () => { tell(); read(); };
-  on(document, 'swap', ({ detail: parts }) => { if (parts.includes('shown')) ready(); });
-  ready();
+  on(document, 'swap', ({ detail: parts }) => { if (parts.includes('shown')) read(); });
+  read();
 
   let last = Date.now(), timer = 0;
   const refresh = async () => {

@@ -27,6 +27,30 @@
     if (lines && s) await renew().catch(() => { /* the next time */ });
     if (!document.hidden) timer = setTimeout(ask, ASK_MS);
   };
+  // A camera that restarts: this page waits until it is away and answers again.
+  if (document.getElementById('comes-back')) {
+    let wasAway = false, tries = 0;
+    const wait = async () => {
+      const isHere = await fetch('health', { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE_MS) })
+        .then(() => true, () => false);
+      // It may have restarted between two tries.
+      if (isHere && (wasAway || ++tries > 15)) location.assign('./');
+      wasAway ||= !isHere;
+      setTimeout(wait, 1000);
+    };
+    wait();
+  }
+  // The clock of a machine that no network sets: its form takes this browser's time.
+  const own = document.getElementById('own-time');
+  if (own) {
+    own.classList.remove('js');
+    on(own, 'click', () => {
+      const time = /** @type {any} */ (own).form.elements.time;
+      time.type = 'text';
+      time.value = new Date().toISOString();
+      own.form.requestSubmit();
+    });
+  }
   on(document, 'visibilitychange', () => { if (!document.hidden) ask(); });
   timer = setTimeout(ask, ASK_MS);
 }

@@ -1,15 +1,17 @@
-// The editor of lines and zones: ends, corners and the whole are dragged on the still picture, arrow keys move them, it
-// is saved without leaving the page, and what it would have counted is shown. Without this file the forms do the same
-// by numbers.
+// The editor of lines and zones: ends, corners and the whole are dragged on the still picture, arrow keys move them,
+// and clicks draw a zone corner by corner. The script saves without leaving the page, and previews the counts.
+// Without this file the forms do the same by numbers.
 // @ts-check
 'use strict';
 {
   const main = el('main'), svg = el('draw'), last = el('last'), form = el('form');
   const { kind, id } = main.dataset, isZone = kind === 'zone';
-  const MINUTE_MS = 60_000, STEP = 0.005, FAR = 0.05, LEAST_DRAWN = 0.03, RIM = 14;
+  const MINUTE_MS = 60_000, STEP = 0.005, FAR = 0.05, LEAST_DRAWN = 0.03, RIM = 14, MOST_CORNERS = 32, FRESH_MS = 800;
 
   let version = +main.dataset.version, size = null, held = null, from = null, chosen = 0;
   let isDirty = false, isDrawing = false;
+  let laid = 0; // corners of the zone that clicks are drawing
+  let freshMs = 0; // when a click last added a corner
   const field = name => form.elements[name];
   const percent = v => (v * 100).toFixed(1);
   // A place may lie up to a picture beyond the edge; dragged ones stay on it.
@@ -31,12 +33,13 @@
     recrossing: field('recrossing').value,
   };
 
-  // ---- the drawing
 
   const others = el('others'), walked = shape('svg', {}), trails = shape('path', { class: 'trail' });
   const own = shape('g', {}), dots = shape('g', {}), pull = shape('path', { class: 'pull' });
+  const rubber = shape('path', { class: 'trail' });
   const grab = i => {
-    const label = `${called(i)}; arrow keys move it`, end = isZone ? i : 'ab'[i];
+    const keys = isZone ? ', Enter adds one after it, Delete removes it' : '';
+    const label = `${called(i)}; arrow keys move it${keys}`, end = isZone ? i : 'ab'[i];
     const g = shape('g', { class: 'grab', 'data-end': end, tabindex: 0, role: 'button', 'aria-label': label });
     const letter = shape('text', { y: 5 }, isZone ? '' : end);
     g.append(shape('circle', { class: 'reach', r: 28 }), shape('circle', { r: 9 }), letter);
@@ -52,7 +55,7 @@
     if (!form) return;
     if (grabs.length !== points.length) {
       grabs = points.map((_, i) => grabs[i] ?? grab(i));
-      svg.replaceChildren(others, walked, own, dots, pull, ...grabs);
+      svg.replaceChildren(others, walked, own, dots, rubber, pull, ...grabs);
     }
     own.replaceChildren(...(isZone ? zoneShapes : lineShapes)(/** @type {any} */ (draft()), f));
     const ats = points.map(f.at);
@@ -106,7 +109,6 @@
     for (const i of which) points[i] = points[i].map((v, axis) => fine(v + step[axis]));
   };
 
-  // ---- taking back
 
   const before = [];
   const remember = () => { before.push(structuredClone(points)); };
@@ -122,13 +124,72 @@
     isDrawing = isOn;
     svg.classList.toggle('fresh', isOn);
     el('start').setAttribute('aria-pressed', isOn);
-    if (isOn) put('news', `Draw on the picture, from one ${isZone ? 'corner' : 'end'} to the other.`);
+    if (isOn) put('news', isZone ? 'Click the corners, or drag a rectangle.' : 'Draw on the picture, from end to end.');
+  };
+
+
+  const told = words => put('news', `${words} ${points.length} corners.`);
+  const apart = (one, other) => {
+    const f = place();
+    return Math.hypot((one[0] - other[0]) * f.w, (one[1] - other[1]) * f.h);
+  };
+  const stopLaying = words => {
+    laid = 0;
+    rubber.setAttribute('d', '');
+    setDrawing(false);
+    putPoints();
+    told(words);
+  };
+  const cancel = () => {
+    points = before.pop();
+    stopLaying('Taken back.');
+  };
+  // Enter, a second click on the same place, or the first corner closes it.
+  const lay = at => {
+    const isAgain = laid && apart(at, points.at(-1)) < RIM;
+    if (laid > 2 && (isAgain || laid === MOST_CORNERS || apart(at, points[0]) < RIM)) { stopLaying('Closed.'); return; }
+    if (isAgain) return;
+    if (!laid) {
+      remember();
+      points = [];
+      setDrawing(true);
+    }
+    laid = points.push(at);
+    putPoints();
+    put('news', `Corner ${laid}.${laid > 2 ? ' Enter closes the zone.' : ''}`);
+  };
+  const addAfter = (i, at) => {
+    if (points.length === MOST_CORNERS) return;
+    const b = points[(i + 1) % points.length];
+    remember();
+    points.splice(i + 1, 0, at ?? points[i].map((v, axis) => fine((v + b[axis]) / 2)));
+    putPoints();
+    chosen = i + 1;
+    told('Corner added.');
+  };
+  const removeCorner = i => {
+    if (points.length < 4) { told('A zone needs 3.'); return; }
+    remember();
+    points.splice(i, 1);
+    putPoints();
+    chosen = Math.min(i, points.length - 1);
+    told('Corner removed.');
+  };
+  // The side of the outline next to a place: the number of its first corner.
+  const sideAt = at => {
+    const far = points.map((a, i) => {
+      const b = points[(i + 1) % points.length];
+      return apart(a, at) + apart(at, b) - apart(a, b);
+    });
+    return far.indexOf(Math.min(...far));
   };
 
   if (form) {
     svg.classList.add('live');
     el('start').hidden = el('how-js').hidden = false;
-    on(el('start'), 'click', () => setDrawing(!isDrawing));
+    on(el('start'), 'click', () => {
+      if (laid > 2) stopLaying('Closed.'); else if (laid) cancel(); else setDrawing(!isDrawing);
+    });
     walked.append(trails);
     let pointer = null, timer = 0;
     // What a pointer takes hold of: the numbers of ends or corners, or a new one.
@@ -152,8 +213,9 @@
       if (held !== 'new') e.target.closest('.grab')?.focus();
     });
     on(svg, 'pointermove', e => {
-      if (!held || e.pointerId !== pointer) return;
       const to = point(e);
+      if (laid) rubber.setAttribute('d', path([points.at(-1), to].map(place().at)));
+      if (laid || !held || e.pointerId !== pointer) return;
       if (held === 'new') {
         const [[x, y], [X, Y]] = [from, to].map(at => at.map(v => fine(clamp(v, 0, 1))));
         points = isZone ? [[x, y], [X, y], [X, Y], [x, Y]] : [[x, y], [X, Y]];
@@ -165,22 +227,36 @@
     });
     const release = e => {
       if (!held || e.pointerId !== pointer) return;
-      // A tap draws and moves nothing.
-      const was = before.at(-1), far = points[isZone ? 2 : 1], isNew = held === 'new';
-      const isTap = isNew && Math.hypot(points[0][0] - far[0], points[0][1] - far[1]) < LEAST_DRAWN;
-      const isMoved = String(points) !== String(was);
+      // A tap moves nothing. It lays a corner of a new zone, or adds one to the outline of another.
+      const was = before.at(-1), isNew = held === 'new', isUp = e.type === 'pointerup';
+      const at = point(e).map(v => fine(clamp(v, 0, 1)));
+      const isTap = Math.hypot(at[0] - from[0], at[1] - from[1]) < (isNew ? LEAST_DRAWN : STEP);
+      const isMoved = String(points) !== String(was), isOutline = isZone && !isNew && held.length > 1;
       held = null;
-      if (isMoved && !isTap && e.type === 'pointerup') {
+      if (isMoved && !isTap && isUp) {
         if (isNew) setDrawing(false);
         return;
       }
       points = before.pop();
       if (isMoved) putPoints();
+      if (!isUp || !(isTap || laid)) return;
+      if (isZone && isNew) lay(at); else if (isOutline) addAfter(sideAt(at), at); else return;
+      freshMs = e.timeStamp;
     };
     for (const type of ['pointerup', 'pointercancel']) on(svg, type, release);
 
+    on(svg, 'dblclick', e => {
+      const i = grabs.indexOf(e.target.closest('.grab'));
+      // The double click that added a corner does not remove it.
+      if (isZone && !laid && i >= 0 && e.timeStamp - freshMs > FRESH_MS) removeCorner(i);
+    });
     on(svg, 'keydown', e => {
       const i = grabs.indexOf(e.target), step = e.shiftKey ? FAR : STEP;
+      if (isZone && i >= 0 && !laid && ['Enter', 'Delete', 'Backspace'].includes(e.key)) {
+        e.preventDefault();
+        if (e.key === 'Enter') addAfter(i); else removeCorner(i);
+        grabs[chosen].focus();
+      }
       const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[e.key];
       if (i < 0 || !way) return;
       e.preventDefault();
@@ -194,33 +270,33 @@
       }, 400);
     });
     on(document, 'keydown', e => {
+      if (e.key === 'Enter' && laid && !e.target.matches('input, textarea, select')) {
+        e.preventDefault();
+        if (laid > 2) stopLaying('Closed.'); else told('A zone needs 3.');
+        return;
+      }
       const isBack = e.key === 'Escape' || (e.key === 'z' && (e.ctrlKey || e.metaKey));
       if (!isBack || e.target.matches('input, textarea, select')) return;
       e.preventDefault();
       clearTimeout(timer);
       timer = 0;
-      if (isDrawing && !held) setDrawing(false); else takeBack();
+      if (laid) cancel(); else if (isDrawing && !held) setDrawing(false); else takeBack();
     });
     on(svg, 'focusin', e => { chosen = Math.max(0, grabs.indexOf(e.target)); });
     on(form, 'input', e => {
       if (fields.flat().includes(e.target) || e.target.name === 'corners') points = read();
       changed();
     });
-    const press = (button, act) => on(el(button), 'click', e => {
-      e.preventDefault();
-      remember();
-      act();
-      putPoints();
-    });
-    if (document.querySelector('#flip')) press('flip', () => points.reverse());
-    else {
-      press('more', () => {
-        const [a, b] = [points[chosen], points[(chosen + 1) % points.length]];
-        points.splice(++chosen, 0, a.map((v, axis) => fine((v + b[axis]) / 2)));
-      });
-      press('fewer', () => {
-        if (points.length > 3) points.splice(chosen, 1);
-        chosen = 0;
+    if (isZone) {
+      for (const [id, act] of Object.entries({ more: addAfter, fewer: removeCorner })) {
+        on(el(id), 'click', () => act(chosen));
+      }
+    } else {
+      on(el('flip'), 'click', e => {
+        e.preventDefault();
+        remember();
+        points.reverse();
+        putPoints();
       });
     }
   } else {
@@ -234,7 +310,6 @@
     paint();
   });
 
-  // ---- what it would have counted: the tracks this page has heard of, over a minute
 
   const tracks = new Map(); // number → { class, points: [[time, left, top, right, bottom], …], isHere }
   let firstAt = null;
@@ -259,7 +334,7 @@
       const cell = main.querySelector(`[data-zone="${zone}"]`);
       if (cell) cell.textContent = inside;
     }
-    if (!held) paintSoon();
+    if (!held && !laid) paintSoon();
   };
   let frame = 0;
   const paintSoon = () => {
@@ -329,7 +404,7 @@
   const rehearse = () => {
     const classes = ticked(), isCounted = track => !classes.length || classes.includes(track.class);
     const seen = [...tracks.values()].filter(isCounted);
-    const kept = firstAt === null ? 'Nothing is looked at yet: that begins when a line or zone is saved.'
+    const kept = firstAt === null ? 'Nothing is detected yet: that starts when a line or zone is saved.'
       : !id ? 'It counts once it is saved.' : isDirty ? `Until you save, the old ${kind} counts.` : '';
     if (isZone) {
       const anchor = ANCHORS[field('anchor').value];
@@ -349,11 +424,10 @@
     el('near').hidden = !isBeyondReach(line);
     put('would-in', `${sum.in}`); put('would-out', `${sum.out}`);
     const seconds = Math.min(60, Math.round((performance.now() - firstAt) / 1000));
-    const heard = `${seconds} s, ${tracks.size} ${tracks.size === 1 ? 'track' : 'tracks'}`;
-    put('trial-why', (firstAt === null ? '' : `Since you opened this page: ${heard}. Dots mark where. `) + kept);
+    const heard = `${tracks.size} ${tracks.size === 1 ? 'object' : 'objects'} in ${seconds} s`;
+    put('trial-why', (firstAt === null ? '' : `${heard}. Dots: where they crossed. `) + kept);
   };
 
-  // ---- saving: the form is sent as it is, and of the page that comes back what is new is taken over
 
   let isSending = false;
   const here = id ? `lines?${kind}=${id}` : 'lines';
@@ -385,7 +459,6 @@
   });
   el('trial')?.classList.remove('js');
 
-  // ---- what is not saved is not left without a word
 
   addEventListener('beforeunload', e => { if (isDirty && !isSigningIn) e.preventDefault(); });
   on(document, 'click', e => {

@@ -11,8 +11,7 @@
   const count = () => {
     const list = picked(), bytes = list.reduce((sum, one) => sum + +one.closest('.item')?.dataset.bytes, 0);
     const selected = `${list.length} item${list.length === 1 ? '' : 's'} selected, ${size(bytes)}`;
-    put('count', list.length ? selected : 'Select items');
-    for (const button of document.querySelectorAll('#picked > button:not(#every)')) button.disabled = !list.length;
+    put('count', list.length ? selected : '');
     el('every').textContent = list.length ? 'Select none' : 'Select all';
     el('every').classList.remove('js');
     if (!list.length) el('ask').hidden = true;

@@ -28,12 +28,13 @@ macro_rules! asset {
     }};
 }
 
-static ASSETS: [Asset; 21] = [
+static ASSETS: [Asset; 23] = [
     asset!("tallycam.css", "text/css; charset=utf-8"),
     asset!("tallycam.js", "text/javascript; charset=utf-8"),
     asset!("overlay.js", "text/javascript; charset=utf-8"),
     asset!("lines.js", "text/javascript; charset=utf-8"),
     asset!("counts.js", "text/javascript; charset=utf-8"),
+    asset!("crossings.js", "text/javascript; charset=utf-8"),
     asset!("media.js", "text/javascript; charset=utf-8"),
     asset!("player.js", "text/javascript; charset=utf-8"),
     asset!("database.js", "text/javascript; charset=utf-8"),
@@ -43,6 +44,7 @@ static ASSETS: [Asset; 21] = [
     asset!("access.js", "text/javascript; charset=utf-8"),
     asset!("page.js", "text/javascript; charset=utf-8"),
     asset!("head.js", "text/javascript; charset=utf-8"),
+    asset!("all.js", "text/javascript; charset=utf-8"),
     asset!("events.js", "text/javascript; charset=utf-8"),
     asset!("icon.svg", "image/svg+xml"),
     asset!("icon-192.png", "image/png"),

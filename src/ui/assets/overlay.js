@@ -1,26 +1,27 @@
-// Counting on the live page: boxes, ids, trails and lines over the picture, and figures that tick, from
-// the server's events. The picture below is the clean stream; without this file the figures stand as
-// they were when the page was loaded.
+// Counting on the live page: boxes, ids, trails, lines and figures, by the server's events.
 // @ts-check
 'use strict';
 {
   const [svg, last, today] = [el('overlay'), el('last'), el('today')];
-  const TRAIL_MS = 3000, FLASH_MS = 1500, FORGET_MS = 2000, CHART_MS = 30_000, ROWS_MS = 2000;
+  const TRAIL_MS = 3000, FLASH_MS = 1500, SEARCHED_MS = 2000, CHART_MS = 30_000, ROWS_MS = 2000;
+  const PARTS = ['today-head', 'today-whole', 'today-chart', 'zones', 'facts', 'count-why', 'tallies', 'rest', 'log'];
   const calm = matchMedia('(prefers-reduced-motion: reduce)');
 
   let lines = [], zones = [], scene, size = null, lead = 0;
-  // Number → { class, box, velocity, inSight, at, trail }; line → { isIn, text, until }.
+  const regions = new Map(); // a searched part of the picture → when
+  let spacing = 200, lookedAt = 0; // milliseconds between two detections, and when the last one came
+  // Number → { class, box, velocity, at, every, trail }, as it was last seen; line → { isIn, text, until }.
   let tracks = new Map();
   const flashes = new Map();
 
-  // ---- over the picture
 
   svg.classList.remove('still');
   // A drawing of its own, as large as the picture: what is beyond it is not seen.
   const drawn = shape('g', {}), moving = shape('svg', {});
-  const [trail, cases, boxes, hit] = ['trail', 'case', 'box', 'hit'].map(name => shape('path', { class: name }));
+  const [trail, cases, boxes, faded, searched, hit] = ['trail', 'case', 'box', 'box dim', 'searched', 'hit'].map(name =>
+    shape('path', { class: name }));
   const words = shape('g', {});
-  moving.append(trail, cases, boxes, words);
+  moving.append(trail, cases, boxes, faded, words, searched);
 
   const place = () => {
     const f = fit(svg, size ? turnedSize(size) : [last.width, last.height]);
@@ -30,14 +31,17 @@
     const f = place();
     svg.setAttribute('viewBox', `0 0 ${f.W} ${f.H}`);
     frameTo(moving, f);
-    const shapes = [...zones.flatMap(zone => zoneShapes(zone, f)), ...lines.flatMap(line => lineShapes(line, f))];
-    drawn.replaceChildren(...shapes, hit);
+    // The name of a line that was just crossed has the first claim to its room.
+    const take = labelRoom(), first = [...lines].sort((a, b) => +flashes.has(b.id) - +flashes.has(a.id));
+    const over = first.flatMap(line => lineShapes(line, f, take));
+    drawn.replaceChildren(...zones.flatMap(zone => zoneShapes(zone, f, take)), ...over, hit);
     draw();
   };
 
-  // Where a box is by now: moved along by its velocity since it was looked at.
+  // A box moves on with its velocity since it was seen, for half of the time between two detections at
+  // most. Farther ahead it would be a guess that nobody stands in.
   const now = (track, time) => {
-    const ahead = calm.matches ? 0 : Math.min((time - track.at) / 1000 + lead, 1);
+    const ahead = calm.matches ? 0 : Math.min(time - track.at + lead, spacing / 2) / 1000;
     const [l, t, r, b] = track.box, [x, y] = track.velocity.map(v => v * ahead);
     return [l + x, t + y, r + x, b + y];
   };
@@ -47,19 +51,20 @@
     cancelAnimationFrame(frame);
     frame = 0;
     const f = place(), time = performance.now(), texts = [];
-    let [paths, trails, hits] = ['', '', ''];
+    let [paths, dims, trails, hits] = ['', '', '', ''];
     for (const [id, track] of tracks) {
-      if (time - track.at > FORGET_MS) { tracks.delete(id); continue; }
-      // One that is out of sight is where it was guessed to be: it is drawn again when it is seen.
-      if (!track.inSight) continue;
+      // One that the next detection missed fades, and then goes.
+      const missed = (time - track.at) / track.every, isDim = missed > 1.5;
+      if (missed > 2.5) { tracks.delete(id); continue; }
       const [l, t, r, b] = now(track, time), [x, y] = f.at([l, t]), [x2, y2] = f.at([r, b]);
-      paths += `M${p(x)} ${p(y)}H${p(x2)}V${p(y2)}H${p(x)}z`;
+      const outline = `M${p(x)} ${p(y)}H${p(x2)}V${p(y2)}H${p(x)}z`;
+      if (isDim) dims += outline; else paths += outline;
       track.trail = track.trail.filter(point => time - point[2] < TRAIL_MS);
       const dots = [...track.trail, [(l + r) / 2, b]].map(f.at);
       if (dots.length > 1) trails += path(dots);
       const top = Math.min(y, y2);
       const name = track.class === 'moving' ? 'object' : track.class;
-      texts.push({ x: Math.min(x, x2), y: top > 20 ? top - 6 : Math.max(y, y2) + 16, text: `${name} ${id}` });
+      texts.push({ x: Math.min(x, x2), y: top > 20 ? top - 6 : Math.max(y, y2) + 16, text: `${name} ${id}`, isDim });
     }
     for (const [line, flash] of flashes) {
       const own = lines.find(other => other.id === line);
@@ -67,14 +72,23 @@
       hits += path([f.at(own.a), f.at(own.b)]);
       hit.setAttribute('class', flash.isIn ? 'hit' : 'hit o');
     }
+    let parts = '';
+    for (const [part, at] of regions) {
+      if (time - at > SEARCHED_MS) { regions.delete(part); continue; }
+      const [l, t, r, b] = part.split(','), [x, y] = f.at([+l, +t]), [x2, y2] = f.at([+r, +b]);
+      parts += `M${p(x)} ${p(y)}H${p(x2)}V${p(y2)}H${p(x)}z`;
+    }
+    searched.setAttribute('d', parts);
     trail.setAttribute('d', trails);
     cases.setAttribute('d', paths);
     boxes.setAttribute('d', paths);
+    faded.setAttribute('d', dims);
     hit.setAttribute('d', hits);
     while (words.childElementCount < texts.length) words.append(shape('text', {}));
     while (words.childElementCount > texts.length) words.lastElementChild?.remove();
-    texts.forEach(({ x, y, text }, i) => {
+    texts.forEach(({ x, y, text, isDim }, i) => {
       const e = words.children[i];
+      e.setAttribute('class', isDim ? 'dim' : '');
       e.setAttribute('x', p(x)); e.setAttribute('y', p(y));
       setText(e, text);
     });
@@ -90,11 +104,19 @@
     // Nothing has been looked at yet.
     if (!overlay.size[0]) return;
     const time = performance.now(), old = tracks;
+    if (lookedAt) spacing = clamp(0.8 * spacing + 0.2 * (time - lookedAt), 33, 1000);
+    lookedAt = time;
+    // Nobody has a box where nothing is searched. All of the picture needs no frame.
+    const [l, t, r, b] = overlay.searched ?? [];
+    if (r > l && (l > 0 || t > 0 || r < 1 || b < 1)) regions.set(`${overlay.searched}`, time);
     if (String(size) !== String(overlay.size)) { size = overlay.size; drawLines(); }
-    tracks = new Map(overlay.tracks.map(([id, kind, , l, t, r, b, vx, vy, inSight]) => {
-      const points = old.get(id)?.trail ?? [];
-      points.push([(l + r) / 2, b, time]);
-      return [id, { class: kind, box: [l, t, r, b], velocity: [vx, vy], inSight: !!inSight, at: time, trail: points }];
+    // One that is out of sight is only guessed: it stays as it was last seen. Several regions are looked at in turn.
+    tracks = new Map(overlay.tracks.flatMap(([id, kind, , l, t, r, b, vx, vy, inSight]) => {
+      const was = old.get(id), trail = was?.trail ?? [];
+      if (!inSight) return was ? [[id, was]] : [];
+      trail.push([(l + r) / 2, b, time]);
+      const every = clamp(was ? time - was.at : spacing, spacing, 4 * spacing);
+      return [[id, { class: kind, box: [l, t, r, b], velocity: [vx, vy], at: time, every, trail }]];
     }));
     if (!frame) draw();
     for (const [id, inside] of overlay.zones) {
@@ -102,7 +124,6 @@
     }
   };
 
-  // ---- boxes on and off
 
   const toggle = /** @type {Part} */ (document.querySelector('#boxes')); // not where figures alone are shown
   const remember = what => { try { return what(localStorage); } catch { return null; } };
@@ -117,9 +138,7 @@
     remember(store => store.setItem('boxes', isOn ? 'on' : 'off'));
   });
 
-  // ---- figures
 
-  const chips = el('tallies');
   const setText = (e, text) => { if (e && e.textContent !== `${text}`) e.textContent = text; };
   let since;
   const takeTally = tally => {
@@ -129,16 +148,16 @@
     since = is;
     if (scene !== tally.scene) { scene = tally.scene; takeLines(drawing); }
     // Another line: its chip is the server's, too.
-    const shown = [...chips.children].map(li => li.dataset.line);
-    const isSame = shown.join() === tally.lines.map(line => line.line_id).join();
+    const rows = [...el('tallies').children, ...el('rest').children];
+    const isSame = rows.map(li => li.dataset.line).join() === tally.lines.map(line => line.line_id).join();
     if (!isSame && Date.now() - chartAt > 1000) refresh(false);
     const sum = { in: 0, out: 0, inside: 0 };
     tally.lines.forEach((line, i) => {
-      const figures = isSame ? [...chips.children[i].children].slice(1) : [];
-      ['in', 'out'].forEach((way, side) => setText(figures[side]?.children[0], line[way].toLocaleString()));
+      const figures = isSame ? [...rows[i].children].slice(1) : [];
+      ['in', 'out'].forEach((way, side) => setText(figures[side]?.children[0], whole(line[way])));
       for (const key in sum) sum[key] += line[key];
     });
-    for (const key in sum) put(`today-${key}`, sum[key].toLocaleString());
+    for (const key in sum) put(`today-${key}`, whole(sum[key]));
   };
 
   // Why it does not count is told where there is no line, too.
@@ -169,7 +188,7 @@
     if (crossing.id <= Math.max(crossed, newestOf(log))) return;
     crossed = crossing.id;
     flashes.set(crossing.line_id, { isIn: crossing.direction === 'in', until: performance.now() + FLASH_MS });
-    if (!frame) draw();
+    drawLines();
     // Its row, with the clip, is the server's.
     timer ||= setTimeout(() => { timer = 0; refresh(false); }, Math.max(0, ROWS_MS - (Date.now() - chartAt)));
   };
@@ -181,7 +200,7 @@
     chartAt = Date.now();
     try {
       const page = await freshPage('./');
-      for (const id of ['today-head', 'today-whole', 'today-chart', 'zones', 'facts', 'tallies', 'log']) {
+      for (const id of PARTS) {
         const fresh = page.getElementById(id);
         // What has just crossed may be newer than the page, and nothing is taken from under the keyboard.
         if (id === 'log' && !isAll) {
@@ -202,7 +221,7 @@
     if (detail?.state !== 'live') { tracks.clear(); draw(); }
     const counting = detail?.counting;
     if (!counting) return;
-    lead = calm.matches ? 0 : Math.min((counting.detection_ms || 0) / 1000, 0.5);
+    lead = counting.detection_ms || 0;
     isWrong = counting.state === 'fault';
     sections();
     const share = counting.detections_skipped * 100 / counting.detections | 0;

@@ -28,10 +28,14 @@ const put = (id, text) => {
   e.replaceChildren(...text.split('`').map((part, i) =>
     i % 2 ? Object.assign(document.createElement('code'), { textContent: part }) : part));
 };
-const sentence = text => (text || '').replace(/[^.!?…]$/, '$&.');
+// Ends with a stop, and begins with a capital letter, unless it begins with the name of a file; like format.rs.
+const sentence = text => (text || '').replace(/[^.!?…]$/, '$&.')
+  .replace(/^\p{L}+(?=[ ,;]|\.$)/u, word => word[0].toUpperCase() + word.slice(1));
 const make = (name, className, text) => Object.assign(document.createElement(name), { className, textContent: text });
 
-// Bytes and times in a recording, in the words of format.rs.
+// Whole numbers, bytes and times in a recording, in the words of format.rs.
+/** @type {(n: number) => string} */
+const whole = n => String(n).replace(/\B(?=(\d{3})+$)/g, document.documentElement?.dataset.thousands ?? '\u202f');
 /** @type {(n: number) => string} */
 const size = n => n <= 0 ? '0 bytes' : n < 999500 ? `${Math.max(1, Math.round(n / 1e3))} kB`
   : n < 9.95e6 ? `${(n / 1e6).toFixed(1)} MB` : n < 999.5e6 ? `${Math.round(n / 1e6)} MB`
@@ -245,6 +249,15 @@ on(document, 'click', e => {
   follow(link, link, link.href);
 });
 
+// A note that is closed stays away until tomorrow: the server reads the cookie, so no page is laid out with it.
+const closeNote = async button => {
+  const until = new Date(new Date().setHours(24, 0, 0, 0)).toUTCString();
+  const path = new URL('.', location.href).pathname;
+  document.cookie = `closed-${button.dataset.close}=1; expires=${until}; path=${path}; samesite=strict`;
+  if (!await renew('alerts')) el('alerts').replaceChildren();
+};
+on(document, 'click', e => { if (e.target.dataset?.close) closeNote(e.target); });
+
 // The head and the window's title say the worst that is wrong. The banner is the server's: fetched again when it is
 // another.
 const worstOf = s => s.alerts.find(alert => alert.bad);
@@ -348,9 +361,31 @@ const path = points => `M${points.map(([x, y]) => `${p(x)} ${p(y)}`).join('L')}`
 /** @type {(v: number, least: number, most: number) => number} */
 const clamp = (v, least, most) => Math.min(most, Math.max(least, v));
 
-// A line, its arrow to the left of a→b (that way is in; to the right in a mirror), and its names; like draw.rs.
-/** @type {(line: Line, f: Fit) => SVGElement[]} */
-const lineShapes = (line, f) => {
+/** @typedef {(words: string, places: Point[]) => Point | undefined} Room */
+// Room for the words over a picture: gives the first of the places where they touch no others, if there is one. A
+// letter is about 9 wide.
+/** @type {() => Room} */
+const labelRoom = () => {
+  const taken = [];
+  return (words, places) => places.find(([x, y]) => {
+    const half = 4.5 * words.length + 4, [l, t, r, b] = [x - half, y - 16, x + half, y + 6];
+    const isFree = taken.every(other => r <= other[0] || other[2] <= l || b <= other[1] || other[3] <= t);
+    if (isFree) taken.push([l, t, r, b]);
+    return isFree;
+  });
+};
+/** @type {(name: string, words: string, take: Room, f: Fit, edge: number, places: Point[]) => SVGElement[]} */
+const label = (name, words, take, f, edge, places) => {
+  /** @type {(place: Point) => Point} */
+  const within = ([x, y]) => [clamp(x, edge, Math.max(edge, f.W - edge)), clamp(y, 16, f.H - 10)];
+  const at = take(words, places.map(within));
+  return at ? [shape('text', { class: name, x: p(at[0]), y: p(at[1]) }, words)] : [];
+};
+
+// A line, its arrow to the left of a→b (that way is in; to the right in a mirror), and its names; like draw.rs. The
+// name stands at the end that has room.
+/** @type {(line: Line, f: Fit, take?: Room) => SVGElement[]} */
+const lineShapes = (line, f, take = labelRoom()) => {
   const hand = f.isMirrored ? -1 : 1;
   const [a, b] = [f.at(line.a), f.at(line.b)];
   const [dx, dy] = [b[0] - a[0], b[1] - a[1]], long = Math.hypot(dx, dy) || 1e-6;
@@ -359,17 +394,20 @@ const lineShapes = (line, f) => {
   const beside = (far, on) => [mx + uy * far * hand + ux * on, my - ux * far * hand + uy * on];
   const tip = beside(40, 0);
   const bar = path([a, b]), arrow = path([beside(6, 0), tip]) + path([beside(30, -8), tip, beside(30, 8)]);
-  const half = Math.max(8, 4 * line.in_name.length), low = a[1] > b[1] ? a : b;
-  const word = beside(48 + half * Math.abs(uy) + 8 * Math.abs(ux), 0);
-  const text = (x, y, edge, name, words) => shape('text',
-    { class: name, x: p(clamp(x, edge, Math.max(edge, f.W - edge))), y: p(clamp(y, 16, f.H - 10)) }, words);
+  const half = Math.max(8, 4 * line.in_name.length), [low, high] = a[1] > b[1] ? [a, b] : [b, a];
+  const way = beside(48 + half * Math.abs(uy) + 8 * Math.abs(ux), 0);
   return [shape('path', { class: 'case', d: bar + arrow }), shape('path', { class: 'line', d: bar }),
-    shape('path', { class: 'arrow', d: arrow }), text(word[0], word[1] + 5, half + 16, 'hi mid', line.in_name),
-    text(low[0], low[1] + 22, 48, 'mid', line.name)];
+    shape('path', { class: 'arrow', d: arrow }),
+    ...label('hi mid', line.in_name, take, f, half + 16, [[way[0], way[1] + 5]]),
+    ...label('mid', line.name, take, f, 48, [[low[0], low[1] + 22], [high[0], high[1] - 12]])];
 };
 
 // A video is made while it is downloaded, one at a time; what comes of it is told beside the link.
 const making = async () => (await (await fetch('api/v1/video')).json()).now;
+for (const one of document.querySelectorAll('[data-print]')) {
+  one.hidden = false;
+  on(one, 'click', () => print());
+}
 for (const link of document.querySelectorAll('[data-video]')) on(link, 'click', async e => {
   e.preventDefault();
   const now = await making().catch(() => null);
@@ -378,11 +416,10 @@ for (const link of document.querySelectorAll('[data-video]')) on(link, 'click', 
 });
 
 // A zone: its outline, and its name in the middle; like draw.rs.
-/** @type {(zone: Zone, f: Fit) => SVGElement[]} */
-const zoneShapes = (zone, f) => {
+/** @type {(zone: Zone, f: Fit, take?: Room) => SVGElement[]} */
+const zoneShapes = (zone, f, take = labelRoom()) => {
   const at = zone.points.map(f.at);
   const [x, y] = [0, 1].map(axis => at.reduce((sum, one) => sum + one[axis], 0) / at.length);
   return [shape('path', { class: zone.exclude ? 'zone off' : 'zone', d: `${path(at)}z` }),
-    shape('text', { class: 'mid', x: p(clamp(x, 48, Math.max(48, f.W - 48))), y: p(clamp(y, 16, f.H - 10)) },
-      zone.name)];
+    ...label('mid', zone.name, take, f, 48, [[x, y]])];
 };

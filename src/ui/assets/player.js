@@ -1,8 +1,13 @@
-// Plays a recording by time. While it plays, the pictures come as one multipart stream at the recording's own pace,
-// and each says when it was taken; a seek or a step asks for one picture. So what is told is always of what is shown.
+// Plays a recording by time: pictures come as one multipart stream at its own pace, each with its time.
 // @ts-check
 'use strict';
-{
+const playerKey = e => !(e.ctrlKey || e.metaKey || e.altKey || e.target.closest('input:not(#seek), textarea, select'));
+// The item before and the one after. A recording needs the arrow keys for its frames.
+const NEIGHBOURS = { p: 'prev', n: 'next', ...el('screen') ? {} : { ArrowLeft: 'prev', ArrowRight: 'next' } };
+on(document, 'keydown', e => {
+  if (playerKey(e) && NEIGHBOURS[e.key]) document.querySelector(`.top [rel=${NEIGHBOURS[e.key]}]`)?.click();
+});
+if (el('screen')) {
   const main = el('main'), canvas = el('screen'), seek = el('seek'), play = el('play'), speed = el('speed');
   const paper = canvas.getContext('2d');
   const began = +main.dataset.began, duration = +main.dataset.duration / 1e6, count = +main.dataset.frames;
@@ -15,7 +20,6 @@
   let replay = null; // under way
   let linkedAt = 0;
 
-  // ---- what is told
 
   const wall = us => local(us / 1000).slice(11, 23);
   const tell = () => {
@@ -25,12 +29,12 @@
     seek.value = at;
     seek.setAttribute('aria-valuetext', `${running(at)} of ${running(duration)}`);
     put('at', running(at));
-    put('number', number === null ? '' : `picture ${number + 1} of ${Math.max(count, number + 1)}`);
+    put('number', number === null ? '' : `Frame ${number + 1} of ${Math.max(count, number + 1)}`);
   };
   // To the picture, never before it: a thousandth later is still the same one.
   const here = () => Math.ceil(at * 1000 - 1e-6) / 1000;
   const link = () => {
-    const address = `player?id=${main.dataset.id}&t=${here()}`;
+    const address = `${main.dataset.here}&t=${here()}`;
     el('link').href = address;
     el('frame').href = `${base}frame.jpg?t=${here()}&download=1`;
     if (replay && Date.now() - linkedAt < LINK_MS) return;
@@ -43,7 +47,6 @@
   };
   const failed = e => put('said', `This could not be played: ${e.message}`);
 
-  // ---- showing
 
   // A picture with what its headers say of it, if it is still wanted when it is decoded: a step that came meanwhile
   // counts from where it led, not from here.
@@ -80,7 +83,6 @@
   });
   const one = query => askFor(wanted = query);
 
-  // ---- playing
 
   const HEAD_END = [13, 10, 13, 10];
   const find = (bytes, from) => {
@@ -151,7 +153,6 @@
     one(`n=${number}`);
   };
 
-  // ---- hands
 
   on(play, 'click', toggle);
   on(el('back'), 'click', () => step(-1));
@@ -179,15 +180,12 @@
     f: () => document.fullscreenElement ? document.exitFullscreen() : el('shot').requestFullscreen?.(),
   };
   on(document, 'keydown', e => {
-    if (e.ctrlKey || e.metaKey || e.altKey) return;
-    const isField = e.target.closest('input:not(#seek), textarea, select');
     // A button and a link keep what Space and Enter do with them.
-    if (isField || !keys[e.key] || (e.key === ' ' && e.target.closest('button, a, summary'))) return;
+    if (!playerKey(e) || !keys[e.key] || (e.key === ' ' && e.target.closest('button, a, summary'))) return;
     e.preventDefault();
     keys[e.key](e);
   });
 
-  // ---- the video, which is made while it is downloaded: one at a time
 
   const video = el('video');
   if (video) {

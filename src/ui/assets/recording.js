@@ -7,10 +7,7 @@
   let shown = null, timer = 0;
 
   const isStop = () => el('record').getAttribute('action')?.endsWith('stop');
-  const word = () => { if (!isStop()) put('record-word', el('lapse').value ? 'Time-lapse' : 'Record'); };
-  on(document, 'change', e => { if (e.target.id === 'lapse') word(); });
   on(document, 'swap', ({ detail: parts }) => {
-    word();
     if (!parts.includes('kept-said')) return;
     clearTimeout(timer);
     timer = setTimeout(() => el('kept-said').replaceChildren(), 2e4);

@@ -1,5 +1,4 @@
-// Keeps the live page live: asks api/v1/state once a second and puts the answer into the page's
-// words. The page works without this file, and nothing here moves the layout.
+// Keeps the live page live by api/v1/state. The page works without this file, and nothing here moves the layout.
 // @ts-check
 'use strict';
 {
@@ -177,18 +176,20 @@
       document.title = `${headline} · ${el('name').textContent} · tallycam`;
     }
     put('headline', headline);
+    // Nothing that only the server can do is offered.
+    for (const one of document.querySelectorAll('.bar button:not([data-mine], #boxes)')) one.disabled = isLost;
+    el('snapshot').hidden = isOnly || ['trouble', 'paused', 'lost'].includes(look);
     if (isLost) { put('figures', ''); put('state', `Connection lost, last answer ${exact(answeredAt)}`); return; }
     const s = state;
     put('figures', look === 'live' ? `${hasRoom ? rate(s.fps) : 'stills'}, ${s.viewers} watching` : '');
     put('state', s.headline + (look === 'idle' || look === 'starting' ? '' : since(s.since)));
-    put('size', s.width ? `${s.width} × ${s.height}${s.format ? ' ' + s.format : ''}` : '–');
+    put('size', s.width ? `${s.width} × ${s.height}` : '–');
     put('rate', rate(s.fps));
     put('viewers', (s.viewers ? count(s.viewers) : 'nobody') + (s.held ? ', held open' : ''));
-    put('camera', s.camera || s.source || '');
+    put('camera', (s.camera || s.source || '').split(' (/')[0]);
     showStops(s);
     put('notes', [...hasRoom ? [] : [CROWDED], ...s.notes].map(sentence).join(' '));
     el('simulated').hidden = !s.simulated;
-    el('snapshot').hidden = isOnly || look === 'trouble' || look === 'paused';
     const isPaused = look === 'paused';
     if (el('main').dataset.locked === undefined && el('pause').hidden !== isPaused) renew('resume', 'pause');
   };

@@ -4,12 +4,15 @@ use std::fmt::Write;
 
 use super::compare::Compared;
 use super::tables::week_table;
-use super::{ChartView, UNKNOWN, figure, link_list};
+use super::{ChartView, UNKNOWN, link_list};
 use crate::ui::chart::{Bars, ChartSums, NOTHING, WeekMap, sums};
 use crate::ui::counts::range::{DateSpan, Heatmap, day_start_us};
-use crate::ui::counts::since::{format_sums, reset_name, tally_sums};
+use crate::ui::counts::since::{inside_in_words, reset_name, tally_sums};
 use crate::ui::escape::Text;
-use crate::ui::format::{WEEKDAYS, format_change, format_duration, format_when, percent, to_zoned};
+use crate::ui::format::{
+    LEAST_GAP_US, WEEKDAYS, format_change, format_duration, format_sums, format_thousands, format_when,
+    percent, to_zoned,
+};
 use tallycam_store::{BucketRow, Gap, LineRow, TallyRow};
 
 /// Least known time of a line, in microseconds, for a figure.
@@ -21,11 +24,12 @@ impl ChartView<'_> {
         let (count_in, out) = self.total();
         let (share, missing) = self.covered_share();
         let than = |now: fn(&Compared) -> (u64, u64)| {
-            let words = compared.filter(|compared| compared.time_us > 0).map(|compared| {
+            let words = compared.filter(|compared| compared.is_telling()).map(|compared| {
                 let (now, before) = now(compared);
+                let than = Text(&self.reference_name()).to_string();
                 match format_change(now, before) {
-                    Some(change) => format!("{change} vs {}*", self.reference_name()),
-                    None => format!("{now}, none {}*", self.reference_name()),
+                    Some(change) => format!("<b class=\"chip\">{change}</b> vs {than}*"),
+                    None => format!("{}, none {than}*", format_thousands(now)),
                 }
             });
             words.unwrap_or_else(|| if self.has_data() { "\u{a0}".into() } else { "not counted".into() })
@@ -34,8 +38,7 @@ impl ChartView<'_> {
         let mut put = |key: &str, name: &str, class: &str, value: &str, small: &str| {
             let _ = write!(
                 html,
-                "<div><dt>{key}{name}</dt><dd{class}>{value} <small class=\"muted\">{}</small></dd></div>",
-                Text(small)
+                "<div><dt>{key}{name}</dt><dd{class}>{value} <small class=\"muted\">{small}</small></dd></div>",
             );
         };
         put(
@@ -61,12 +64,19 @@ impl ChartView<'_> {
             .collect();
         if self.is_today() && ask.class.is_none() && !tallies.is_empty() {
             let inside: u64 = tallies.iter().map(|tally| tally.inside).sum();
-            let since = tallies.iter().map(|tally| tally.inside_since_us).max().unwrap_or_default();
-            let zone = &self.clock().zone;
-            let since = format_when(&to_zoned(since, zone), &to_zoned(self.clock().now_us, zone));
-            put("", "Inside now", " id=\"inside\"", &figure(inside), &format!("since {since}"));
+            let how = Text(&inside_in_words(&tallies, self.clock())).to_string();
+            let how = format!("{how} · <a href=\"#zero\">Set</a>");
+            put("", "Inside now", " id=\"inside\"", &format_thousands(inside), &how);
         }
-        let lost = match (self.begun_us(), missing < 1_000_000) {
+        if let Some((peak, at_us)) = self.peak_inside() {
+            let at = to_zoned(at_us, &self.clock().zone);
+            let when = format_when(&at, &to_zoned(self.clock().now_us, &self.clock().zone));
+            put("", "Peak inside", " id=\"peak\"", &format_thousands(peak), &Text(&when).to_string());
+        }
+        let is_whole = missing < LEAST_GAP_US;
+        // The share and the missing time agree.
+        let share = if is_whole && share > 0.9 { 1.0 } else { share.min(0.99) };
+        let lost = match (self.begun_us(), is_whole) {
             (None, true) => "nothing missing".to_owned(),
             (None, false) => format!("{} missing", format_duration(missing)),
             (Some(begun_us), is_whole) => {
@@ -78,8 +88,7 @@ impl ChartView<'_> {
         };
         let is_day = self.is_today() && self.is_one_day() && ask.class.is_none() && ask.hours.is_none();
         let reset = reset_name(&tallies, day_start_us(self.today(), self.clock()), self.clock());
-        let name = if self.is_today() { "Coverage so far" } else { "Coverage" };
-        put("", name, " id=\"covered\"", &percent(share), &lost);
+        put("", "Coverage", " id=\"covered\"", &percent(share), &Text(&lost).to_string());
         html.push_str("</dl>");
         if let Some(name) = reset.filter(|_| is_day) {
             let _ = write!(
@@ -89,18 +98,15 @@ impl ChartView<'_> {
                 format_sums(tally_sums(&tallies)),
             );
         }
-        if let Some(compared) = compared.filter(|compared| compared.time_us > 0) {
+        if let Some(compared) = compared.filter(|compared| compared.is_telling()) {
             let _ = write!(
                 html,
-                "<p class=\"small muted like\" id=\"like\">* {}: compares only the {} fully counted both times: \
-                 {} in \
-                 and {} out against {} and {}.</p>",
+                "<p class=\"small muted like\" id=\"like\">* {}: compared over {} of {}, {} against {}.</p>",
                 Text(&self.reference_name()),
                 format_duration(compared.time_us),
-                figure(compared.now.0),
-                figure(compared.now.1),
-                figure(compared.before.0),
-                figure(compared.before.1),
+                format_duration(compared.passed_us),
+                format_sums(compared.now),
+                format_sums(compared.before),
             );
         }
         html
@@ -127,7 +133,7 @@ impl ChartView<'_> {
             gaps: &self.page.gaps,
             since_us: self.begun_us().unwrap_or(0),
             clock: self.clock(),
-            height: 256,
+            height: 208,
             has_scale: true,
             is_one_sided: false,
             at_least: 0,
@@ -159,7 +165,7 @@ impl ChartView<'_> {
         };
         let none = if !self.has_data() {
             "<p><b>Nothing was counted in this time.</b> <span class=\"muted\">Hatched means unknown, not zero; the \
-             list “Closed” says why.</span></p>"
+             list “Not counting” says why.</span></p>"
         } else {
             ""
         };
@@ -168,9 +174,11 @@ impl ChartView<'_> {
              <p class=\"keys\"><span><span class=\"key\"></span>in, above the line</span> <span><span \
              class=\"key o\"></span>out, below</span> {was}<span><span class=\"key g\"></span>not counted</span>\
              </p></header>{none}<figure class=\"chart scaled\" id=\"bars\">{svg}<input id=\"reader\" type=\"range\" \
-             min=\"0\" max=\"{}\" value=\"0\" aria-label=\"Bar to read\" hidden></figure><output class=\"read\" \
+             min=\"0\" max=\"{}\" value=\"0\" aria-label=\"Bar to read\" aria-valuetext=\"{}\" \
+             hidden></figure><output class=\"read\" \
              id=\"read\" for=\"reader\">The figures are in the table below.</output></section>",
             self.buckets.len().saturating_sub(1),
+            Text(&self.newest_bar_in_words(compared)),
         )
     }
 
@@ -195,7 +203,9 @@ impl ChartView<'_> {
         }
         let all = by_line.iter().flat_map(|(_, buckets)| buckets).map(sums);
         let most = all.map(|(count_in, out)| count_in.max(out)).max().unwrap_or(0);
-        let mut html = String::from("<div class=\"split\">");
+        let mut html = String::from(
+            "<section class=\"panel\" aria-labelledby=\"lines-head\"><h2 id=\"lines-head\">Lines</h2>",
+        );
         for (line, buckets) in &by_line {
             // A line without crossings shows a zero; a line on which nothing could be counted shows a dash.
             let (count_in, out) = buckets.iter().map(sums).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
@@ -209,8 +219,8 @@ impl ChartView<'_> {
                 gaps: &gaps,
                 since_us: self.begun_us().unwrap_or(0),
                 clock: self.clock(),
-                height: 112,
-                has_scale: true,
+                height: 40,
+                has_scale: false,
                 is_one_sided: false,
                 at_least: most,
                 label: &format!("{} over time; the figures are in the exports", line.draft.name),
@@ -218,9 +228,10 @@ impl ChartView<'_> {
             .svg();
             let _ = write!(
                 html,
-                "<section class=\"panel\" aria-label=\"{name}\"><header><h2>{name}{deleted}</h2><p \
-                 class=\"num\"><b class=\"in\">{count_in} {in_name}</b> &nbsp; <b class=\"out\">{out} \
-                 {out_name}</b></p></header><figure class=\"chart scaled\">{svg}</figure></section>",
+                "<header><h3><a href=\"{crossings}\">{name}</a>{deleted}</h3><p class=\"num\"><b \
+                 class=\"in\">{count_in} {in_name}</b> &nbsp; <b class=\"out\">{out} \
+                 {out_name}</b></p></header><figure class=\"chart\">{svg}</figure>",
+                crossings = Text(&self.crossings_of(Some(line.id), ask.shown.from_us, ask.shown.to_us)),
                 count_in = figure(count_in),
                 out = figure(out),
                 name = Text(&line.draft.name),
@@ -229,7 +240,25 @@ impl ChartView<'_> {
                 out_name = Text(&line.draft.out_name),
             );
         }
-        html + "</div>"
+        html + "</section>"
+    }
+
+    /// Today's highest number inside the shown lines, and its time.
+    fn peak_inside(&self) -> Option<(u64, u64)> {
+        let ask = &self.page.ask;
+        let peak = match ask.line {
+            Some(line) => self.page.tallies.iter().find(|tally| tally.line_id == line)?.peak,
+            None => self.page.peak,
+        };
+        Some(peak).filter(|peak| peak.0 > 0 && self.is_today() && self.is_one_day() && ask.class.is_none())
+    }
+
+    /// The newest bar, for screen readers.
+    fn newest_bar_in_words(&self, compared: Option<&Compared>) -> String {
+        let past = self.buckets.partition_point(|bucket| bucket.start_us < self.clock().now_us);
+        let Some(newest) = past.checked_sub(1) else { return "still to come".into() };
+        let mark = compared.and_then(|compared| compared.marks.get(newest).copied().flatten());
+        self.bucket_in_words(&self.buckets[newest], mark)
     }
 
     /// The gaps of a line, oldest first, perhaps with overlaps. A line without an entry did not exist in the shown

@@ -13,14 +13,26 @@ use tallycam_store::BucketRow;
 /// Coverage from which an hour counts as complete: a detection may start a little late.
 const IN_FULL: f64 = 0.99;
 
+/// Share of the past time that must be known on both sides.
+const LEAST_OVERLAP: f64 = 0.8;
+
 /// Sums of the buckets that were complete both now and then.
 pub(super) struct Compared {
     pub now: ChartSums,
     pub before: ChartSums,
     /// Their length together, in microseconds.
     pub time_us: u64,
+    /// The length of all past buckets, in microseconds.
+    pub passed_us: u64,
     /// The earlier sum for each bucket of the chart; `None` if part of it is unknown.
     pub marks: Vec<Option<ChartSums>>,
+}
+
+impl Compared {
+    /// True if so much of the time is known on both sides that a change of the sums means something.
+    pub(super) fn is_telling(&self) -> bool {
+        self.time_us > 0 && self.time_us as f64 >= LEAST_OVERLAP * self.passed_us as f64
+    }
 }
 
 /// As in "Fri 13 Nov", with the year if it is not this one.
@@ -50,8 +62,13 @@ impl ChartView<'_> {
                 *mark = (mark.0 + count_in, mark.1 + out, mark.2 + bucket.covered, mark.3 + 1.0);
             }
         }
-        let mut compared = Compared { now: (0, 0), before: (0, 0), time_us: 0, marks: Vec::new() };
-        for bucket in now.iter().filter(|b| b.covered >= IN_FULL && b.end_us <= self.clock().now_us) {
+        let mut compared =
+            Compared { now: (0, 0), before: (0, 0), time_us: 0, passed_us: 0, marks: Vec::new() };
+        for bucket in now.iter().filter(|bucket| bucket.end_us <= self.clock().now_us) {
+            compared.passed_us += bucket.end_us.saturating_sub(bucket.start_us);
+            if bucket.covered < IN_FULL {
+                continue;
+            }
             let hour = to_zoned(bucket.start_us, zone).datetime();
             let Some(other) = then.remove(&hour).filter(|other| other.covered >= IN_FULL) else { continue };
             let (this, that) = (sums(bucket), sums(other));
@@ -102,7 +119,15 @@ mod tests {
             side.iter_mut().for_each(|bucket| bucket.end_us = bucket.start_us + 300_000_000);
         }
         let html = counts_page(&page);
-        assert!(html.contains("compares only the 5 min fully counted both times"), "{html}");
+        assert!(html.contains("compared over 5 min of 5 min"), "{html}");
+        let mut rest = page.clone();
+        for side in rest.compared.iter_mut().flatten() {
+            let mut unknown = side[0].clone();
+            (unknown.start_us, unknown.end_us) = (side[0].end_us, side[0].end_us + 76_000_000);
+            unknown.covered = 0.0;
+            side.push(unknown);
+        }
+        assert!(!counts_page(&rest).contains("chip"), "less than 80 % is known on both sides");
         page.tallies[0].inside_since_us += 6 * 3_600_000_000;
         let html = counts_page(&page);
         let figure = html.split("Inside now").nth(1).and_then(|rest| rest.split("</dd>").next());

@@ -1,12 +1,14 @@
 //! Crossings of lines with a picture of each, so that an owner can judge the counts: a self-contained page (`tallycam
-//! count --report`), and the page of a line's last hour.
+//! count --report`). Also the words for times without counting.
 
 use std::fmt::Write;
 
-use crate::ui::escape::{MarkedText, Text};
-use crate::ui::facts::{Head, LocalClock};
-use crate::ui::format::{format_count, format_when, not_counted_reason, rfc3339, second, to_zoned};
-use crate::ui::frame::{PageFrame, Tab};
+use crate::ui::escape::Text;
+use crate::ui::facts::LocalClock;
+use crate::ui::format::{
+    began_us, format_count, format_when, is_before_begin, is_listed, minute, not_counted_reason, rfc3339,
+    to_zoned,
+};
 use tallycam_base::unicode::percent_encoded;
 use tallycam_store::Gap;
 
@@ -33,19 +35,6 @@ pub struct CrossingFigure {
     pub words: String,
     /// Known to be wrong.
     pub is_wrong: bool,
-    pub clip: CrossingClip,
-}
-
-/// The recording of a crossing.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub enum CrossingClip {
-    /// The page says nothing about a recording.
-    #[default]
-    Unknown,
-    /// No recording was running.
-    None,
-    /// Addresses of the player, and of a video if one can be made.
-    At(String, Option<String>),
 }
 
 /// A self-contained HTML page. `by` describes the detector and its settings, in sentences.
@@ -69,12 +58,12 @@ const STYLE: &str = "body{font-family:sans-serif;margin:1em auto;max-width:72em;
     img{width:100%;aspect-ratio:1;object-fit:contain;background:#ddd}figcaption{font-size:.85em}\
     .wrong img{outline:3px solid #c00}.missed img{outline:3px solid #e90}";
 
-/// Largest number of listed closed times.
-const MOST_CLOSED: usize = 12;
+/// Largest number of listed times without counting.
+const MOST_LISTED: usize = 12;
 
 /// Times without counting and their reasons, in a sentence. Adjacent times with the same reason are joined; empty if
-/// none lasts a second.
-pub fn closed_in_words(gaps: &[Gap], clock: &LocalClock) -> String {
+/// none lasts a minute. The time before the start of counting is left out.
+pub fn not_counting_in_words(gaps: &[Gap], clock: &LocalClock) -> String {
     let mut joined: Vec<Gap> = Vec::new();
     for gap in gaps {
         match joined.last_mut() {
@@ -84,11 +73,12 @@ pub fn closed_in_words(gaps: &[Gap], clock: &LocalClock) -> String {
             _ => joined.push(gap.clone()),
         }
     }
-    joined.retain(|gap| gap.to_us.saturating_sub(gap.from_us) >= SECOND_US);
-    let (now, more) = (to_zoned(clock.now_us, &clock.zone), joined.len().saturating_sub(MOST_CLOSED));
+    let begun_us = began_us(gaps);
+    joined.retain(|gap| is_listed(gap) && !is_before_begin(gap, begun_us));
+    let (now, more) = (to_zoned(clock.now_us, &clock.zone), joined.len().saturating_sub(MOST_LISTED));
     let of = |us| {
         let at = to_zoned(us, &clock.zone);
-        if at.date() == now.date() { second(&at) } else { format_when(&at, &now) }
+        if at.date() == now.date() { minute(&at) } else { format_when(&at, &now) }
     };
     let listed: Vec<String> = joined[more..]
         .iter()
@@ -96,70 +86,19 @@ pub fn closed_in_words(gaps: &[Gap], clock: &LocalClock) -> String {
         .collect();
     match (listed.is_empty(), more) {
         (true, _) => String::new(),
-        (_, 0) => format!("Closed {}.", listed.join(", ")),
-        _ => format!("Closed {}, and {more} times before.", listed.join(", ")),
+        (_, 0) => format!("Not counting {}.", listed.join(", ")),
+        _ => format!("Not counting {}, and {more} times before.", listed.join(", ")),
     }
 }
 
 const SECOND_US: u64 = 1_000_000;
 
-/// The address of a line's crossings in a time, of one class or all.
-pub fn crossings_address(line: u64, class: Option<&str>, from_us: u64, to_us: u64) -> String {
+/// The address of the crossings in a time, of one line and class or all.
+pub fn crossings_address(line: Option<u64>, class: Option<&str>, from_us: u64, to_us: u64) -> String {
     let of = |us| percent_encoded(&rfc3339(us));
+    let line = line.map_or_else(String::new, |line| format!("&line={line}"));
     let class = class.map_or_else(String::new, |class| format!("&class={}", percent_encoded(class)));
-    format!("crossings?line={line}{class}&from={}&to={}", of(from_us), of(to_us))
-}
-
-/// Data of the page of a line's crossings.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CrossingsPage {
-    pub head: Head,
-    pub clock: LocalClock,
-    pub line_id: u64,
-    /// Start and end of the shown time, in microseconds since 1970.
-    pub from_us: u64,
-    pub to_us: u64,
-    /// No time was asked for, so the last hour is shown.
-    pub is_last_hour: bool,
-    /// The address of earlier crossings, if there are more.
-    pub next: Option<String>,
-    pub line: LineCrossings,
-    /// Why there are no pictures, in a sentence; empty if there may be some.
-    pub no_pictures: String,
-}
-
-/// The page of a line's crossings as HTML, at `crossings?line=N`: the last hour, or from `from` to `to`.
-pub fn crossings_page(page: &CrossingsPage) -> String {
-    let lead = match page.no_pictures.as_str() {
-        "" => String::new(),
-        why => format!("<p class=\"muted\">{}</p>", MarkedText(why)),
-    };
-    let zone = &page.clock.zone;
-    let now = to_zoned(page.clock.now_us, zone);
-    let (from, to) = (to_zoned(page.from_us, zone), to_zoned(page.to_us, zone));
-    let (title, time) = match page.is_last_hour {
-        true => ("the last hour".to_owned(), format!("since {}", second(&from))),
-        false => {
-            let title = format!("{} to {}", format_when(&from, &now), format_when(&to, &now));
-            (title, "in this time".to_owned())
-        }
-    };
-    let next = match &page.next {
-        Some(address) => format!("<a class=\"btn\" rel=\"next\" href=\"{}\">Earlier ones</a>", Text(address)),
-        None => String::new(),
-    };
-    let main = format!(
-        "<main id=\"main\" class=\"page\">\n<div class=\"top\"><h1>{name}: {title}</h1><p class=\"lead muted\">Every \
-         crossing \
-         {time}, and what may have been missed since the service started.</p></div>\n<section class=\"panel\" \
-         aria-label=\"Crossings\">{lead}{line}\
-         </section>\n<p class=\"row\">{next}<a class=\"btn\" href=\"counts?line={id}\">Counts of this \
-         line</a></p></main>\n",
-        name = Text(&page.line.name),
-        line = page.line.html("h2"),
-        id = page.line_id,
-    );
-    PageFrame::new(&page.head, Tab::Counts, "Crossings", &["page.js", "head.js"]).render(&main)
+    format!("crossings?from={}&to={}{line}{class}", of(from_us), of(to_us))
 }
 
 impl LineCrossings {
@@ -187,20 +126,7 @@ fn figures(html: &mut String, figures: &[CrossingFigure], class: &str) {
         if let Some(address) = &figure.picture {
             let _ = write!(html, "<img src=\"{}\" alt=\"\" loading=\"lazy\">", Text(address));
         }
-        let clip = match &figure.clip {
-            CrossingClip::Unknown => String::new(),
-            CrossingClip::None => String::from("<br><span class=\"muted\">Not recorded</span>"),
-            CrossingClip::At(player, video) => {
-                let video = video.as_ref().map(|video| {
-                    format!(
-                        " · <a href=\"{}\" data-video download>Video</a> <span role=\"status\"></span>",
-                        Text(video)
-                    )
-                });
-                format!("<br><a href=\"{}\">Watch</a>{}", Text(player), video.unwrap_or_default())
-            }
-        };
-        let _ = writeln!(html, "<figcaption>{}{clip}</figcaption></figure>", Text(&figure.words));
+        let _ = writeln!(html, "<figcaption>{}</figcaption></figure>", Text(&figure.words));
     }
     html.push_str("</div>\n");
 }
@@ -211,19 +137,20 @@ mod tests {
     use jiff::tz::TimeZone;
 
     #[test]
-    fn a_closed_time_is_listed_once_with_its_reason() {
+    fn a_time_without_counting_is_listed_once_with_its_reason() {
         const S: u64 = SECOND_US;
         let clock = LocalClock { now_us: 7200 * S, zone: TimeZone::UTC, day_starts: 0 };
         let gap = |from: u64, to: u64, why: &str| Gap { from_us: from * S, to_us: to * S, why: why.into() };
         let pieces: Vec<Gap> = (0..14).map(|n| gap(60 * n, 60 * (n + 1), "no_model")).collect();
-        assert_eq!(closed_in_words(&pieces, &clock), "Closed 00:00:00–00:14:00 (no usable model).");
-        let gaps = [gap(60, 60, "paused"), gap(60, 90, "paused"), gap(90, 100, "off"), gap(200, 200, "off")];
+        assert_eq!(not_counting_in_words(&pieces, &clock), "Not counting 00:00–00:14 (no usable model).");
+        let gaps =
+            [gap(60, 60, "paused"), gap(60, 180, "paused"), gap(180, 240, "off"), gap(300, 359, "off")];
         assert_eq!(
-            closed_in_words(&gaps, &clock),
-            "Closed 00:01:00–00:01:30 (paused), 00:01:30–00:01:40 (tallycam was off)."
+            not_counting_in_words(&gaps, &clock),
+            "Not counting 00:01–00:03 (paused), 00:03–00:04 (tallycam off)."
         );
-        assert_eq!(closed_in_words(&gaps[3..], &clock), "");
-        let many: Vec<Gap> = (0..15).map(|n| gap(60 * n, 60 * n + 5, "paused")).collect();
-        assert!(closed_in_words(&many, &clock).ends_with(", and 3 times before."));
+        assert_eq!(not_counting_in_words(&gaps[3..], &clock), "", "less than a minute");
+        let many: Vec<Gap> = (0..15).map(|n| gap(90 * n, 90 * n + 65, "paused")).collect();
+        assert!(not_counting_in_words(&many, &clock).ends_with(", and 3 times before."));
     }
 }

@@ -7,6 +7,7 @@
 mod charts;
 mod compare;
 pub mod crossing_report;
+pub mod crossings;
 mod occupancy;
 pub mod range;
 pub(in crate::ui) mod since;
@@ -46,6 +47,8 @@ pub struct CountsPage {
     pub zones: Vec<ZoneFigures>,
     /// Today's sums of the lines that are not deleted.
     pub tallies: Vec<TallyRow>,
+    /// Today's highest number inside all lines together, and its time.
+    pub peak: (u64, u64),
     /// The classes to choose from, by name: those counted now and those counted before.
     pub classes: Vec<String>,
     /// Buckets of [`CountsAsk::shown`], for the chosen line and class.
@@ -101,6 +104,8 @@ pub fn counts_page(page: &CountsPage) -> String {
         include_str!("counts.html"),
         definitions = chart::DEFINITIONS,
         title = view.range_title(),
+        camera = Text(&page.head.name),
+        printed = view.printed(),
         ranges = view.ranges(),
         steps = view.steps(),
         hours = view.hour_options(),
@@ -156,6 +161,15 @@ impl ChartView<'_> {
             return String::new();
         }
         format!("<div class=\"banner\" role=\"status\"><p>{}</p></div>", Text(&told.join(" ")))
+    }
+
+    /// The date of printing, and the place: the time zone's name.
+    fn printed(&self) -> String {
+        let zone = &self.clock().zone;
+        let now = to_zoned(self.clock().now_us, zone);
+        let place =
+            zone.iana_name().map_or_else(String::new, |place| format!(", {}", place.replace('_', " ")));
+        format!("{} {} {}{}", day(&now), now.year(), minute(&now), Text(&place))
     }
 
     fn is_today(&self) -> bool {
@@ -270,7 +284,7 @@ impl ChartView<'_> {
         let before =
             if self.is_one_day() { "Against the day before" } else { "Against the time just before" };
         let mut all = vec![
-            ("", "Against the same weekdays".to_owned()),
+            ("", "Compare: same weekday".to_owned()),
             ("before", before.to_owned()),
             ("4w", "Against 4 weeks before".to_owned()),
             ("year", "Against a year before".to_owned()),
@@ -343,6 +357,11 @@ impl ChartView<'_> {
         Text(&address).to_string()
     }
 
+    /// The address of the crossings in a time, with the chosen class.
+    fn crossings_of(&self, line: Option<u64>, from_us: u64, to_us: u64) -> String {
+        crossings_address(line, self.page.ask.class.as_deref(), from_us, to_us)
+    }
+
     fn ranges(&self) -> String {
         let ranges = [
             ("today", "Today"),
@@ -350,6 +369,7 @@ impl ChartView<'_> {
             ("7d", "7 days"),
             ("30d", "30 days"),
             ("month", "Month"),
+            ("year", "Year"),
         ];
         link_list(ranges.iter().map(|(range, name)| {
             (self.address(range, None, self.page.ask.heat), *name, *range == self.page.ask.range)
@@ -427,45 +447,17 @@ impl ChartView<'_> {
         let compared = self.comparison();
         html.push_str(&self.headline_figures(compared.as_ref()));
         html.push_str(&self.bars(compared.as_ref()));
+        html.push_str("<div class=\"split\"><div>");
         html.push_str(&self.lines());
-        html.push_str(&self.occupancy());
-        html.push_str(&self.last_hour());
         html.push_str(&self.week());
-        html.push_str("<div class=\"split wide\">");
-        html.push_str(&self.chart_table(compared.as_ref()));
-        html.push_str("<div>");
-        html.push_str(&self.classes());
         html.push_str(&self.gaps_table());
+        html.push_str("</div><div>");
+        html.push_str(&self.chart_table(compared.as_ref()));
+        html.push_str(&self.classes());
+        html.push_str(&self.occupancy());
         html.push_str(&self.marks());
         html.push_str("</div></div>\n");
         html
-    }
-
-    /// Links to the single crossings of the shown lines in the last hour.
-    fn last_hour(&self) -> String {
-        let (mut ways, mut all) = (String::new(), String::new());
-        for line in self.page.lines.iter().filter(|line| self.page.ask.line.is_none_or(|id| line.id == id)) {
-            let _ = write!(ways, " <a href=\"crossings?line={}\">{}</a>", line.id, Text(&line.draft.name));
-            let shown = &self.page.ask.shown;
-            let address =
-                crossings_address(line.id, self.page.ask.class.as_deref(), shown.from_us, shown.to_us);
-            let _ = write!(all, " <a href=\"{}\">{}</a>", Text(&address), Text(&line.draft.name));
-        }
-        if ways.is_empty() {
-            return ways;
-        }
-        format!(
-            "<p id=\"last-hour\">The last hour, crossing by crossing:{ways}<br>All of the time that is shown:{all}</p>"
-        )
-    }
-
-    /// The only line whose crossings are shown, if there is just one.
-    fn only_line(&self) -> Option<u64> {
-        match (self.page.ask.line, self.page.lines.as_slice()) {
-            (Some(line), _) => Some(line),
-            (None, [only]) => Some(only.id),
-            _ => None,
-        }
     }
 
     fn total(&self) -> ChartSums {
@@ -496,15 +488,7 @@ impl ChartView<'_> {
 
     /// A sum over the shown time, or a dash if nothing is known of it.
     fn format_sum(&self, count: u64) -> String {
-        if self.has_data() { figure(count) } else { UNKNOWN.into() }
-    }
-}
-
-/// A count with separators for thousands; the script uses the browser's.
-fn figure(count: u64) -> String {
-    match count {
-        0..1000 => count.to_string(),
-        _ => format!("<data value=\"{count}\">{}</data>", format_thousands(count)),
+        if self.has_data() { format_thousands(count) } else { UNKNOWN.into() }
     }
 }
 

@@ -18,8 +18,7 @@ impl ChartView<'_> {
         }
         let mut html = String::from(
             "<section class=\"panel\" id=\"occupancy\" aria-labelledby=\"occupancy-head\"><header><h2 \
-             id=\"occupancy-head\">Occupancy of zones</h2><p class=\"small muted\">The most at once in each \
-             bar</p></header>",
+             id=\"occupancy-head\">Occupancy of zones</h2><p class=\"small muted\">Peak per bar</p></header>",
         );
         for zone in &page.zones {
             let _ = write!(
@@ -71,10 +70,12 @@ impl ChartView<'_> {
                 }],
             },
         };
-        if zone.buckets.is_empty() {
+        if zone.buckets.iter().all(|bucket| bucket.watched_us == 0) {
             return String::new();
         }
-        let buckets = shown_buckets(self.page, zone.buckets.iter().map(bar).collect());
+        // Before the zone was watched nothing is known of it.
+        let watched = zone.buckets.iter().skip_while(|bucket| bucket.watched_us == 0);
+        let buckets = shown_buckets(self.page, watched.map(bar).collect());
         let svg = Bars {
             buckets: &buckets,
             bucket: self.page.ask.shown.bucket,

@@ -47,7 +47,7 @@ pub enum Heatmap {
 /// The parsed query of the page, and the spans that must be read for it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CountsAsk {
-    /// `today`, `yesterday`, `7d`, `30d`, `month` or `own`.
+    /// `today`, `yesterday`, `7d`, `30d`, `month`, `year` or `own`.
     pub range: &'static str,
     pub first: Date,
     /// The last day shown.
@@ -106,6 +106,7 @@ impl CountsAsk {
             "7d" => ("7d", days_before(today, 6), today),
             "30d" => ("30d", days_before(today, 29), today),
             "month" => ("month", today.first_of_month(), today),
+            "year" => ("year", today.first_of_year(), today),
             "own" => {
                 let [from, to] = own;
                 let last = to.or(from).unwrap_or(today);

@@ -1,7 +1,7 @@
 //! Names of today's sums after a reset, for the pages Live and Counts.
 
 use crate::ui::facts::LocalClock;
-use crate::ui::format::{format_thousands, minute, to_zoned};
+use crate::ui::format::{format_thousands, format_when, minute, to_zoned};
 use tallycam_store::TallyRow;
 
 /// The name of the sums of these lines if some were reset since the day began at `day_us`: "Since 14:00", or "Today,
@@ -24,9 +24,14 @@ pub(in crate::ui) fn tally_sums(tallies: &[&TallyRow]) -> (u64, u64) {
     tallies.iter().fold((0, 0), |sum, tally| (sum.0 + tally.count_in, sum.1 + tally.count_out))
 }
 
-/// As in "4 in, 2 out".
-pub(in crate::ui) fn format_sums((count_in, out): (u64, u64)) -> String {
-    format!("{} in, {} out", format_thousands(count_in), format_thousands(out))
+/// How the number inside comes about: "since 00:00", "since 00:00, 14 corrected".
+pub(in crate::ui) fn inside_in_words(tallies: &[&TallyRow], clock: &LocalClock) -> String {
+    let since_us = tallies.iter().map(|tally| tally.inside_since_us).max().unwrap_or_default();
+    let since = format_when(&to_zoned(since_us, &clock.zone), &to_zoned(clock.now_us, &clock.zone));
+    match tallies.iter().map(|tally| tally.corrected).sum() {
+        0 => format!("since {since}"),
+        corrected => format!("since {since}, {} corrected", format_thousands(corrected)),
+    }
 }
 
 #[cfg(test)]

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::compare::Compared;
-use super::crossing_report::crossings_address;
 use super::range::export_name;
-use super::{ChartView, figure, set_to};
+use super::{ChartView, set_to};
 use crate::ui::chart::{ChartSums, WeekMap, bucket_name, is_fine, is_unknown, sums};
 use crate::ui::escape::Text;
 use crate::ui::format::{
-    WEEKDAYS, capital, format_duration, format_thousands, format_when, is_before_begin, minute,
+    WEEKDAYS, capital, format_duration, format_thousands, format_when, is_before_begin, is_listed, minute,
     not_counted_reason, percent, to_zoned,
 };
 use tallycam_store::{BucketRow, Direction, Gap};
@@ -30,7 +29,7 @@ impl ChartView<'_> {
                 continue;
             }
             let (count_in, out) = sums(bucket);
-            let of = |count: u64| if is_unknown(bucket) { "–".to_owned() } else { figure(count) };
+            let of = |count: u64| if is_unknown(bucket) { "–".to_owned() } else { format_thousands(count) };
             let counted = if bucket.end_us > now { "so far".to_owned() } else { percent(bucket.covered) };
             let _ = write!(
                 rows,
@@ -49,7 +48,12 @@ impl ChartView<'_> {
             if has_before {
                 match compared.and_then(|compared| compared.marks.get(n).copied().flatten()) {
                     Some((count_in, out)) => {
-                        let _ = write!(rows, "<td>{}</td><td>{}</td>", figure(count_in), figure(out));
+                        let _ = write!(
+                            rows,
+                            "<td>{}</td><td>{}</td>",
+                            format_thousands(count_in),
+                            format_thousands(out)
+                        );
                     }
                     None => rows.push_str("<td>–</td><td>–</td>"),
                 }
@@ -76,18 +80,21 @@ impl ChartView<'_> {
         };
         format!(
             "<section class=\"panel\" aria-labelledby=\"table-head\"><header><h2 id=\"table-head\">Figures</h2><p \
-             class=\"row\"><a class=\"btn\" id=\"csv\" href=\"{csv}\" download=\"{name}.csv\">CSV</a> <a class=\"btn\" \
+             class=\"row\"><a class=\"btn\" id=\"list\" href=\"{crossings}\">Crossings</a> <a class=\"btn\" id=\"csv\" \
+             href=\"{csv}\" download=\"{name}.csv\" title=\"For programs\">CSV</a> <a class=\"btn\" id=\"sheet\" \
+             href=\"{csv}&amp;sheet=1\" \
+             download=\"{name}.csv\">Spreadsheet</a> <a class=\"btn\" \
              id=\"json\" href=\"{json}\" download=\"{name}.json\">JSON</a></p></header><div class=\"scroll\" \
              tabindex=\"0\" role=\"region\" aria-label=\"Table of figures\"><table id=\"table\"><thead><tr><th \
              scope=\"col\">{kind}</th><th scope=\"col\">In</th><th scope=\"col\">Out</th>{heads}<th \
              scope=\"col\">Counted</th></tr></thead><tfoot><tr><th \
              scope=\"row\">All</th><td>{}</td><td>{}</td>{sums}<td>{}\
-             </td></tr></tfoot><tbody>{rows}</tbody></table></div><p class=\"small muted\">– is unknown: \
-             not counted, never zero. The exports hold exactly what is shown, by line, class and \
-             direction.</p></section>",
+             </td></tr></tfoot><tbody>{rows}</tbody></table></div><p class=\"small muted\">– = not \
+             counted. Exports match this table. Choose a time for its crossings.</p></section>",
             self.format_sum(count_in),
             self.format_sum(out),
             percent(share),
+            crossings = Text(&self.crossings_of(ask.line, ask.shown.from_us, ask.shown.to_us)),
             csv = self.export("csv"),
             json = self.export("json"),
             name = Text(&export_name(
@@ -105,17 +112,15 @@ impl ChartView<'_> {
         // A day may show only some of its hours, so it gets no link.
         let is_whole = is_fine(ask.shown.bucket) || ask.shown.bucket == "day" && ask.hours.is_none();
         let is_short = is_whole && sums(bucket) != (0, 0);
-        match self.only_line().filter(|_| is_short) {
-            Some(line) => {
-                let address = crossings_address(line, ask.class.as_deref(), bucket.start_us, bucket.end_us);
-                format!("<a href=\"{}\">{name}</a>", Text(&address))
-            }
-            None => name,
+        if !is_short {
+            return name;
         }
+        let address = self.crossings_of(ask.line, bucket.start_us, bucket.end_us);
+        format!("<a href=\"{}\">{name}</a>", Text(&address))
     }
 
     /// A bar for screen readers: "09:00–10:00: 33 in, 51 out (the Tuesday before: 31, 46)".
-    fn bucket_in_words(&self, bucket: &BucketRow, before: Option<ChartSums>) -> String {
+    pub(super) fn bucket_in_words(&self, bucket: &BucketRow, before: Option<ChartSums>) -> String {
         let kind = self.page.ask.shown.bucket;
         let mut words = bucket_name(bucket, kind, self.is_one_day(), self.clock());
         if is_fine(kind) {
@@ -160,8 +165,8 @@ impl ChartView<'_> {
                 rows,
                 "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td></tr>",
                 Text(&capital(class)),
-                figure(count_in),
-                figure(out)
+                format_thousands(count_in),
+                format_thousands(out)
             );
         }
         if rows.is_empty() {
@@ -193,10 +198,8 @@ impl ChartView<'_> {
         let now = to_zoned(self.clock().now_us, zone);
         let mut rows = String::new();
         let begun_us = self.begun_us();
-        let is_listed = |gap: &&Gap| {
-            gap.to_us.saturating_sub(gap.from_us) >= 1_000_000 && !is_before_begin(gap, begun_us)
-        };
-        let gaps: Vec<&Gap> = self.page.gaps.iter().filter(is_listed).collect();
+        let is_told = |gap: &&Gap| is_listed(gap) && !is_before_begin(gap, begun_us);
+        let gaps: Vec<&Gap> = self.page.gaps.iter().filter(is_told).collect();
         for gap in gaps.iter().rev().take(MOST_LISTED) {
             let _ = write!(
                 rows,
@@ -207,7 +210,7 @@ impl ChartView<'_> {
             );
         }
         if rows.is_empty() {
-            rows.push_str("<tr><td colspan=\"3\" class=\"l muted\">No gaps.</td></tr>");
+            rows.push_str("<tr><td colspan=\"3\" class=\"l muted\">No gaps of a minute or more.</td></tr>");
         }
         if gaps.len() > MOST_LISTED {
             let _ = write!(
@@ -217,7 +220,7 @@ impl ChartView<'_> {
             );
         }
         format!(
-            "<section class=\"panel\" aria-labelledby=\"gaps-head\"><h2 id=\"gaps-head\">Closed</h2><table \
+            "<section class=\"panel\" aria-labelledby=\"gaps-head\"><h2 id=\"gaps-head\">Not counting</h2><table \
              id=\"gaps\"><thead><tr><th scope=\"col\">From</th><th scope=\"col\" class=\"l\">Why</th><th \
              scope=\"col\">Length</th></tr></thead><tbody>{rows}</tbody></table></section>"
         )
@@ -283,7 +286,7 @@ pub(super) fn week_table(map: &WeekMap) -> String {
         for row in &map.means {
             match row[column] {
                 Some(mean) => {
-                    let _ = write!(html, "<td>{mean:.1}</td>");
+                    let _ = write!(html, "<td>{}</td>", map.in_words(mean));
                 }
                 None => html.push_str("<td>–</td>"),
             }

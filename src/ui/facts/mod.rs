@@ -6,6 +6,7 @@
 pub mod diagnosis;
 pub mod lens;
 pub mod lights;
+pub mod neighbours;
 
 use std::rc::Rc;
 
@@ -28,6 +29,8 @@ pub struct Head {
     pub state: String,
     /// The state in words: "Live", "Camera idle", "Camera in use".
     pub headline: String,
+    /// There are other tallycams.
+    pub has_neighbours: bool,
     /// Faults and open tasks, the worst first. Every page shows them.
     pub alerts: Vec<Alert>,
     /// The rights of the reader.
@@ -36,13 +39,48 @@ pub struct Head {
     pub sign_in: String,
     /// The form that was sent from this page and refused.
     pub returned: Option<Rc<ReturnedForm>>,
+    /// How far the first set-up is; `None` once it is over, and for readers who may not set the camera up.
+    pub set_up: Option<SetUp>,
+}
+
+/// How far the first set-up is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SetUp {
+    /// A camera gives the picture, not the simulation.
+    pub has_camera: bool,
+    /// The simulation gives the picture. It can be set up without a camera, but its camera is never done.
+    pub is_simulated: bool,
+    pub has_password: bool,
+    /// There is a line that the simulation did not bring along.
+    pub has_line: bool,
+    /// A line of the reader's own has counted today.
+    pub has_walked: bool,
+}
+
+impl SetUp {
+    /// Which steps are done, in their order.
+    pub fn done(&self) -> [bool; 4] {
+        [self.has_camera, self.has_password, self.has_line, self.has_walked]
+    }
+
+    /// The number of the next step, from 0: the first open one. With the simulation, the camera is left to the reader.
+    pub fn next(&self) -> Option<usize> {
+        (0..4).find(|&step| !(self.done()[step] || step == 0 && self.is_simulated))
+    }
+
+    /// The reader need not be led any further.
+    pub fn is_over(&self) -> bool {
+        self.has_password && self.has_line
+    }
 }
 
 /// The rights of a page's reader.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reader {
-    /// May watch.
+    /// Has not signed in; may watch if watching needs no password.
     #[default]
+    Visitor,
+    /// Has signed in, and may watch.
     Viewer,
     /// May also draw, record, pause, and move light and lens.
     Operator,
@@ -92,6 +130,12 @@ pub struct Alert {
     /// Start for people: "14:02"; empty if unknown.
     #[serde(skip)]
     pub since_words: String,
+    /// The place in the operator's file that sets the detector: the page cannot choose another one.
+    #[serde(skip)]
+    pub pinned: Option<String>,
+    /// The reader has closed the note for today.
+    #[serde(skip)]
+    pub is_closed: bool,
 }
 
 impl Alert {
@@ -106,6 +150,8 @@ impl Alert {
             since: None,
             bad: kind.is_bad(),
             since_words: String::new(),
+            pinned: None,
+            is_closed: false,
         }
     }
 
@@ -159,6 +205,9 @@ pub struct CountingReport {
     pub lines: usize,
     /// Why counts.db takes no crossings at present.
     pub counts_db: Option<String>,
+    /// The place in the operator's file that sets the back end.
+    #[serde(skip)]
+    pub pinned: Option<String>,
     /// The classes of the detector.
     #[serde(skip)]
     pub labels: Vec<String>,

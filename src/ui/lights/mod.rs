@@ -46,7 +46,7 @@ pub fn lights_page(page: &LightsPage) -> String {
             ),
         },
     );
-    let least = if page.light.is_some() { Reader::Operator } else { Reader::Viewer };
+    let least = if page.light.is_some() { Reader::Operator } else { Reader::Visitor };
     PageFrame::new(&page.head, Tab::Lights, "Light", &["page.js", "head.js", "controls.js"])
         .for_changes_by(least)
         .render(&main)

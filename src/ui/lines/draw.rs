@@ -16,14 +16,56 @@ pub(in crate::ui) fn view_box(size: (u32, u32)) -> (f64, f64) {
     (WIDE, (WIDE * height / width).round().clamp(1.0, 16.0 * WIDE))
 }
 
-/// The lines, each with its name and an arrow to its inner side.
-pub(in crate::ui) fn lines(lines: &[LineRow], size: (u32, u32)) -> String {
-    let draw = |LineRow { draft, .. }: &LineRow| line((draft.a, draft.b), &draft.name, &draft.in_name, size);
-    lines.iter().map(draw).collect()
+/// Room for the words over a picture: those that would touch others are left out.
+#[derive(Default)]
+pub(in crate::ui) struct LabelRoom(Vec<[f64; 4]>);
+
+impl LabelRoom {
+    /// Takes the first of `places` where `words` touch no others. A letter is about 9 wide.
+    fn take(&mut self, words: &str, places: &[[f64; 2]]) -> Option<[f64; 2]> {
+        let half = 4.5 * words.chars().count() as f64 + 4.0;
+        places.iter().copied().find(|[x, y]| {
+            let own = [x - half, y - 16.0, x + half, y + 6.0];
+            let is_free = !self.0.iter().any(|other| {
+                own[0] < other[2] && other[0] < own[2] && own[1] < other[3] && other[1] < own[3]
+            });
+            if is_free {
+                self.0.push(own);
+            }
+            is_free
+        })
+    }
+}
+
+/// A word with its middle at the first of `places` that is free.
+fn word(class: &str, words: &str, room: &mut LabelRoom, places: &[[f64; 2]]) -> String {
+    room.take(words, places).map_or_else(String::new, |[x, y]| {
+        format!("<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>", Text(words))
+    })
+}
+
+/// The zones and lines, each with its name, and the lines with an arrow to their inner side.
+pub(in crate::ui) fn all(lines: &[LineRow], zones: &[ZoneNow], size: (u32, u32)) -> String {
+    let mut room = LabelRoom::default();
+    let lines: String = lines
+        .iter()
+        .map(|LineRow { draft, .. }| line((draft.a, draft.b), &draft.name, &draft.in_name, size, &mut room))
+        .collect();
+    let draw = |row: &ZoneNow| {
+        let ZoneDraft { name, points, exclude, .. } = &row.row.draft;
+        zone(name, points, *exclude, size, &mut room)
+    };
+    zones.iter().map(draw).collect::<String>() + &lines
 }
 
 /// One line from a to b, with its name and an arrow to `in_name`.
-pub(in crate::ui) fn line(ends: ([f64; 2], [f64; 2]), name: &str, in_name: &str, size: (u32, u32)) -> String {
+pub(in crate::ui) fn line(
+    ends: ([f64; 2], [f64; 2]),
+    name: &str,
+    in_name: &str,
+    size: (u32, u32),
+    room: &mut LabelRoom,
+) -> String {
     let (width, height) = view_box(size);
     let mut svg = String::new();
     let [a, b] = [ends.0, ends.1].map(|[x, y]| [x * width, y * height]);
@@ -45,20 +87,18 @@ pub(in crate::ui) fn line(ends: ([f64; 2], [f64; 2]), name: &str, in_name: &str,
     // The word stands beyond the arrow's tip, however long it is: a letter is about 8 wide, and half of them reach
     // back.
     let half = (4.0 * in_name.chars().count() as f64).max(8.0);
-    let word = beside(56.0 + half * left[0].abs() + 8.0 * left[1].abs(), 0.0);
+    let way = beside(56.0 + half * left[0].abs() + 8.0 * left[1].abs(), 0.0);
     let edge = (half + 16.0).min(width / 2.0);
-    let low = if a[1] > b[1] { a } else { b };
+    let (low, high) = if a[1] > b[1] { (a, b) } else { (b, a) };
+    let within = |x: f64, y: f64, edge: f64| [x.max(edge).min(width - edge), y.max(16.0).min(height - 10.0)];
+    // The name stands at the end that has room.
+    let ends = [within(low[0], low[1] + 24.0, 48.0), within(high[0], high[1] - 12.0, 48.0)];
     let _ = write!(
         svg,
         "<path class=\"case\" d=\"{bar}{arrow}\"/><path class=\"line\" d=\"{bar}\"/>\
-         <path class=\"arrow\" d=\"{arrow}\"/><text class=\"hi mid\" x=\"{:.1}\" y=\"{:.1}\">{}</text>\
-         <text class=\"mid\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
-        word[0].clamp(edge, width - edge),
-        (word[1] + 5.0).clamp(16.0, height - 8.0),
-        Text(in_name),
-        low[0].clamp(48.0, width - 48.0),
-        (low[1] + 24.0).clamp(16.0, height - 10.0),
-        Text(name),
+         <path class=\"arrow\" d=\"{arrow}\"/>{}{}",
+        word("hi mid", in_name, room, &[within(way[0], way[1] + 5.0, edge)]),
+        word("mid", name, room, &ends),
     );
     svg
 }
@@ -75,17 +115,14 @@ pub(super) fn ends(a: [f64; 2], b: [f64; 2], size: (u32, u32)) -> String {
     svg
 }
 
-/// The zones, each with its name.
-pub(in crate::ui) fn zones(zones: &[ZoneNow], size: (u32, u32)) -> String {
-    let draw = |zone: &ZoneNow| {
-        let ZoneDraft { name, points, exclude, .. } = &zone.row.draft;
-        self::zone(name, points, *exclude, size)
-    };
-    zones.iter().map(draw).collect()
-}
-
 /// One zone with its name.
-pub(super) fn zone(name: &str, points: &[[f64; 2]], is_excluded: bool, size: (u32, u32)) -> String {
+pub(super) fn zone(
+    name: &str,
+    points: &[[f64; 2]],
+    is_excluded: bool,
+    size: (u32, u32),
+    room: &mut LabelRoom,
+) -> String {
     let (width, height) = view_box(size);
     let corners: Vec<[f64; 2]> = points.iter().map(|[x, y]| [x * width, y * height]).collect();
     let mut path = String::from("M");
@@ -95,17 +132,40 @@ pub(super) fn zone(name: &str, points: &[[f64; 2]], is_excluded: bool, size: (u3
         middle = [middle[0] + x / corners.len() as f64, middle[1] + y / corners.len() as f64];
     }
     format!(
-        "<path class=\"zone{}\" d=\"{path}z\"/><text class=\"mid\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+        "<path class=\"zone{}\" d=\"{path}z\"/>{}",
         if is_excluded { " off" } else { "" },
-        middle[0].clamp(48.0, width - 48.0),
-        middle[1].clamp(16.0, height - 10.0),
-        Text(name),
+        word(
+            "mid",
+            name,
+            room,
+            &[[middle[0].clamp(48.0, width - 48.0), middle[1].clamp(16.0, height - 10.0)]]
+        ),
     )
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    fn line(ends: ([f64; 2], [f64; 2]), name: &str, in_name: &str, size: (u32, u32)) -> String {
+        super::line(ends, name, in_name, size, &mut LabelRoom::default())
+    }
+
+    #[test]
+    fn words_that_would_touch_stand_at_the_other_end_or_are_left_out() {
+        let mut room = LabelRoom::default();
+        let mut draw =
+            |x: f64| super::line(([x, 0.9], [x, 0.1]), "Main entrance", "in", (960, 720), &mut room);
+        let [first, second, third] = [0.50, 0.51, 0.52].map(&mut draw);
+        let name = |svg: &str| {
+            svg.split_once("Main entrance")
+                .map(|(before, _)| before.rsplit_once("y=\"").unwrap().1.to_owned())
+        };
+        assert_eq!([name(&first), name(&second)], [Some("672.0\">".into()), Some("60.0\">".into())]);
+        assert_eq!(name(&third), None, "{third}");
+        assert!(first.contains(">in</text>") && !second.contains(">in</text>"), "{second}");
+    }
 
     #[test]
     fn the_arrow_points_to_the_left_of_a_to_b() {

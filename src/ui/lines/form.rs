@@ -46,7 +46,7 @@ pub(super) fn how_to_draw(words: &str, ends: &str) -> String {
     )
 }
 
-const KEYS: &str = "Arrow keys move one; with Shift, further. Escape takes it back.";
+const KEYS: &str = "Arrow keys move one; with Shift, further. Esc cancels.";
 
 /// The question before a line or zone is deleted.
 pub(super) fn ask_to_delete(name: &str, stays: &str) -> String {

@@ -11,6 +11,7 @@ use std::fmt::Write;
 
 use crate::ui::escape::Text;
 use crate::ui::facts::{CountingReport, Head, LocalClock, Reader, RefusalReason, ReturnedForm, ZoneNow};
+use crate::ui::form::sign_in_link;
 use crate::ui::format::capital;
 use crate::ui::frame::{PageFrame, Tab, options};
 use form::{ask_to_delete, class_names, how_to_draw, named, reasons};
@@ -187,9 +188,13 @@ pub fn lines_page(page: &LinesPage) -> String {
         _ if edited.is_locked => String::from("Drawing needs an operator."),
         (Some(_), _) => format!("This {kind} is set in the configuration: it is shown, not changed."),
         (None, None) => {
-            let words =
-                format!("Press Draw and draw the {kind} on the picture, or drag its {}.", edited.ends());
-            how_to_draw(&words, edited.ends())
+            let words = match &edited.form {
+                ShapeForm::Line(_) => "Press Draw and drag from one end to the other, or drag its ends.",
+                ShapeForm::Zone(_) => {
+                    "Press Draw and click its corners, or drag a rectangle. Enter closes it."
+                }
+            };
+            how_to_draw(words, edited.ends())
         }
         (None, Some(_)) => {
             how_to_draw(&format!("Drag its {}, or the {kind} itself.", edited.ends()), edited.ends())
@@ -203,7 +208,7 @@ pub fn lines_page(page: &LinesPage) -> String {
     };
     let acts = match &edited.pinned {
         _ if edited.is_locked => {
-            format!("<a class=\"btn\" href=\"sign-in?next={}\">Sign in to change</a>", edited.address())
+            sign_in_link(page.head.reader, &format!("sign-in?next={}", edited.address()))
         }
         Some(_) => String::new(),
         None => format!(
@@ -386,12 +391,12 @@ impl Edited {
         let own = match &self.form {
             _ if self.is_shown_only() => String::new(),
             ShapeForm::Line(form) => {
-                draw::line((form.a, form.b), &form.name, &form.in_name, size)
+                draw::line((form.a, form.b), &form.name, &form.in_name, size, &mut Default::default())
                     + &draw::ends(form.a, form.b, size)
             }
             ShapeForm::Zone(form) => form.svg(size),
         };
-        (draw::zones(&zones, size) + &draw::lines(&lines, size), own)
+        (draw::all(&lines, &zones, size), own)
     }
 }
 
@@ -538,7 +543,7 @@ fn editor(page: &LinesPage, form: &LineForm, title: &str) -> String {
         advanced_open = if is_usual && !is_wrong_inside { "" } else { " open" },
         anchors = options(&ANCHORS.map(|(word, words)| (word, words.0)), &form.anchor),
         recrossings = options(
-            &[("every", "is counted each time"), ("once", "is counted the first time only")],
+            &[("every", "count every time"), ("once", "count the first time only")],
             &form.recrossing,
         ),
         delete = delete,
@@ -577,13 +582,13 @@ fn classes(facts: &CountingReport, chosen: &[String]) -> String {
         String::new()
     } else {
         format!(
-            "<details><summary>{} more</summary><div class=\"row ticks\">{}</div></details>",
+            "<details><summary>{} more classes</summary><div class=\"row ticks\">{}</div></details>",
             rest.len(),
             rest.iter().map(|label| tick(label)).collect::<String>()
         )
     };
     format!(
-        "<fieldset class=\"field\" id=\"classes\"><legend class=\"small\">Counts (nothing ticked: everything)</legend>\
+        "<fieldset class=\"field\" id=\"classes\"><legend class=\"small\">Count only (none = all)</legend>\
          <div class=\"row ticks\">{}</div>{more}</fieldset>",
         first.iter().map(|label| tick(label)).collect::<String>()
     )

@@ -77,7 +77,7 @@ impl ZoneForm {
     pub(super) fn svg(&self, size: (u32, u32)) -> String {
         let is_known = |point: &[f64; 2]| point.iter().all(|at| at.is_finite());
         let points: Vec<[f64; 2]> = self.points.iter().copied().filter(is_known).collect();
-        draw::zone(&self.name, &points, self.exclude, size)
+        draw::zone(&self.name, &points, self.exclude, size, &mut Default::default())
     }
 
     /// The form of a new zone.
@@ -128,7 +128,11 @@ pub(super) fn facts(form: &ZoneForm, origin: &str) -> String {
     format!(
         "<section aria-labelledby=\"title\"><h2 id=\"title\">{}</h2>{origin}<p>{}</p></section>",
         Text(&form.name),
-        if form.exclude { "Nothing in it is followed or counted." } else { "Counts what is inside." },
+        if form.exclude {
+            "This area is ignored: nothing in it is counted."
+        } else {
+            "Counts what is inside."
+        },
     )
 }
 
@@ -149,7 +153,7 @@ pub(super) fn editor(page: &LinesPage, form: &ZoneForm, title: &str) -> String {
         points_invalid = page.mark("points"),
         advanced_open = if !page.mark("points").is_empty() || form.anchor != "bottom" { " open" } else { "" },
         kinds = options(
-            &[("", "counts what is inside"), ("1", "excludes: nothing in it is followed or counted")],
+            &[("", "count what is inside"), ("1", "ignore this area")],
             if form.exclude { "1" } else { "" },
         ),
         classes = classes(&page.counting, &form.classes),

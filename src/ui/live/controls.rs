@@ -43,24 +43,23 @@ pub(in crate::ui) fn view_menu(
 ) -> String {
     let press = |id: &str, name: &str, value: &str, word: &str, is_on: bool| {
         format!(
-            "<button class=\"btn\" id=\"{id}\" form=\"view\" name=\"{name}\" value=\"{value}\" \
+            "<button id=\"{id}\" form=\"view\" name=\"{name}\" value=\"{value}\" \
              aria-pressed=\"{is_on}\">{word}</button>"
         )
     };
     let toggle = |name: &str, word: &str, is_on: bool| {
         press(name, name, if is_on { "false" } else { "true" }, word, is_on)
     };
-    let turn = |by: u16, word: &str| {
-        format!("<button class=\"btn\" form=\"view\" name=\"turn\" value=\"{by}\">{word}</button>")
-    };
+    let turn =
+        |by: u16, word: &str| format!("<button form=\"view\" name=\"turn\" value=\"{by}\">{word}</button>");
     let mine = |name: &str, word: &str, more: &str| {
-        format!("<button class=\"btn\" type=\"button\" data-mine=\"{name}\"{more}>{word}</button>")
+        format!("<button type=\"button\" data-mine=\"{name}\"{more}>{word}</button>")
     };
     let off = " aria-pressed=\"false\"";
     let view = &controls.view;
     let light = controls.light.as_ref().filter(|_| lines.is_some()).map_or_else(String::new, |light| {
         format!(
-            "<button class=\"btn\" id=\"light-too\" form=\"light-act\" data-swap=\"{}\" name=\"on\" value=\"{}\" \
+            "<button id=\"light-too\" form=\"light-act\" data-swap=\"{}\" name=\"on\" value=\"{}\" \
              aria-pressed=\"{}\">Light</button>",
             lights::PARTS,
             !light.is_on,
@@ -83,20 +82,16 @@ pub(in crate::ui) fn view_menu(
         }
         format!(
             "<details id=\"everyone\" data-swap=\"everyone turned\"><summary>For everyone</summary><p \
-             class=\"small\">Changes the picture of all \
-             viewers, \
-             snapshots and recordings.{along}</p><p class=\"row\">{rows}</p><p class=\"small muted\"><a \
-             href=\"settings#picture\">Crop and overlay settings</a></p></details>{}</form>",
+             class=\"small\">Changes the picture of all viewers, snapshots and recordings.{along}</p>{rows}<a \
+             href=\"settings#picture\">Crop and overlay settings</a></details>{}</form>",
             form_to("patch", "api/v1/picture", "./", " id=\"view\" hidden")
         )
     };
     format!(
-        "<details id=\"turn\"><summary class=\"btn quiet\">View</summary><div class=\"popped\">\
+        "<details id=\"turn\"><summary class=\"btn quiet\">View</summary><div class=\"popped menu\">\
          <div class=\"js\" id=\"mine\" role=\"group\" aria-label=\"In this browser\"><p class=\"small muted\">In this \
-         browser \
-         only</p><p class=\"row\">{my_gray}{my_half}{my_left}{my_right}{my_mirror}{my_flip}{boxes}</p></div>\
-         <p class=\"row\">{light}{save}</p>\
-         {everyone}</div></details>\n      ",
+         browser</p>{boxes}{my_gray}{my_half}{my_mirror}{my_flip}{my_left}{my_right}</div>{light}{save}{everyone}</div>\
+         </details>\n      ",
         my_gray = mine("gray", "Grayscale", off),
         my_half = mine("half", "Half size", off),
         my_left = mine("left", "Rotate left", ""),
@@ -104,7 +99,7 @@ pub(in crate::ui) fn view_menu(
         my_mirror = mine("mirror", "Mirror", off),
         my_flip = mine("flip", "Flip", off),
         boxes = if has_boxes {
-            "<button class=\"btn\" id=\"boxes\" type=\"button\" aria-pressed=\"true\">Boxes</button>"
+            "<button id=\"boxes\" type=\"button\" aria-pressed=\"true\">Boxes</button>"
         } else {
             ""
         },
@@ -112,10 +107,10 @@ pub(in crate::ui) fn view_menu(
             [
                 toggle("gray", "Grayscale", view.is_gray),
                 press("half", "scale", if view.is_small { "1" } else { "1/2" }, "Half size", view.is_small),
-                turn(270, "Rotate left"),
-                turn(90, "Rotate right"),
                 toggle("mirror", "Mirror", view.is_mirrored),
                 toggle("flip", "Flip", view.is_flipped),
+                turn(270, "Rotate left"),
+                turn(90, "Rotate right"),
             ]
             .concat()
         ),

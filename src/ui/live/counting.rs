@@ -3,13 +3,13 @@
 use std::fmt::Write;
 
 use crate::ui::chart::{self, Bars};
-use crate::ui::counts::since::{format_sums, reset_name, tally_sums};
+use crate::ui::counts::since::{inside_in_words, reset_name, tally_sums};
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::{CountingReport, LocalClock, Reader, ZoneNow};
 use crate::ui::form::change_link;
 use crate::ui::format::{
-    began_us, format_thousands, is_before_begin, maybe_sentence, minute, not_counted_reason, second,
-    sentence, to_zoned,
+    began_us, format_sums, format_thousands, is_before_begin, is_listed, maybe_sentence, minute,
+    not_counted_reason, second, sentence, to_zoned,
 };
 use crate::ui::frame::{hidden_attribute, remedy};
 use tallycam_store::{BucketRow, Direction, Gap, LineRow, StoredCrossing, TallyRow};
@@ -37,10 +37,18 @@ pub struct LiveCounting {
 /// Rows of the list of the newest crossings.
 const MOST_CROSSED: usize = 5;
 
-/// A chip for each line, over the picture.
+/// Lines with a chip: more would cover the picture. The others are listed beside it.
+const MOST_CHIPS: usize = 3;
+
+/// The chips over the picture.
 pub(in crate::ui) fn chips(counting: &LiveCounting) -> String {
+    tally_items(counting, &counting.tallies[..counting.tallies.len().min(MOST_CHIPS)])
+}
+
+/// An item for each line with its sums of today.
+fn tally_items(counting: &LiveCounting, tallies: &[TallyRow]) -> String {
     let mut html = String::new();
-    for tally in &counting.tallies {
+    for tally in tallies {
         let (in_name, out_name) = names(counting, tally.line_id);
         let _ = write!(
             html,
@@ -101,21 +109,31 @@ pub(in crate::ui) fn sections_html(counting: &LiveCounting, reader: Reader) -> S
         zones_hidden = hidden_attribute(counting.zones.is_empty()),
         zones = zones(&counting.zones),
         today_hidden = hidden_attribute(has_none),
-        facts_hidden = hidden_attribute(has_none && !is_trouble),
         offset = to_zoned(clock.now_us, &clock.zone).offset().seconds(),
         definitions = chart::DEFINITIONS,
         count_in = format_thousands(count_in),
         out = format_thousands(out),
         inside = format_thousands(tallies.iter().map(|tally| tally.inside).sum()),
+        rest = tally_items(counting, counting.tallies.get(MOST_CHIPS..).unwrap_or_default()),
         chart = chart,
         since = Text(reset.as_deref().unwrap_or("Today")),
         whole = whole,
+        inside_how = Text(&inside_in_words(&tallies, clock)),
         gaps = gaps_in_words(counting),
         log = log(counting),
-        state = state(facts),
-        detections = describe_rate(facts),
-        by = detector_name(facts),
-        why = reason_html(facts),
+    )
+}
+
+/// The row of counting in the table of the state.
+pub(in crate::ui) fn facts_html(counting: &LiveCounting) -> String {
+    let facts = &counting.facts;
+    format!(
+        "<div id=\"facts\"{}><dt>Counting</dt><dd><span id=\"count-state\">{}</span> · <span \
+         id=\"count-rate\">{}</span> · <a href=\"models\" id=\"count-by\">{}</a></dd></div>\n        ",
+        hidden_attribute(counting.lines.is_empty() && facts.state != "fault"),
+        state(facts),
+        describe_rate(facts),
+        detector_name(facts),
     )
 }
 
@@ -148,11 +166,8 @@ pub(in crate::ui) fn counting_off_html() -> String {
 /// Today's gaps in a sentence.
 fn gaps_in_words(counting: &LiveCounting) -> String {
     let clock = &counting.clock;
-    // The chart cannot show a gap of less than a minute; the page Counts lists it.
     let of = |us| minute(&to_zoned(us, &clock.zone));
-    let is_seen = |gap: &&Gap| {
-        gap.to_us.saturating_sub(gap.from_us) >= 60_000_000 && !is_before_begin(gap, begun_us(counting))
-    };
+    let is_seen = |gap: &&Gap| is_listed(gap) && !is_before_begin(gap, begun_us(counting));
     let gaps: Vec<&Gap> = counting.gaps.iter().filter(is_seen).collect();
     let Some(last) = gaps.last() else {
         let since = begun_us(counting).map(|us| format!("Counting since {}. ", of(us))).unwrap_or_default();
@@ -166,7 +181,7 @@ fn gaps_in_words(counting: &LiveCounting) -> String {
         n => format!(" And {} more gaps.", n - 1),
     };
     format!(
-        "<span class=\"key g\"></span> Closed {}–{to} ({}).{more}",
+        "<span class=\"key g\"></span> Not counting {}–{to} ({}).{more}",
         of(last.from_us.max(start)),
         Text(&not_counted_reason(&last.why)),
     )
@@ -203,14 +218,14 @@ fn log(counting: &LiveCounting) -> String {
         );
     }
     if html.is_empty() {
-        html.push_str("<li class=\"none muted\">Nobody yet.</li>");
+        html.push_str("<li class=\"none muted\">No crossings yet.</li>");
     }
     html
 }
 
 /// The name of a class; motion knows no classes.
 fn class_name(class: &str) -> &str {
-    if class == "moving" { "Moving object" } else { class }
+    if class == "moving" { "object" } else { class }
 }
 
 /// The state of counting in a word or two.
@@ -225,7 +240,7 @@ fn state(facts: &CountingReport) -> &'static str {
 }
 
 /// The reason and the remedy if it does not count, and the notes.
-fn reason_html(facts: &CountingReport) -> String {
+pub(in crate::ui) fn reason_html(facts: &CountingReport) -> String {
     let mut html = String::new();
     if facts.state != "counting" {
         let hint = remedy(facts.hint.as_deref().unwrap_or_default());
@@ -297,7 +312,7 @@ mod tests {
         assert!(said(std::slice::from_ref(&before)).starts_with("Counting since 01:00. "));
         let no_model = gap(day_us + hour, day_us + 2 * hour, "no_model");
         let html = said(&[before.clone(), no_model]);
-        assert!(html.starts_with("Counting since 02:00. ") && !html.contains("Closed"), "{html}");
+        assert!(html.starts_with("Counting since 02:00. ") && !html.contains("Not counting"), "{html}");
         assert!(
             !said(&[before, gap(day_us + hour, now_us, "no_model")]).contains("since"),
             "nothing counted"
@@ -309,7 +324,7 @@ mod tests {
         let mut counting = fixtures::live().counting.unwrap();
         counting.crossings[0].class = "moving".into();
         let html = sections_html(&counting, Reader::Admin);
-        assert!(html.contains("title=\"Object 205\">Moving object"), "{html}");
+        assert!(html.contains("title=\"Object 205\">object"), "{html}");
         assert!(html.contains("title=\"Object 195\">person"), "{html}");
     }
 
@@ -319,21 +334,31 @@ mod tests {
             let mut counting = fixtures::live().counting.unwrap();
             counting.lines.clear();
             (counting.facts.state, counting.facts.reason) = (word, Some(reason.into()));
-            sections_html(&counting, Reader::Admin)
+            let [sections, facts] = [sections_html(&counting, Reader::Admin), facts_html(&counting)];
+            (sections, facts, reason_html(&counting.facts))
         };
-        let html = side("fault", "counts.db: database or disk is full");
-        assert!(html.contains("id=\"nothing\" hidden>"), "{html}");
-        assert!(html.contains("id=\"facts\" aria-labelledby=\"facts-head\">"), "{html}");
-        assert!(html.contains("id=\"count-why\">counts.db: database or disk is full."), "{html}");
+        let (sections, facts, why) = side("fault", "counts.db: database or disk is full");
+        assert!(sections.contains("id=\"nothing\" hidden>"), "{sections}");
+        assert!(facts.starts_with("<div id=\"facts\"><dt>"), "{facts}");
+        assert!(why.starts_with("counts.db: database or disk is full."), "{why}");
+        let mut facts = fixtures::live().counting.unwrap().facts;
+        facts.state = "fault";
+        facts.hint = Some("`tallycam model add FILE` adds one".into());
+        let html = reason_html(&facts);
+        assert!(html.contains("Choose or add one: <a href=\"models\">Models</a>."), "{html}");
+        let (sections, facts, _) = side("idle", "No line is drawn.");
+        assert!(sections.contains("id=\"nothing\">") && facts.starts_with("<div id=\"facts\" hidden>"));
+    }
+
+    #[test]
+    fn three_lines_have_chips_and_the_others_are_listed_beside_the_picture() {
         let mut counting = fixtures::live().counting.unwrap();
-        counting.facts.state = "fault";
-        counting.facts.hint = Some("`tallycam model add FILE` adds one".into());
-        let html = sections_html(&counting, Reader::Admin);
-        assert!(
-            html.contains("Choose or add one: <a href=\"models\">Models</a>.") && !html.contains("model add"),
-            "{html}"
-        );
-        let html = side("idle", "No line is drawn.");
-        assert!(html.contains("id=\"nothing\">") && html.contains("aria-labelledby=\"facts-head\" hidden>"));
+        counting.tallies = vec![counting.tallies[0].clone(); 5];
+        let items = |html: &str| html.matches("<li data-line=").count();
+        let sections = sections_html(&counting, Reader::Admin);
+        assert_eq!([items(&chips(&counting)), items(&sections)], [3, 2]);
+        counting.tallies.truncate(2);
+        let sections = sections_html(&counting, Reader::Admin);
+        assert_eq!([items(&chips(&counting)), items(&sections)], [2, 0]);
     }
 }

@@ -8,9 +8,9 @@ use std::fmt::Write;
 use std::rc::Rc;
 
 use crate::ui::escape::{MarkedText, Text};
-use crate::ui::facts::{Alert, Reader, ReturnedForm, ZoneNow};
+use crate::ui::facts::{Alert, Reader, ReturnedForm, SetUp, ZoneNow};
 use crate::ui::form::{self, hidden};
-use crate::ui::format::sentence;
+use crate::ui::format::{as_sentence, sentence};
 use crate::ui::frame::{PageFrame, Tab, hidden_attribute, state_class};
 use crate::ui::lines::draw;
 use crate::ui::live::controls::LiveControls;
@@ -37,8 +37,6 @@ pub struct LivePage {
     pub notes: Vec<String>,
     /// The source is the simulation.
     pub is_simulated: bool,
-    /// As in "1280 × 720 MJPG"; empty while unknown.
-    pub picture: String,
     /// Width and height in pixels, for the layout; `None` while unknown.
     pub size: Option<(u32, u32)>,
     /// Frames per second.
@@ -56,10 +54,11 @@ pub struct LivePage {
     pub is_counts_only: bool,
     /// Faults and open tasks, the worst first.
     pub alerts: Vec<Alert>,
+    pub has_neighbours: bool,
     /// The rights of the reader.
     pub reader: Reader,
-    /// The first setup is not finished.
-    pub is_new: bool,
+    /// How far the first set-up is, as in [`Head`](crate::ui::Head).
+    pub set_up: Option<SetUp>,
     /// The form that was sent from the page and refused.
     pub returned: Option<Rc<ReturnedForm>>,
 }
@@ -82,9 +81,12 @@ pub fn live_page(page: &LivePage) -> String {
     let can_take = !is_only && matches!(look, "live" | "idle" | "starting");
     let kept = page.recording.as_ref().filter(|_| !is_only);
     let acts = kept.filter(|_| can_change);
-    let save = |words: &str, look: &str| {
+    // A page has one main button; without a line it is the one that draws a line.
+    let has_other_main = lines.is_empty() && page.counting.is_some();
+    let save = |words: &str, class: Option<&str>| {
+        let class = class.map_or_else(String::new, |class| format!(" class=\"{class}\""));
         format!(
-            "<a class=\"btn{look}\" id=\"snapshot\" href=\"snapshot.jpg\" download=\"{}.jpg\"{}>{words}</a>\n      ",
+            "<a{class} id=\"snapshot\" href=\"snapshot.jpg\" download=\"{}.jpg\"{}>{words}</a>\n      ",
             Text(&file_name(&page.name)),
             hidden_attribute(!can_take),
         )
@@ -103,26 +105,19 @@ pub fn live_page(page: &LivePage) -> String {
         width = size.0,
         height = size.1,
         view_box = format_args!("0 0 {view_width} {view_height}"),
-        drawn = if is_only { String::new() } else { draw::zones(zones, size) + &draw::lines(lines, size) },
+        drawn = if is_only { String::new() } else { draw::all(lines, zones, size) },
         chips = page.counting.as_ref().map(counting::chips).unwrap_or_default(),
-        acts = acts
-            .map(|kept| recording::action_buttons(
-                kept,
-                can_take,
-                lines.is_empty() && page.counting.is_some()
-            ))
-            .unwrap_or_default(),
-        // One main button: without a line it is the one that draws a line.
+        acts = acts.map(|kept| recording::action_buttons(kept, can_take, has_other_main)).unwrap_or_default(),
         save_first = if acts.is_some() {
             String::new()
         } else {
-            save("Snapshot", if lines.is_empty() && page.counting.is_some() { "" } else { " main" })
+            save("Snapshot", Some(if has_other_main { "btn" } else { "btn main" }))
         },
         kept_said = kept.map(recording::said).unwrap_or_default(),
         controls = if is_only {
             String::new()
         } else {
-            let save = acts.map(|_| save("Save to this device", "")).unwrap_or_default();
+            let save = acts.map(|_| save("Download frame", None)).unwrap_or_default();
             controls::view_menu(&page.controls, page.counting.is_some(), can_change.then_some(lines), &save)
         },
         said = Text(&page.controls.said),
@@ -134,8 +129,7 @@ pub fn live_page(page: &LivePage) -> String {
         resume_hidden = hidden_attribute(look != "paused" || !can_change),
         pause_hidden = hidden_attribute(look == "paused" || !can_change),
         locked = if can_change { "" } else { " data-locked" },
-        sign_in = if can_change { "" } else { SIGN_IN },
-        welcome = if page.is_new && page.reader == Reader::Admin { WELCOME } else { "" },
+        sign_in = if can_change { String::new() } else { sign_in(page.reader) },
         full_hidden = hidden_attribute(is_only),
         banner_hidden = hidden_attribute(!page.is_simulated),
         counting = page.counting.as_ref().map_or_else(counting::counting_off_html, |counting| {
@@ -143,10 +137,15 @@ pub fn live_page(page: &LivePage) -> String {
         }),
         stops = pause_effects(page.viewers, page.is_held, kept.is_some_and(|kept| kept.now.is_some())),
         headline = Text(&page.headline),
-        picture = Text(non_empty_or(&page.picture, "–")),
+        picture =
+            page.size.map_or_else(|| String::from("–"), |(width, height)| format!("{width} × {height}")),
         rate = rate(page.fps),
         viewers = viewers(page.viewers, page.is_held),
-        camera = Text(&page.camera),
+        // The device's path is on the page Diagnosis.
+        camera = Text(page.camera.split(" (/").next().unwrap_or_default()),
+        facts = page.counting.as_ref().map(counting::facts_html).unwrap_or_default(),
+        count_why =
+            page.counting.as_ref().map(|counting| counting::reason_html(&counting.facts)).unwrap_or_default(),
         why = reason_paragraphs(page),
         notes = MarkedText(&page.notes.iter().map(|note| sentence(note)).collect::<Vec<_>>().join(" ")),
     );
@@ -169,8 +168,10 @@ pub fn live_page(page: &LivePage) -> String {
             (None, None) => &["page.js", "tallycam.js", "controls.js"],
         },
         alerts: &page.alerts,
+        has_neighbours: page.has_neighbours,
         reader: page.reader,
-        least: Reader::Viewer,
+        least: Reader::Visitor,
+        set_up: page.set_up.as_ref(),
         sign_in: "",
         returned: page.returned.as_deref(),
     }
@@ -178,13 +179,10 @@ pub fn live_page(page: &LivePage) -> String {
 }
 
 /// Replaces the buttons that the reader may not use.
-const SIGN_IN: &str =
-    "<a class=\"btn quiet\" id=\"sign-in\" href=\"sign-in?next=./\">Sign in to change</a>\n      ";
-
-/// Leads to the first setup.
-const WELCOME: &str = "<div class=\"banner\" id=\"new\"><p><b>New here?</b> Name, camera, password and first line in a \
-    few \
-    minutes.</p><p class=\"row\"><a class=\"btn main\" href=\"welcome\">Set up</a></p></div>\n    ";
+fn sign_in(reader: Reader) -> String {
+    let words = form::sign_in_words(reader);
+    format!("<a class=\"btn quiet\" id=\"sign-in\" href=\"sign-in?next=./\">{words}</a>\n      ")
+}
 
 /// Replaces the picture under `[privacy] counts_only`.
 const ONLY: [&str; 3] =
@@ -232,7 +230,7 @@ fn reason_paragraphs(page: &LivePage) -> String {
     let mut html = String::new();
     for text in [&page.reason, &page.hint] {
         if !text.is_empty() {
-            let _ = write!(html, "<p>{}</p>", MarkedText(&sentence(text)));
+            let _ = write!(html, "<p>{}</p>", MarkedText(&as_sentence(text)));
         }
     }
     html
@@ -263,12 +261,12 @@ mod tests {
             version: "0.1.0".into(),
             state: "live".into(),
             headline: "Live".into(),
+            has_neighbours: false,
             reason: String::new(),
             hint: String::new(),
             camera: "HD Pro Webcam C920 (/dev/video0)".into(),
             notes: Vec::new(),
             is_simulated: false,
-            picture: "1280 × 720 MJPG".into(),
             size: Some((1280, 720)),
             fps: 29.94,
             viewers: 3,
@@ -279,7 +277,7 @@ mod tests {
             is_counts_only: false,
             alerts: Vec::new(),
             reader: Reader::Operator,
-            is_new: false,
+            set_up: None,
             returned: None,
         }
     }
@@ -302,8 +300,8 @@ mod tests {
             "<title>Live · Yard · tallycam</title>",
             "<b id=\"headline\">Live</b>",
             "29.9 fps, 3 watching",
-            "1280 × 720 MJPG",
-            "HD Pro Webcam C920 (/dev/video0)",
+            "<span id=\"size\">1280 × 720</span>",
+            "<dd id=\"camera\">HD Pro Webcam C920</dd>",
             "<dd id=\"viewers\">3 viewers</dd>",
             "The stream stops for 3 viewers, until Resume or a restart.",
             "<canvas id=\"last\" width=\"1280\" height=\"720\"",
@@ -318,14 +316,11 @@ mod tests {
 
     #[test]
     fn without_sign_in_no_control_is_offered() {
-        let html = live_page(&LivePage { reader: Reader::Viewer, is_new: true, ..page() });
+        let html = live_page(&LivePage { reader: Reader::Visitor, ..page() });
         assert!(html.contains(">Sign in to change</a>") && html.contains("id=\"pause\" hidden"), "{html}");
-        assert!(!html.contains("For everyone") && !html.contains("id=\"new\""), "{html}");
-        let html = live_page(&LivePage { reader: Reader::Admin, is_new: true, ..page() });
-        assert!(
-            html.contains("href=\"welcome\">Set up</a>") && !html.contains("Sign in to change"),
-            "{html}"
-        );
+        assert!(!html.contains("For everyone"), "{html}");
+        let html = live_page(&LivePage { reader: Reader::Admin, ..page() });
+        assert!(!html.contains("Sign in to change"), "{html}");
     }
 
     #[test]
@@ -343,7 +338,7 @@ mod tests {
             assert!(html.contains(&format!("<b id=\"headline\">{}</b>", kind.headline())));
             assert!(html.contains("<p>/dev/video0 is in use by another program.</p>"));
             assert!(html.contains("<p><code>fuser /dev/video0</code> names it.</p>"));
-            assert!(html.contains("<dd id=\"rate\">no frames</dd>"));
+            assert!(html.contains("<span id=\"rate\">no frames</span>"));
             assert!(is_hidden(&html, "snapshot") && is_hidden(&html, "resume") && !is_hidden(&html, "pause"));
         }
     }
@@ -362,15 +357,14 @@ mod tests {
             let html = live_page(&LivePage {
                 state: state.into(),
                 headline: headline.into(),
-                picture: String::new(),
                 size: None,
                 fps: 0.0,
                 viewers: 0,
                 ..page()
             });
             assert!(html.contains(&format!("<body data-look=\"{state}\">")));
-            assert!(html.contains(&format!("<dd id=\"state\">{headline}</dd>")));
-            assert!(html.contains("<dd id=\"size\">–</dd>"));
+            assert!(html.contains(&format!("<span id=\"state\">{headline}</span>")));
+            assert!(html.contains("<span id=\"size\">–</span>"));
             assert!(html.contains("<dd id=\"viewers\">nobody</dd>"));
             assert!(html.contains("width=\"1280\" height=\"720\""));
             assert!(!is_hidden(&html, "snapshot"));
@@ -436,7 +430,6 @@ mod tests {
                 hint: text.into(),
                 camera: text.into(),
                 notes: vec![text.into()],
-                picture: text.into(),
                 ..page()
             })
         };

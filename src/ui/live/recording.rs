@@ -5,7 +5,6 @@ use crate::ui::facts::LocalClock;
 use crate::ui::form;
 use crate::ui::format::{format_time_in_recording, size};
 use crate::ui::frame::hidden_attribute;
-use crate::ui::media::LAPSES;
 use crate::ui::media::storage_view::{RecordedWords as _, grid_item};
 use tallycam_store::media::{Item, Recorded};
 
@@ -29,8 +28,17 @@ const STORED: &str = "./?stored={id}";
 /// The parts of the page that change with the stored items.
 const PARTS: &str = "keep record kept-said newest kept-none";
 
-/// Number of the newest items that are shown.
-const MOST: usize = 6;
+/// Number of the newest items that are shown: one row.
+const MOST: usize = 3;
+
+/// The choices, which start at once: the time between two frames, and the words of the button.
+const LAPSES: [[&str; 2]; 5] = [
+    ["", "Video"],
+    ["1s", "Time-lapse, every second"],
+    ["10s", "Time-lapse, every 10 s"],
+    ["1m", "Time-lapse, every minute"],
+    ["5m", "Time-lapse, every 5 minutes"],
+];
 
 /// Snapshot and Record. `can_take`: the camera gives pictures. `is_second`: another button is the main one.
 pub(in crate::ui) fn action_buttons(recording: &LiveRecording, can_take: bool, is_second: bool) -> String {
@@ -46,10 +54,11 @@ pub(in crate::ui) fn action_buttons(recording: &LiveRecording, can_take: bool, i
          <button class=\"btn rec\" id=\"record-button\"><span class=\"dot rec\" aria-hidden=\"true\"></span><span \
          id=\"record-word\">{word}</span> \
          <span class=\"num\" id=\"record-figures\">{figures}</span></button><details \
-         id=\"lapses\"{lapses_hidden}><summary \
-         class=\"btn\" aria-label=\"What to record\">▾</summary><div class=\"popped\"><label \
-         class=\"field\"><span>What to \
-         record</span>{LAPSES}</label></div></details></form>",
+         id=\"lapses\"{lapses_hidden}><summary class=\"btn\" aria-label=\"Record a time-lapse\">▾</summary><div \
+         class=\"popped menu\">{lapses}</div></details></form>",
+        lapses = LAPSES
+            .map(|[every, words]| format!("<button name=\"every\" value=\"{every}\">{words}</button>"))
+            .concat(),
         lapses_hidden = hidden_attribute(recording.now.is_some()),
         stored = form::hidden("post", STORED),
         next = form::hidden("post", next),

@@ -47,7 +47,7 @@ pub fn access_page(page: &AccessPage) -> String {
     };
     let panels = match (page.has_password, page.is_first) {
         (false, _) if !page.is_here => String::from(ELSEWHERE),
-        (false, _) => claim_form(page, "sign-in"),
+        (false, _) => claim_form(page, "sign-in") + NO_PEOPLE,
         (true, true) => format!("{}{}{ACTIVITY}", claim_form(page, "sign-in"), people_sections(page)),
         (true, false) => {
             let own = collapsible_section(
@@ -93,9 +93,12 @@ pub(in crate::ui) const DONE: &str = "<div class=\"banner\" id=\"done\" role=\"s
     it. Other devices have to sign in again.</p></div>";
 
 /// For readers outside the camera's network, who cannot set the first password.
-const ELSEWHERE: &str = "<section class=\"panel\"><h2>No password yet</h2><p>The first one is set on this page in a \
-    browser on the \
-    camera's own network, or by <code>tallycam password set</code> on its machine.</p></section>\n";
+const ELSEWHERE: &str = "<section class=\"panel\"><h2>No password yet</h2><p>The first one is set in a \
+    browser on the camera's own network: open this page there.</p></section>\n";
+
+/// Below the form of the first password.
+const NO_PEOPLE: &str =
+    "<p class=\"muted\">Once a password is set, users, tokens and links are added here.</p>\n";
 
 /// The two choices in words.
 fn choices(page: &AccessPage, name: &str) -> String {
@@ -108,11 +111,11 @@ fn choices(page: &AccessPage, name: &str) -> String {
         )
     };
     let pinned = page.pinned.as_ref().map(|origin| {
-        format!("<p class=\"small muted\">Set in {}, and can be changed only there.</p>", Text(origin))
+        format!("<p class=\"small muted\">Set in {}. It can be changed only there.</p>", Text(origin))
     });
     format!(
-        "<fieldset class=\"field\"><legend>Who may watch</legend>{}{}{}</fieldset>",
-        choice("open", "Anyone on this network may watch", page.is_view_open),
+        "<fieldset class=\"field\"><legend>Who can watch</legend>{}{}{}</fieldset>",
+        choice("open", "Anyone on this network can watch", page.is_view_open),
         choice("password", "Only with a password", !page.is_view_open),
         pinned.unwrap_or_default(),
     )
@@ -140,7 +143,13 @@ fn stream_access_section(page: &AccessPage) -> String {
         choices(page, "access.view")
     );
     let said = if page.is_view_open { "Anyone on this network" } else { "Only with a password" };
-    collapsible_section("watching", "Watching", said, page.refused.is_some() && !is_own_wrong(page), &inner)
+    collapsible_section(
+        "watching",
+        "Who can watch",
+        said,
+        page.refused.is_some() && !is_own_wrong(page),
+        &inner,
+    )
 }
 
 /// The form for the own password, which leads to `next`.
@@ -166,9 +175,9 @@ fn claim_form(page: &AccessPage, action: &str) -> String {
     format!(
         "<section class=\"panel\" id=\"claim\" aria-labelledby=\"claim-head\"><h2 id=\"claim-head\">Choose a password \
          for this camera</h2>\
-         <p class=\"muted\">Changes need it.</p>\
+         <p class=\"muted\">Needed to change anything.</p>\
          <form method=\"post\" action=\"{action}\">{}{}{}<p class=\"row field\"><button class=\"btn main\">Set \
-         it</button></p></form></section>\n",
+         password</button></p></form></section>\n",
         field("next", NEXT),
         fields(page.has_password, page.refused.as_ref()),
         choices(page, "view")
@@ -180,7 +189,7 @@ fn fields(has_password: bool, refused: Option<&RefusalReason>) -> String {
     let all = [
         ("current", "Current password", "current-password\""),
         ("password", "New password, at least 8 characters", "new-password\" minlength=\"8\""),
-        ("again", "New password again", "new-password\" minlength=\"8\""),
+        ("again", "Repeat password", "new-password\" minlength=\"8\""),
     ];
     let one = |&(name, label, rules): &(&str, &str, &str)| {
         let (wrong, said) = marked(refused, name);
@@ -202,10 +211,10 @@ mod tests {
     fn the_first_password_is_asked_for_together_with_who_may_watch() {
         let page = AccessPage { has_password: false, ..fixtures::access() };
         let html = access_page(&page);
-        assert!(html.contains("Anyone on this network may watch") && html.contains("Only with a password"));
+        assert!(html.contains("Anyone on this network can watch") && html.contains("Only with a password"));
         assert!(!html.contains("name=\"current\"") && !html.contains("id=\"tokens\""));
         let html = access_page(&AccessPage { is_here: false, ..page });
-        assert!(!html.contains("<form") && html.contains("tallycam password set"));
+        assert!(!html.contains("<form") && html.contains("own network: open this page"));
     }
 
     #[test]

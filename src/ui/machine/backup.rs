@@ -13,8 +13,38 @@ pub struct BackupPage {
     /// The first browser on the network chooses the first password.
     pub is_claimed_by_network: bool,
     pub step: BackupStep,
+    pub replaced: Replaced,
     /// The refusal of the last request.
     pub refused: Option<RefusalReason>,
+}
+
+/// The present contents, which a restore replaces.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Replaced {
+    pub lines: usize,
+    pub zones: usize,
+    pub users: usize,
+    pub tokens: usize,
+    /// Snapshots and recordings; `None` before they are known.
+    pub media: Option<(u64, u64)>,
+}
+
+impl Replaced {
+    /// "the settings, all counts, 2 lines, 1 zone, 3 users, 1 token".
+    fn in_words(self) -> String {
+        let many = [(self.lines, "line"), (self.zones, "zone"), (self.users, "user"), (self.tokens, "token")];
+        let many =
+            many.iter().filter(|(number, _)| *number > 0).map(|&(number, what)| counted(number as u64, what));
+        [String::from("the settings"), String::from("all counts")]
+            .into_iter()
+            .chain(many)
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+}
+
+fn counted(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 /// The state of the page.
@@ -52,7 +82,18 @@ pub fn backup_page(page: &BackupPage) -> String {
             } else {
                 "<a class=\"btn\" href=\"api/v1/backup?media=1\" download>With snapshots and recordings</a>"
             };
-            format!(include_str!("backup.html"), media = media)
+            let kept = page.replaced.media.map_or_else(
+                || String::from("snapshots and recordings"),
+                |(snapshots, recordings)| {
+                    format!("{} and {}", counted(snapshots, "snapshot"), counted(recordings, "recording"))
+                },
+            );
+            format!(
+                include_str!("backup.html"),
+                media = media,
+                replaced = page.replaced.in_words(),
+                kept = kept
+            )
         }
         BackupStep::Ask => format!(include_str!("factory_reset.html"), name = name),
         BackupStep::Restored { name, made, users, tokens, is_open } => {
@@ -62,7 +103,7 @@ pub fn backup_page(page: &BackupPage) -> String {
                 "sign in with the passwords that held then"
             };
             restarting_page(&format!(
-                "The backup of {} of {} is whole. The camera starts again with it; {signing_in}. {} {}",
+                "The backup of {} of {} is verified. The camera restarts with it; {signing_in}. {} {}",
                 Text(name),
                 Text(made),
                 listed("Users who may sign in", users),
@@ -75,16 +116,17 @@ pub fn backup_page(page: &BackupPage) -> String {
                  <code>tallycam.toml</code> \
                  has one"
             } else {
-                "its first password is in the journal, and on a screen at the camera"
+                "its first password is in the log of its machine, and on a screen at the camera"
             };
-            restarting_page(&format!("Everything is being removed. The camera starts again as new; {first}."))
+            restarting_page(&format!("Everything is being removed. The camera restarts as new; {first}."))
         }
     };
     let main = format!(
-        "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Backup</h1><p class=\"lead muted\">Save the \
-         state of this camera, and move it to another card or machine.</p></div>\n{refused}{panels}</main>\n"
+        "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Backup &amp; restore</h1><p \
+         class=\"lead muted\">Save the state of this camera, \
+         and move it to another card or machine.</p></div>\n{refused}{panels}</main>\n"
     );
-    PageFrame::new(&page.head, Tab::Settings, "Backup", &["page.js", "head.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Backup, "Backup", &["page.js", "head.js"]).render(&main)
 }
 
 /// A sentence with all of `who`.
@@ -95,11 +137,11 @@ fn listed(what: &str, who: &[String]) -> String {
 
 fn restarting_page(words: &str) -> String {
     format!(
-        "<section class=\"panel\" role=\"status\"><h2>The camera starts again</h2><p>{words}</p><p class=\"row\"><a \
-         class=\"btn \
-         main\" href=\"./\">To the live page</a></p><p class=\"small muted\">It takes some seconds, and longer with \
-         many \
-         recordings.</p></section>\n"
+        "<section class=\"panel\" role=\"status\" id=\"comes-back\"><h2>Restarting</h2><p>{words}</p><p \
+         class=\"row\"><a \
+         class=\"btn main\" href=\"./\">Open Live</a></p><p class=\"small muted\">This page goes to Live by itself, in \
+         some seconds; with many recordings it takes longer.</p><noscript><meta http-equiv=\"refresh\" \
+         content=\"20;url=./\"></noscript></section>\n"
     )
 }
 
@@ -116,9 +158,15 @@ mod tests {
             is_counts_only: false,
             is_claimed_by_network: false,
             step: BackupStep::Begin,
+            replaced: Replaced { lines: 2, zones: 1, users: 1, tokens: 0, media: Some((3, 1)) },
             refused: None,
         };
-        assert!(backup_page(&page).contains("api/v1/backup?media=1"));
+        let begin = backup_page(&page);
+        assert!(begin.contains("the settings, all counts, 2 lines, 1 zone, 1 user."), "{begin}");
+        assert!(
+            begin.contains("3 snapshots and 1 recording") && begin.contains("api/v1/backup?media=1"),
+            "{begin}"
+        );
         assert!(!backup_page(&BackupPage { is_counts_only: true, ..page.clone() }).contains("media=1"));
         let asked = backup_page(&BackupPage { step: BackupStep::Ask, ..page.clone() });
         assert!(
@@ -126,7 +174,7 @@ mod tests {
             "{asked}"
         );
         let reset = BackupPage { step: BackupStep::Reset, ..page.clone() };
-        assert!(backup_page(&reset).contains("is in the journal"));
+        assert!(backup_page(&reset).contains("is in the log of its machine"));
         assert!(
             backup_page(&BackupPage { is_claimed_by_network: true, ..reset }).contains("the first browser")
         );
@@ -152,7 +200,9 @@ mod tests {
             "{restored}"
         );
         assert!(
-            restored.contains("starts again") && !restored.contains("<i>") && !restored.contains("<b>door")
+            restored.contains("restarts with it")
+                && !restored.contains("<i>")
+                && !restored.contains("<b>door")
         );
     }
 }

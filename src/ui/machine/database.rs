@@ -142,7 +142,7 @@ fn aside_section(page: &DatabasePage, [lock, unlock]: [&str; 2]) -> String {
         html
     });
     format!(
-        "<p class=\"muted\"{}>No file was set aside.</p><ul class=\"rows\">{rows}</ul>",
+        "<p class=\"muted\"{}>None</p><ul class=\"rows\">{rows}</ul>",
         hidden_attribute(!files.is_empty())
     )
 }
@@ -201,6 +201,6 @@ mod tests {
         };
         let html = database_page(&page);
         assert!(html.contains("<b>Nothing can be stored now.</b> media.db: this is no database."));
-        assert!(html.contains("No file was set aside."));
+        assert!(html.contains(">None</p>"));
     }
 }

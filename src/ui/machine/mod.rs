@@ -1,6 +1,7 @@
 //! The pages of the machine behind the camera: models, diagnosis, log, database, backups, users, sign-in, updates.
 
 pub mod access;
+pub mod all;
 pub mod audit;
 pub mod backup;
 pub mod cameras;

@@ -84,8 +84,11 @@ pub fn models_page(page: &ModelsPage) -> String {
         speed = speed(&page.counting),
         classes = classes(&page.counting),
         chosen = chosen_html(page),
-        motion =
-            if page.counting.backend == "motion" || !can_choose(page) { String::new() } else { motion() },
+        motion = match &page.counting.pinned {
+            _ if page.counting.backend == "motion" || !can_choose(page) => String::new(),
+            Some(place) => format!("<p class=\"small muted\">The detector is set in {}.</p>", Text(place)),
+            None => motion(),
+        },
         found = found_html(page),
         catalogue = catalogue(page),
     );
@@ -113,7 +116,7 @@ fn motion() -> String {
 /// The name of the detector in use.
 fn detector_name(facts: &CountingReport) -> String {
     match (facts.backend, facts.model.as_str()) {
-        ("", _) => "Not known yet: it is loaded when the first frame is looked at.".into(),
+        ("", _) => "Loads with the first frame.".into(),
         ("motion", _) => "Motion: no model, low CPU use, everything that moves counts.".into(),
         ("replay", _) => "Recorded detections, played again.".into(),
         (_, model) => Text(model).to_string(),
@@ -144,7 +147,7 @@ fn speed(facts: &CountingReport) -> String {
 
 fn classes(facts: &CountingReport) -> String {
     if !facts.tells_classes {
-        return "only with a model".into();
+        return "none (motion)".into();
     }
     let few: Vec<&str> = facts.labels.iter().take(6).map(String::as_str).collect();
     let more = facts.labels.len() - few.len();
@@ -155,17 +158,17 @@ fn classes(facts: &CountingReport) -> String {
 /// The origin of the choice.
 fn chosen_html(page: &ModelsPage) -> String {
     if let Some(origin) = &page.pinned {
-        return format!("by <code>{}</code>: change it there, then reload the service", Text(origin));
+        return format!("<code>{}</code>. It can be changed only there.", Text(origin));
     }
     match &page.chosen {
         Some(name) if !can_choose(page) => format!("on this page: {}", Text(name)),
         Some(name) => format!(
-            "on this page: {} {}{}<button class=\"btn\">As configured</button></form>",
+            "on this page: {} {}{}<button class=\"btn\">Use the default</button></form>",
             Text(name),
             form_to("put", "api/v1/model", "models", " class=\"inline\""),
             field("name", ""),
         ),
-        None => "as configured".into(),
+        None => "default".into(),
     }
 }
 
@@ -222,7 +225,7 @@ fn catalogue(page: &ModelsPage) -> String {
     let mut rows = String::new();
     for model in &page.catalogue {
         let act = if model.is_here {
-            "<span class=\"muted\">Is here</span>".into()
+            "<span class=\"muted\">Installed</span>".into()
         } else if page.head.reader < Reader::Admin {
             String::new()
         } else {

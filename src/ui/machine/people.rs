@@ -6,7 +6,7 @@ use crate::access::{ADMIN, Person, Role, Scope, SessionFacts, TokenFacts, VIEWER
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::{LocalClock, RefusalReason, ReturnedForm};
 use crate::ui::form::{field, form_to};
-use crate::ui::format::{as_sentence, sentence, to_zoned};
+use crate::ui::format::{as_sentence, capital, sentence, to_zoned};
 use crate::ui::frame::options;
 use crate::ui::machine::access::AccessPage;
 use tallycam_base::unicode::percent_encoded;
@@ -35,8 +35,15 @@ pub enum AccessMade {
     Link { link: String, until_s: u64 },
 }
 
-/// The characters of names, beside their fields.
-const NAME_RULE: &str = "<small class=\"hint\">Letters, digits, dots, dashes and underscores</small>";
+/// The roles in words of what they may do.
+const ROLES: [(&str, &str); 3] = [
+    ("viewer", "Viewer: watches, live and recordings"),
+    ("operator", "Operator: also records, draws lines, moves light and lens"),
+    ("admin", "Admin: changes everything"),
+];
+
+/// The attribute of a form whose fields stand in a row, with their labels and ends aligned.
+const FIELDS: &str = " class=\"fields\"";
 
 /// The attributes of a field for a new password.
 const NEW_PASSWORD: &str =
@@ -109,7 +116,7 @@ fn mark(page: &AccessPage, part: &str, name: &str) -> &'static str {
 
 /// The labels of the fields.
 const LABELS: [(&str, &str); 5] = [
-    ("scopes", "What it opens"),
+    ("scopes", "Permissions"),
     ("name", "Name"),
     ("password", "Password"),
     ("days", "Days"),
@@ -133,8 +140,8 @@ fn said(page: &AccessPage, people: &People, part: &str) -> Option<(&'static str,
         return Some((" bad", MarkedText(&reason(refusal)).to_string()));
     }
     let made = people.made.as_ref().map(|made| match made {
-        AccessMade::Token { .. } => ("tokens", String::from("It is made.")),
-        AccessMade::Link { .. } => ("links", String::from("It is made.")),
+        AccessMade::Token { .. } => ("tokens", String::from("Token created.")),
+        AccessMade::Link { .. } => ("links", String::from("Link created.")),
     });
     let (place, words) = made.or_else(|| done(people))?;
     (place == part).then(|| ("", Text(&words).to_string()))
@@ -146,14 +153,14 @@ fn done(people: &People) -> Option<(&'static str, String)> {
     let user = people.users.iter().find(|user| user.name == *name);
     let is_token = people.tokens.iter().any(|token| token.name == *name);
     Some(match (done.as_str(), user) {
-        ("user", Some(_)) if name == VIEWER => ("viewer", String::from("It is set.")),
-        ("gone", None) if name == VIEWER => ("viewer", String::from("It is removed.")),
-        ("user", Some(_)) => ("users", format!("{name} may come in.")),
-        ("role", Some(user)) => ("users", format!("{name} is {} now.", user.role.as_str())),
-        ("password", Some(_)) => ("users", format!("{name} has another password.")),
-        ("gone", None) => ("users", format!("{name} is removed.")),
-        ("revoked", _) if !is_token => ("tokens", format!("{name} opens nothing any more.")),
-        ("ended", _) => ("sessions", String::from("It is ended.")),
+        ("user", Some(_)) if name == VIEWER => ("viewer", String::from("Password set.")),
+        ("gone", None) if name == VIEWER => ("viewer", String::from("Password removed.")),
+        ("user", Some(_)) => ("users", format!("User {name} added.")),
+        ("role", Some(user)) => ("users", format!("{name}: {}.", in_words(user.role))),
+        ("password", Some(_)) => ("users", format!("Password of {name} changed.")),
+        ("gone", None) => ("users", format!("User {name} removed.")),
+        ("revoked", _) if !is_token => ("tokens", format!("Token {name} revoked.")),
+        ("ended", _) => ("sessions", String::from("Session ended.")),
         _ => return None,
     })
 }
@@ -201,20 +208,20 @@ fn viewer(page: &AccessPage, people: &People) -> Part {
     let address = user_address(VIEWER);
     let remove = if has_one {
         form_to("delete", &address, &next("gone", "viewer"), "")
-            + "<button class=\"btn danger\">Remove it</button></form>"
+            + "<button class=\"btn danger\">Remove</button></form>"
     } else {
         String::new()
     };
     Part {
         id: "viewer",
         more_ids: " sessions",
-        head: "Viewers' password",
-        state: String::from(if has_one { "There is one." } else { "There is none." }),
+        head: "Shared viewer password",
+        state: String::from(if has_one { "Set" } else { "None" }),
         inner: format!(
-            "<p>It allows to watch and to view recordings, but to change nothing. It needs no name.</p>{}<label \
-             class=\"field\"><span>Viewers' password, 8 characters and more</span><input {NEW_PASSWORD}{}></label> \
-             <button class=\"btn\">Set it</button></form>{remove}",
-            form_to("put", &address, &next("user", "viewer"), " class=\"row\""),
+            "<p class=\"muted\">Whoever knows it watches, live and recordings, and changes nothing. No user name is \
+             needed.</p>{}<label class=\"field\"><span>Password, 8 characters or more</span><input \
+             {NEW_PASSWORD}{}></label> <button class=\"btn\">Set password</button></form>{remove}",
+            form_to("put", &address, &next("user", "viewer"), FIELDS),
             mark(page, "viewer", "password"),
         ),
     }
@@ -222,21 +229,22 @@ fn viewer(page: &AccessPage, people: &People) -> Part {
 
 fn users(page: &AccessPage, people: &People) -> Part {
     let others = || people.users.iter().filter(|user| ![ADMIN, VIEWER].contains(&user.name.as_str()));
-    let roles = |chosen: &str| options(&Role::ALL.map(|role| (role.as_str(), role.as_str())), chosen);
+    let roles = |chosen: &str| options(&ROLES, chosen);
+    let names = ROLES.map(|(word, words)| (word, words.split(':').next().unwrap_or_default()));
     let user_row = |Person { name, role }: &Person| {
         let address = user_address(name);
         let acts = format!(
             "{}<select name=\"role\" aria-label=\"Role of {label}\">{}</select> <button class=\"btn\" \
              aria-label=\"Set the role of {label}\">Set</button></form><details class=\"act\"><summary class=\"btn\" \
              aria-label=\"Password of {label}\">Password</summary>{}<input {NEW_PASSWORD} aria-label=\"New password of \
-             {label}\"><button class=\"btn\">Set it</button></form></details>{}",
+             {label}\"><button class=\"btn\">Set password</button></form></details>{}",
             form_to("put", &address, &next("role", "users"), " class=\"role\""),
-            roles(role.as_str()),
+            options(&names, role.as_str()),
             form_to("put", &address, &next("password", "users"), ""),
             delete(&address, &next("gone", "users"), "Remove", &format!("Remove {name}")),
             label = Text(name),
         );
-        row(name, "", &acts)
+        row(name, in_words(*role), &acts)
     };
     Part {
         id: "users",
@@ -244,15 +252,14 @@ fn users(page: &AccessPage, people: &People) -> Part {
         head: "Users",
         state: how_many(others().count()),
         inner: format!(
-            "<p class=\"muted\">People with their own name and password. A viewer watches; an operator records, draws \
-             lines, and controls light and lens; an admin may do everything.</p>{}{}{}<label \
+            "<p class=\"muted\">People with their own name and password.</p>{}{}{}<label \
              class=\"field\"><span>Name</span><input name=\"name\" value=\"{}\" maxlength=\"40\" autocomplete=\"off\" \
-             autocapitalize=\"none\" required{}>{NAME_RULE}</label> <label \
-             class=\"field\"><span>Role</span><select name=\"role\">{}</select></label> <label \
-             class=\"field\"><span>Password</span><input {NEW_PASSWORD}{}></label> <button \
-             class=\"btn\">Add</button></form>",
+             autocapitalize=\"none\" required{}></label> <label class=\"field\"><span>Role</span><select \
+             name=\"role\">{}</select></label> <label class=\"field\"><span>Password</span><input \
+             {NEW_PASSWORD}{}></label> <button class=\"btn\">Add</button> <small class=\"hint\">Name: letters, digits, \
+             dots, dashes and underscores. Password: 8 characters or more.</small></form>",
             list(others().map(user_row), "Nobody but the admin."),
-            form_to("put", "api/v1/users/{name}", &next("user", "users"), " class=\"row\""),
+            form_to("put", "api/v1/users/{name}", &next("user", "users"), FIELDS),
             field("_version", "*"),
             Text(typed(page, "users", "name")),
             mark(page, "users", "name"),
@@ -262,6 +269,11 @@ fn users(page: &AccessPage, people: &People) -> Part {
     }
 }
 
+/// A role in words of what it may do.
+pub(super) fn in_words(role: Role) -> &'static str {
+    ROLES.iter().find(|(word, _)| *word == role.as_str()).map_or("Guest", |(_, words)| words)
+}
+
 /// A moment in the camera's zone: `2026-11-29 14:02`.
 fn moment(people: &People, seconds: u64) -> String {
     to_zoned(seconds * 1_000_000, &people.clock.zone).strftime("%Y-%m-%d %H:%M").to_string()
@@ -269,24 +281,55 @@ fn moment(people: &People, seconds: u64) -> String {
 
 /// The scopes with their words.
 const SCOPES: [(Scope, &str); 5] = [
-    (Scope::Stream, "Stream"),
+    (Scope::Stream, "Live picture"),
     (Scope::Snapshot, "Snapshots"),
     (Scope::Counts, "Counts"),
-    (Scope::Metrics, "State and figures"),
-    (Scope::Control, "All that an operator may"),
+    (Scope::Metrics, "Status and figures"),
+    (Scope::Control, "Everything an operator may do"),
 ];
+
+/// The usual purposes of tokens: the name, and the scopes that it needs.
+const PURPOSES: [(&str, &[Scope]); 3] = [
+    ("Home Assistant", &[Scope::Stream, Scope::Snapshot, Scope::Counts]),
+    ("OctoPrint", &[Scope::Stream, Scope::Snapshot]),
+    ("Prometheus", &[Scope::Metrics]),
+];
+
+/// Scopes in words: "Live picture, snapshots".
+fn scopes_in_words(scopes: &[Scope]) -> String {
+    let words = SCOPES.iter().filter(|(scope, _)| scopes.contains(scope)).map(|(_, words)| *words);
+    capital(&words.collect::<Vec<_>>().join(", ").to_lowercase())
+}
+
+/// A purpose with the button that makes its token, under a name that no other token has.
+fn purpose_row(people: &People, (purpose, scopes): &(&str, &[Scope])) -> String {
+    let is_taken = |name: &str| people.tokens.iter().any(|token| token.name == name);
+    let mut name = String::from(*purpose);
+    for number in 2..=people.tokens.len() + 1 {
+        if !is_taken(&name) {
+            break;
+        }
+        name = format!("{purpose} {number}");
+    }
+    let scopes_of: String = scopes.iter().map(|scope| field("scopes", scope.as_str())).collect();
+    let form = format!(
+        "{}{}{scopes_of}<button class=\"btn\" aria-label=\"Create a token for {purpose}\">Create</button></form>",
+        form_to("post", "api/v1/tokens", "access#tokens", ""),
+        field("name", &name)
+    );
+    row(purpose, &scopes_in_words(scopes), &form)
+}
 
 fn tokens(page: &AccessPage, people: &People) -> Part {
     let token_row = |token: &TokenFacts| {
         let moment = |seconds| moment(people, seconds);
-        let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
         let about = format!(
-            "{}. Made {}, {}, {}.",
-            scopes.join(", "),
+            "{}. Created {}, {}, {}.",
+            scopes_in_words(&token.scopes),
             moment(token.created_s),
             token
                 .until_s
-                .map_or_else(|| String::from("for ever"), |until_s| format!("until {}", moment(until_s))),
+                .map_or_else(|| String::from("no expiry"), |until_s| format!("until {}", moment(until_s))),
             token
                 .used_s
                 .map_or_else(|| String::from("never used"), |used_s| format!("last used {}", moment(used_s))),
@@ -311,23 +354,36 @@ fn tokens(page: &AccessPage, people: &People) -> Part {
         head: "Tokens",
         state: how_many(people.tokens.len()),
         inner: format!(
-            "<p class=\"muted\">For programs. Each token allows its scopes and nothing else.</p>{}{}<div \
-             class=\"row\"><label class=\"field\"><span>What it is for, one word</span><input name=\"name\" \
-             value=\"{}\" maxlength=\"40\" autocomplete=\"off\" autocapitalize=\"none\" \
-             required{}>{NAME_RULE}</label><label class=\"field\"><span>Days, empty: for ever</span><input \
-             name=\"days\" value=\"{}\" type=\"number\" min=\"1\" max=\"3660\"{}></label></div><fieldset \
-             class=\"field\"><legend>What it opens</legend><div class=\"row ticks\">{}</div></fieldset><p class=\"row \
-             field\"><button class=\"btn\">Make a token</button></p></form>{}",
-            list(people.tokens.iter().map(token_row), "There is none."),
-            form_to("post", "api/v1/tokens", "access#tokens", ""),
+            "<p class=\"muted\">For programs. A token allows what is named and nothing else.</p>{made}{}<h3>New \
+             token</h3><ul class=\"rows\">{}<li><details{}><summary><b>Another program</b></summary>{}<label \
+             class=\"field\"><span>Name</span><input name=\"name\" value=\"{}\" maxlength=\"40\" autocomplete=\"off\" \
+             required{}></label><label class=\"field\"><span>Days, empty: no expiry</span><input name=\"days\" \
+             value=\"{}\" type=\"number\" min=\"1\" max=\"3660\"{}></label><fieldset class=\"field \
+             whole\"><legend>Permissions</legend><div class=\"row ticks\">{}</div></fieldset><button \
+             class=\"btn\">Create token</button></form></details></li></ul>",
+            list(people.tokens.iter().map(token_row), "None yet."),
+            PURPOSES.iter().map(|purpose| purpose_row(people, purpose)).collect::<String>(),
+            if refused_new(page, "tokens").is_some() { " open" } else { "" },
+            form_to("post", "api/v1/tokens", "access#tokens", FIELDS),
             Text(typed(page, "tokens", "name")),
             mark("name"),
             Text(typed(page, "tokens", "days")),
             mark("days"),
             SCOPES.into_iter().enumerate().map(tick).collect::<String>(),
-            made_token(people),
+            made = made_token(people),
         ),
     }
+}
+
+/// A text of several lines with a button that copies it.
+fn lines_to_copy(label: &str, value: &str) -> String {
+    format!(
+        "<div class=\"row\"><label class=\"field\"><span>{label}</span><textarea rows=\"{}\" \
+         readonly>{}</textarea></label><button class=\"btn js\" type=\"button\" aria-label=\"Copy: \
+         {label}\">Copy</button></div>",
+        value.lines().count(),
+        Text(value)
+    )
 }
 
 /// A text with a button that copies it.
@@ -345,6 +401,49 @@ fn made(people: &People, words: &str, lines: &str) -> String {
 
 fn made_token(people: &People) -> String {
     let Some(AccessMade::Token { facts, token }) = &people.made else { return String::new() };
+    let purpose =
+        PURPOSES.iter().find(|(purpose, _)| facts.name.starts_with(purpose)).map(|(purpose, _)| *purpose);
+    let words = format!("{}: copy this now. The token is not shown again.", facts.name);
+    let lines = purpose
+        .map_or_else(|| any_program(people, facts, token), |purpose| known_program(people, purpose, token));
+    made(people, &words, &(to_copy("Token", token) + &lines))
+}
+
+/// The settings of a program of [`PURPOSES`], under the names that it gives them.
+fn known_program(people: &People, purpose: &str, token: &str) -> String {
+    let root = &people.root;
+    let (scheme, host) = root.trim_end_matches('/').split_once("://").unwrap_or(("http", root));
+    match purpose {
+        "Home Assistant" => {
+            to_copy("MJPEG IP Camera: MJPEG URL", &format!("{root}stream"))
+                + &to_copy("Its still image URL", &format!("{root}snapshot"))
+                + "<p class=\"small muted\">Its user name is any, its password is the token.</p>"
+                + &lines_to_copy(
+                    "Counts, in configuration.yaml",
+                    &format!(
+                        "rest:\n  - resource: {root}api/v1/tallies\n    headers:\n      Authorization: Bearer \
+                         {token}\n    sensor:\n      - name: Crossings today\n        value_template: \"{{{{ \
+                         (value_json.lines | map(attribute='in') | \
+                         sum) + (value_json.lines | map(attribute='out') | sum) }}}}\""
+                    ),
+                )
+        }
+        "OctoPrint" => {
+            to_copy("Stream URL", &format!("{root}?action=stream&token={token}"))
+                + &to_copy("Snapshot URL", &format!("{root}?action=snapshot&token={token}"))
+        }
+        _ => lines_to_copy(
+            "In prometheus.yml",
+            &format!(
+                "scrape_configs:\n  - job_name: tallycam\n    scheme: {scheme}\n    authorization:\n      \
+                 credentials: {token}\n    static_configs:\n      - targets: [\"{host}\"]"
+            ),
+        ),
+    }
+}
+
+/// The ways to show a token.
+fn any_program(people: &People, facts: &TokenFacts, token: &str) -> String {
     let (has, root) = (|scope| facts.scopes.contains(&scope), &people.root);
     let what = if has(Scope::Stream) || has(Scope::Control) {
         "stream"
@@ -355,13 +454,12 @@ fn made_token(people: &People) -> String {
     } else {
         "api/v1/state"
     };
-    let mut lines = to_copy("The token", token);
+    let mut lines = String::new();
     if !what.starts_with("api") {
         lines += &to_copy("In a page", &format!("<img src=\"{root}{what}?token={token}\">"));
     }
     lines += &to_copy("As a header", &format!("Authorization: Bearer {token}"));
-    lines += &to_copy("By HTTP Basic, any name", &format!("curl -u any:{token} {root}{what}"));
-    made(people, &format!("The token for {} is shown this once.", facts.name), &lines)
+    lines + &to_copy("By HTTP Basic, any name", &format!("curl -u any:{token} {root}{what}"))
 }
 
 fn links(page: &AccessPage, people: &People) -> Part {
@@ -384,14 +482,14 @@ fn links(page: &AccessPage, people: &People) -> Part {
         id: "links",
         more_ids: "",
         head: "Links",
-        state: String::from("An address that needs no password for a while"),
+        state: String::from("An address that works without a password for a while"),
         inner: format!(
-            "<p class=\"muted\">An address that needs no password until it ends, or the admin's password is \
-             changed.</p>{}<label class=\"field\"><span>It shows</span><select \
+            "<p class=\"muted\">It ends after its hours, or when the admin's password is changed.</p>{}<label \
+             class=\"field\"><span>Shows</span><select \
              name=\"address\">{}</select></label><label class=\"field\"><span>Hours</span><input name=\"hours\" \
-             type=\"number\" min=\"1\" max=\"8784\" value=\"{}\" required{}></label><button class=\"btn\">Make a \
+             type=\"number\" min=\"1\" max=\"8784\" value=\"{}\" required{}></label><button class=\"btn\">Create \
              link</button></form>{link}",
-            form_to("post", "api/v1/links", "access#links", " class=\"row\""),
+            form_to("post", "api/v1/links", "access#links", FIELDS),
             options(&pages, typed(page, "links", "address")),
             Text(hours),
             mark(page, "links", "hours"),
@@ -427,9 +525,43 @@ fn sessions(people: &People) -> Part {
     Part {
         id: "sessions",
         more_ids: "",
-        head: "Signed in",
+        head: "Sessions",
         state: how_many(people.sessions.len()),
         inner: list(people.sessions.iter().map(session_row), "Nobody is signed in.")
             + if others > 1 { all } else { "" },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::fixtures;
+
+    #[test]
+    fn a_token_comes_by_purpose_under_a_free_name_with_the_lines_to_copy() {
+        let mut page = fixtures::access();
+        let mut taken = page.people.tokens[0].clone();
+        taken.name = String::from("Home Assistant");
+        page.people.tokens.push(taken.clone());
+        let html = people_sections(&page);
+        let fields = field("name", "Home Assistant 2") + &field("scopes", "stream");
+        assert!(html.contains(&fields), "{html}");
+        assert!(html.contains("Live picture, snapshots, counts"), "{html}");
+        let made = |name: &str| {
+            let facts = TokenFacts { name: name.into(), ..taken.clone() };
+            let made = Some(AccessMade::Token { facts, token: String::from("tc_x") });
+            made_token(&People { made, ..page.people.clone() })
+        };
+        assert!(made("Home Assistant 2").contains("Authorization: Bearer tc_x"));
+        assert!(made("OctoPrint").contains("http://yard:8080/?action=stream&amp;token=tc_x"));
+        assert!(made("Prometheus").contains("targets: [&quot;yard:8080&quot;]"), "{}", made("Prometheus"));
+        assert!(made("hass").contains("curl -u any:tc_x"));
+    }
+
+    #[test]
+    fn roles_are_told_by_what_they_may_do() {
+        for role in Role::ALL {
+            assert!(in_words(role).to_lowercase().starts_with(&format!("{}: ", role.as_str())), "{role:?}");
+        }
     }
 }

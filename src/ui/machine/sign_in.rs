@@ -1,10 +1,12 @@
 //! The page that signs in and out.
 
+use crate::access::Role;
 use crate::ui::escape::Text;
 use crate::ui::facts::{Head, RefusalReason};
 use crate::ui::form::field;
 use crate::ui::frame::{PageFrame, Tab, marked, refusal_html};
 use crate::ui::machine::access::{DONE, change_password_form};
+use crate::ui::machine::people::in_words;
 
 /// Data of the page.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,13 +43,19 @@ pub fn sign_in_page(page: &SignInPage) -> String {
     let (title, lead, panel) = match &page.signed_in {
         Some((name, role)) => {
             let other = page.needed.map(|_| sign_in_form(page)).unwrap_or_default();
-            let lead = format!("You are {name}: {}", role_help(role));
+            let lead = match page.needed {
+                Some(needed) => format!("Signed in as {name} ({role}). This needs {}.", a_role(needed)),
+                None => {
+                    format!("Signed in as {name}. {}.", in_words(Role::parse(role).unwrap_or(Role::Guest)))
+                }
+            };
             let own = if *role == "admin" {
                 String::from(ACCESS)
             } else {
                 change_password_form("sign-in?done=password", page.refused.as_ref())
             };
-            ("Signed in", lead, format!("{other}{SIGNED_IN}{own}"))
+            let title = if page.needed.is_some() { "Not allowed" } else { "Account" };
+            (title, lead, format!("{other}{SIGNED_IN}{own}"))
         }
         None if !page.has_password => {
             let lead = "This camera has no password: there is nothing to sign in to.";
@@ -57,13 +65,10 @@ pub fn sign_in_page(page: &SignInPage) -> String {
             let lead = "Watching needs no password. Recordings and changes do.";
             ("Sign in", String::from(lead), sign_in_form(page))
         }
-        None => ("Sign in", String::from("Watching takes a password here."), sign_in_form(page)),
+        None => ("Sign in", String::from("This camera is watched with a password only."), sign_in_form(page)),
     };
-    let needed = page.needed.map(|role| {
-        format!(
-            "<div class=\"banner\" role=\"status\"><p>This needs the role {role}: sign in as a user with \
-            it.</p></div>"
-        )
+    let needed = page.needed.filter(|_| page.signed_in.is_none()).map(|role| {
+        format!("<div class=\"banner\" role=\"status\"><p>This needs {}.</p></div>", a_role(role))
     });
     let main = format!(
         include_str!("sign_in.html"),
@@ -77,13 +82,9 @@ pub fn sign_in_page(page: &SignInPage) -> String {
     PageFrame::new(&page.head, Tab::SignIn, title, &["page.js", "head.js"]).render(&main)
 }
 
-/// The rights of a role in words.
-fn role_help(role: &str) -> &'static str {
-    match role {
-        "viewer" => "you may watch, and view recordings.",
-        "operator" => "you may record, draw lines, light, focus and pause.",
-        _ => "you may change everything here.",
-    }
+/// "a viewer", "an operator".
+fn a_role(role: &str) -> String {
+    format!("{} {role}", if role == "viewer" { "a" } else { "an" })
 }
 
 /// Actions of a signed-in reader.
@@ -105,24 +106,23 @@ fn certificate(fingerprint: &str) -> String {
 
 fn sign_in_form(page: &SignInPage) -> String {
     let first = if page.is_claimed_by_network {
-        "The first one was chosen on this page, or is in <code>tallycam.toml</code> on the card."
+        "The first password was chosen when the camera was set up."
     } else {
-        "The first one was written to the journal and the console when tallycam first started: \
-         <code>journalctl -u tallycam -g password</code>."
+        "The first password is on a screen at the camera, and in the log of its machine."
     };
     let (wrong, said) = marked(page.refused.as_ref(), "password");
     let wrong = if wrong.is_empty() { " autofocus" } else { wrong };
     format!(
         "<section class=\"panel\"><form method=\"post\" action=\"sign-in\">\
          {next}{kept}\
-         <label class=\"field\"><span>Name, if you were given one</span>\
+         <label class=\"field\"><span>User name, if you have one</span>\
          <input name=\"name\" autocomplete=\"username\" autocapitalize=\"none\" maxlength=\"40\" \
          value=\"{name}\"></label>\
          <label class=\"field\"><span>Password</span>\
          <input type=\"password\" name=\"password\" autocomplete=\"current-password\" required{wrong}>{said}</label>\
          <p class=\"row field\"><button class=\"btn main\">Sign in</button></p></form>\
-         <p class=\"small muted\">{first} Lost? <code>tallycam password random</code> on the camera's \
-         machine makes another one.</p></section>\n",
+         <details><summary>Password lost?</summary><p class=\"small muted\">{first} On that machine, <code>tallycam \
+         password random</code> makes another one.</p></details></section>\n",
         next = field("next", &page.next),
         kept = if page.kept.is_empty() { String::new() } else { field("kept", &page.kept) },
         name = Text(&page.name),
@@ -138,7 +138,7 @@ mod tests {
     fn the_page_offers_the_possible_actions() {
         let page = fixtures::sign_in();
         let html = sign_in_page(&page);
-        assert!(html.contains("written to the journal"));
+        assert!(html.contains("in the log of its machine"));
         let wrong = RefusalReason {
             detail: "it is another".into(),
             field: "password".into(),
@@ -151,20 +151,26 @@ mod tests {
                 && again.contains("<span class=\"err\" id=\"wrong\">It is another.")
         );
         let card = sign_in_page(&SignInPage { is_claimed_by_network: true, ..page.clone() });
-        assert!(card.contains("was chosen on this page") && !card.contains("journalctl"));
+        assert!(card.contains("was chosen when") && !card.contains("in the log"));
         assert!(html.contains("name=\"next\" value=\"lines?line=2\""), "{html}");
         assert!(html.contains("action=\"sign-in\"") && !html.contains("action=\"sign-out\""));
         let html =
             sign_in_page(&SignInPage { signed_in: Some((String::from("ann"), "operator")), ..page.clone() });
         assert!(!html.contains(">Sign in</button>") && html.contains("action=\"sign-out\""));
-        assert!(html.contains("value=\"sign-in?done=password\"") && html.contains("You are ann"));
+        assert!(
+            html.contains("value=\"sign-in?done=password\"")
+                && html.contains("Signed in as ann. Operator: also records")
+        );
         let other = SignInPage {
             signed_in: Some((String::from("ann"), "viewer")),
             needed: Some("admin"),
             ..page.clone()
         };
         let html = sign_in_page(&other);
-        assert!(html.contains("This needs the role admin") && html.contains(">Sign in</button>"));
+        assert!(
+            html.contains("Signed in as ann (viewer). This needs an admin.")
+                && html.contains(">Sign in</button>")
+        );
         let html = sign_in_page(&SignInPage { has_password: false, ..page });
         assert!(!html.contains("<form"));
     }

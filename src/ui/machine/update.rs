@@ -70,7 +70,7 @@ pub fn update_page(page: &UpdatePage) -> String {
         page.refused.as_ref().map(refusal_html).unwrap_or_default(),
         last.unwrap_or_default(),
     );
-    PageFrame::new(&page.head, Tab::Settings, "Update", &["page.js", "head.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Update, "Update", &["page.js", "head.js"]).render(&main)
 }
 
 #[cfg(test)]

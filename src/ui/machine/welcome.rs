@@ -1,13 +1,13 @@
-//! The page of the first setup, step by step. Every step is optional, and the page is shown until the reader finishes
-//! it.
+//! The page of the first set-up: numbered steps. The first open one is unfolded.
 
 use std::fmt::Write;
 
 use crate::ui::escape::Text;
-use crate::ui::facts::{Head, RefusalReason};
+use crate::ui::facts::{Head, RefusalReason, SetUp};
 use crate::ui::form::form_to;
 use crate::ui::frame::{PageFrame, Tab, field_error};
 use crate::ui::machine::cameras::{CameraChoice, choices_html};
+use crate::ui::set_up::STEPS;
 
 /// Data of the page.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,11 +20,9 @@ pub struct WelcomePage {
     pub choices: Vec<CameraChoice>,
     /// There is a live picture.
     pub has_picture: bool,
-    pub has_password: bool,
-    /// The name of the first line; empty without one.
+    pub steps: SetUp,
+    /// The name of the first line of the reader's own; empty without one.
     pub line: String,
-    /// Crossings of today.
-    pub crossings: u64,
     /// The typed name, if it was refused.
     pub typed: Option<String>,
     /// The reason of that refusal.
@@ -33,33 +31,71 @@ pub struct WelcomePage {
 
 /// The page as HTML, at `welcome`.
 pub fn welcome_page(page: &WelcomePage) -> String {
-    let mut steps = String::new();
-    let mut step = |title: &str, is_done: bool, words: &str, more: &str, act: &str| {
-        let _ = write!(
-            steps,
-            "<li><div><h2>{title}{}</h2><p class=\"muted\">{words}</p>{more}</div><div class=\"act\">{act}</div></li>",
-            if is_done { " <span class=\"small muted\">done</span>" } else { "" },
-        );
+    let steps = page.steps;
+    let line = match page.line.as_str() {
+        "" => String::from("Draw it where people pass, across their way. What crosses it is counted."),
+        name => format!("\u{201c}{}\u{201d} is drawn.", Text(name)),
     };
-    let (mark, why) = field_error("called", page.refused.as_ref());
-    let link = |address: &str, words: &str| format!("<a class=\"btn\" href=\"{address}\">{words}</a>");
-    step(
-        "Name",
-        false,
-        "What this camera is called, on its pages and in its files.",
-        "",
-        &format!(
-            "{}<label class=\"sr\" for=\"called\">Name</label><input \
-             id=\"called\" name=\"name\" value=\"{}\" required maxlength=\"64\"{mark}> <button \
-             class=\"btn\">Set</button>{why}</form>",
-            form_to("patch", "api/v1/settings", "welcome", " class=\"row\""),
-            Text(page.typed.as_ref().unwrap_or(&page.head.name))
-        ),
-    );
-    let camera = if page.camera.is_empty() {
-        String::from("No camera works yet.")
+    let link = |step: usize, words: &str| {
+        let main = if steps.next() == Some(step) { " main" } else { "" };
+        let address = STEPS.get(step).map(|(_, address)| *address).unwrap_or_default();
+        format!("<p class=\"row\"><a class=\"btn{main}\" href=\"{address}\">{words}</a></p>")
+    };
+    let password = if steps.has_password { "Who can watch" } else { "Set a password" };
+    let walk = if steps.has_walked {
+        "A crossing of your line is counted."
     } else {
-        Text(&page.camera).to_string()
+        "Walk across your line once. The figure on Live goes up."
+    };
+    let parts = [
+        (
+            "Camera",
+            camera(page)
+                + &link(0, if page.choices.is_empty() { "Choose a camera" } else { "Another camera" }),
+        ),
+        (
+            "Password",
+            String::from(
+                "<p>Needed to change anything. Without one, anyone on this network can change this camera.</p>",
+            ) + &link(1, password),
+        ),
+        ("First line", format!("<p>{line}</p>") + &link(2, "Draw a line")),
+        ("Test walk", format!("<p>{walk}</p>") + &link(3, "Open Live")),
+    ];
+    let mut html = String::new();
+    for (step, ((title, inner), is_done)) in parts.into_iter().zip(steps.done()).enumerate() {
+        // A refused name is in the first step.
+        let is_open =
+            steps.next() == Some(step) || (step == 0 && (page.refused.is_some() || steps.is_simulated));
+        let _ = write!(
+            html,
+            "<li><details{}><summary><i>{}</i><h2>{title}</h2>{}</summary>{inner}</details></li>",
+            if is_open { " open" } else { "" },
+            if is_done { String::from("✓") } else { (step + 1).to_string() },
+            if is_done { "<span class=\"small muted\">done</span>" } else { "" },
+        );
+    }
+    let is_over = steps.next().is_none();
+    let main = format!(
+        "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Set up this camera</h1><p class=\"lead \
+         muted\">Four steps. Skip what you like.</p></div>\n<section class=\"panel\" aria-label=\"Steps\"><ol \
+         class=\"steps\">{html}</ol></section>\n{done}<button class=\"btn{main}\">{words}</button></form>\n</main>\n",
+        done = form_to("post", "api/v1/welcome/done", "./", ""),
+        main = if is_over { " main" } else { "" },
+        words = if is_over { "Finish" } else { "Hide set-up" },
+    );
+    PageFrame::new(&page.head, Tab::None, "Set up", &["page.js", "head.js"]).render(&main)
+}
+
+/// The first step: the name of the camera, and its source.
+fn camera(page: &WelcomePage) -> String {
+    let (mark, why) = field_error("called", page.refused.as_ref());
+    let camera = match page.camera.as_str() {
+        _ if page.steps.is_simulated => String::from(
+            "The simulated scene is shown, to try it out. Choose a camera, or go on without one.",
+        ),
+        "" => String::from("No camera works yet."),
+        camera => Text(camera).to_string(),
     };
     // A local camera in use shows its picture in the list; a network camera stands alone.
     let picture = if page.has_picture && !page.choices.iter().any(|choice| choice.is_shown) {
@@ -72,42 +108,12 @@ pub fn welcome_page(page: &WelcomePage) -> String {
     } else {
         format!("<ul class=\"rows\">{}</ul>", choices_html(&page.choices, page.head.reader))
     };
-    let other = if found.is_empty() { "Choose a camera" } else { "Another camera" };
-    step(
-        "Camera",
-        page.has_picture,
-        &camera,
-        &found,
-        &format!("{picture}<p class=\"row\">{}</p>", link("cameras", other)),
-    );
-    step(
-        "Password",
-        page.has_password,
-        "Without one, anyone on this network can change this camera.",
-        "",
-        &link("access", if page.has_password { "Who may watch" } else { "Set a password" }),
-    );
-    let line = if page.line.is_empty() {
-        String::from("Draw it where people pass; what crosses it is counted.")
-    } else {
-        format!("\u{201c}{}\u{201d} is drawn.", Text(&page.line))
-    };
-    step("First line", !page.line.is_empty(), &line, "", &link("lines?line=new", "Draw a line"));
-    let walked = match page.crossings {
-        0 => String::from("Walk across the line and watch the figure on Live."),
-        1 => String::from("1 crossing is counted today."),
-        n => format!("{n} crossings are counted today."),
-    };
-    step("Test walk", page.crossings > 0, &walked, "", &link("./", "Go to Live"));
-    let main = format!(
-        "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Set up this camera</h1><p class=\"lead \
-         muted\">In any \
-         order; what you leave out can be done later.</p></div>\n<section class=\"panel\" aria-label=\"Steps\"><ol \
-         class=\"rows\">{steps}</ol></section>\n{done}<button class=\"btn main\">Done, do not show \
-         again</button></form>\n</main>\n",
-        done = form_to("post", "api/v1/welcome/done", "./", ""),
-    );
-    PageFrame::new(&page.head, Tab::None, "Set up", &["page.js", "head.js"]).render(&main)
+    format!(
+        "{}<label for=\"called\">Name</label> <input id=\"called\" name=\"name\" value=\"{}\" required \
+         maxlength=\"64\"{mark}> <button class=\"btn\">Save</button>{why}</form><p>{camera}</p>{picture}{found}",
+        form_to("patch", "api/v1/settings", "welcome", " class=\"row\""),
+        Text(page.typed.as_ref().unwrap_or(&page.head.name)),
+    )
 }
 
 #[cfg(test)]
@@ -118,10 +124,13 @@ mod tests {
     #[test]
     fn every_step_leads_somewhere_and_says_whether_it_is_done() {
         let html = welcome_page(&fixtures::welcome());
-        for address in ["cameras", "access", "lines?line=new", "./"] {
-            assert!(html.contains(&format!("class=\"btn\" href=\"{address}\"")), "{address}: {html}");
+        for (_, address) in STEPS {
+            assert!(html.contains(&format!("href=\"{address}\">")), "{address}: {html}");
         }
-        assert_eq!(html.matches(">done</span>").count(), 3, "{html}");
+        assert_eq!(html.matches(">done</span>").count(), 2, "{html}");
+        assert_eq!(html.matches("<details open>").count(), 1, "the first open step is unfolded: {html}");
+        assert!(html.contains("<details open><summary><i>2</i><h2>Password"), "{html}");
+        assert_eq!(html.matches("btn main").count(), 1, "{html}");
         // The cameras that were found can be seen and chosen here.
         assert!(html.contains("snapshot.jpg?w=320") && html.contains("still.jpg?camera="), "{html}");
         assert!(html.contains("name=\"source.device\" value=\"/dev/video2\">"), "{html}");
@@ -129,5 +138,12 @@ mod tests {
             html.contains("Main &lt;path&gt;") && html.contains("action=\"api/v1/welcome/done\""),
             "{html}"
         );
+    }
+
+    #[test]
+    fn the_simulation_is_never_done() {
+        let steps = SetUp { has_camera: false, is_simulated: true, ..fixtures::set_up() };
+        let html = welcome_page(&WelcomePage { steps, ..fixtures::welcome() });
+        assert!(!html.contains(">done<") && html.contains("The simulated scene"), "{html}");
     }
 }

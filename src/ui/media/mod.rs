@@ -13,7 +13,7 @@ use crate::ui::form::{field, form_to, lock};
 use crate::ui::format::{format_count, format_long_day, size, to_zoned};
 use crate::ui::frame::{PageFrame, Tab, hidden_attribute, options, refusal_html};
 use crate::ui::media::storage_view::{
-    RecordedWords as _, StorageFault, StorageWords as _, delete_prompt, grid_item,
+    RecordedWords as _, StorageWords as _, delete_prompt, grid_item, item_among,
 };
 use tallycam_base::unicode::percent_encoded;
 use tallycam_store::media::{Item, Recorded, Storage};
@@ -36,8 +36,6 @@ pub struct MediaPage {
     pub room: Option<Storage>,
     /// The recording in progress.
     pub now: Option<Recorded>,
-    /// The reason why storing fails, wholly or in part.
-    pub trouble: Option<StorageFault>,
     /// `[privacy] counts_only` is on: nothing is stored.
     pub is_counts_only: bool,
     /// The refusal of the last request.
@@ -101,6 +99,11 @@ impl MediaAsk {
         *self != MediaAsk { cursor: self.cursor.clone(), ..MediaAsk::default() }
     }
 
+    /// The address of the player for an item among those that the query finds.
+    pub fn player(&self, id: u64) -> String {
+        format!("player?id={id}{}", self.query(None).replacen('?', "&", 1))
+    }
+
     /// The query with another cursor: empty, or from its `?` on.
     pub fn query(&self, cursor: Option<&str>) -> String {
         let mut query = String::new();
@@ -146,7 +149,7 @@ pub fn media_page(page: &MediaPage) -> String {
         kinds =
             options(&[("", "Everything"), ("recording", "Recordings"), ("snapshot", "Snapshots")], ask.kind),
         kepts = options(
-            &[("", "Protected or not"), ("1", "Protected"), ("0", "Not protected")],
+            &[("", "All"), ("1", "Protected"), ("0", "Not protected")],
             match ask.is_kept {
                 Some(true) => "1",
                 Some(false) => "0",
@@ -155,15 +158,11 @@ pub fn media_page(page: &MediaPage) -> String {
         ),
         from = ask.from.map(|day| day.to_string()).unwrap_or_default(),
         to = ask.to.map(|day| day.to_string()).unwrap_or_default(),
-        more_open =
-            if ask.is_kept.is_some() || ask.from.is_some() || ask.to.is_some() { " open" } else { "" },
         all = if ask.has_filters() { "<a class=\"btn quiet\" href=\"media\">Show all</a>" } else { "" },
         refused = page.refused.as_ref().map(refusal_html).unwrap_or_default(),
-        trouble = page.trouble.as_ref().map(StorageFault::banner).unwrap_or_default(),
         now = match &page.now {
             Some(now) => recording(now, &page.clock, page.head.reader),
-            None if page.trouble.is_none() => start(page.head.reader),
-            None => String::new(),
+            None => start(page.head.reader),
         },
         lock = lock,
         unlock = unlock,
@@ -171,7 +170,7 @@ pub fn media_page(page: &MediaPage) -> String {
         here = Text(&done_next(ask)),
         said = done_words(&page.done),
         pick_hidden = hidden_attribute(!can_pick),
-        days = if can_pick { days(page) } else { empty(page) },
+        days = if can_pick { days_of_page(page) } else { empty(page) },
         more_hidden = hidden_attribute(page.next.is_none()),
         older = Text(&format!("media{}", ask.query(page.next.as_deref()))),
         more = total_html(page),
@@ -257,8 +256,8 @@ fn pick(page: &MediaPage, row: &Item) -> String {
     let Some(edit) = page.edit.as_ref().filter(|edit| edit.id == id) else {
         let here = address(ask, cursor, &format!("edit={id}#m{id}"));
         return format!(
-            "{tick}<a class=\"edit small\" href=\"{}\" data-swap=\"m{id}\">Rename or note<span class=\"sr\"> \
-             {name}</span></a>",
+            "{tick}<a class=\"edit\" href=\"{}\" data-swap=\"m{id}\" title=\"Rename or note\" aria-label=\"Rename or \
+             note {name}\">✎</a>",
             Text(&here)
         );
     };
@@ -307,7 +306,7 @@ fn recording(now: &Recorded, clock: &LocalClock, reader: Reader) -> String {
     let [lock, unlock] = lock(reader, Reader::Operator);
     format!(
         "<section class=\"panel now\" aria-labelledby=\"now-head\"><div><h2 id=\"now-head\"><span class=\"dot rec\" \
-         aria-hidden=\"true\"></span>Being recorded: <a href=\"player?id={}\">{}</a></h2><p class=\"muted\"><b \
+         aria-hidden=\"true\"></span>Recording now: <a href=\"player?id={}\">{}</a></h2><p class=\"muted\"><b \
          class=\"num\" id=\"now-figures\">{}</b>, {}</p></div>{}{lock}<button class=\"btn\">Stop \
          recording</button>{unlock}</form></section>",
         now.id,
@@ -318,13 +317,24 @@ fn recording(now: &Recorded, clock: &LocalClock, reader: Reader) -> String {
     )
 }
 
-/// The items by days.
-fn days(page: &MediaPage) -> String {
-    let zone = &page.clock.zone;
+/// The items of the page by days.
+fn days_of_page(page: &MediaPage) -> String {
+    let can_pick = page.head.reader >= Reader::Operator;
+    // A day that continues on another page has no sum.
+    let is_cut = (page.ask.cursor.is_some(), page.next.is_some());
+    days(&page.rows, &page.clock, is_cut, |row| {
+        let pick = if can_pick { pick(page, row) } else { String::new() };
+        item_among(row, &page.clock, &page.ask, None, &pick)
+    })
+}
+
+/// Items by days; `is_cut` says whether the first and the last day may have more items.
+fn days(rows: &[Item], clock: &LocalClock, is_cut: (bool, bool), item: impl Fn(&Item) -> String) -> String {
+    let zone = &clock.zone;
     let day_of = |row: &Item| to_zoned(row.at_us, zone).date();
-    let today = to_zoned(page.clock.now_us, zone).date();
+    let today = to_zoned(clock.now_us, zone).date();
     let mut html = String::new();
-    let groups: Vec<&[Item]> = page.rows.chunk_by(|a, b| day_of(a) == day_of(b)).collect();
+    let groups: Vec<&[Item]> = rows.chunk_by(|a, b| day_of(a) == day_of(b)).collect();
     for (n, group) in groups.iter().enumerate() {
         let Some(first) = group.first() else { continue };
         let at = to_zoned(first.at_us, zone);
@@ -339,8 +349,7 @@ fn days(page: &MediaPage) -> String {
             _ => "",
         };
         let (name, mut more) = if name.is_empty() { (long, Vec::new()) } else { (name.into(), vec![long]) };
-        // A day that continues on another page has no sum.
-        let is_whole = (n > 0 || page.ask.cursor.is_none()) && (n + 1 < groups.len() || page.next.is_none());
+        let is_whole = (n > 0 || !is_cut.0) && (n + 1 < groups.len() || !is_cut.1);
         if is_whole {
             more.push(format_count(group.len() as u64, "item"));
             more.push(size(group.iter().map(|row| row.bytes).sum()));
@@ -352,11 +361,7 @@ fn days(page: &MediaPage) -> String {
             at.date(),
             more.join(", "),
         );
-        let can_pick = page.head.reader >= Reader::Operator;
-        for row in *group {
-            let pick = if can_pick { pick(page, row) } else { String::new() };
-            html.push_str(&grid_item(row, &page.clock, &pick));
-        }
+        group.iter().for_each(|row| html.push_str(&item(row)));
         html.push_str("</ul></section>");
     }
     html
@@ -414,7 +419,7 @@ fn empty(page: &MediaPage) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::ui::{NotKept, fixtures};
+    use crate::ui::fixtures;
 
     fn pairs(query: &str) -> Vec<(String, String)> {
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
@@ -469,7 +474,7 @@ mod tests {
     #[test]
     fn the_running_recording_is_first_and_cannot_be_deleted() {
         let html = media_page(&fixtures::media());
-        assert!(html.contains("Being recorded: <a href=\"player?id=1285\">Gate &lt;left&gt;</a>"), "{html}");
+        assert!(html.contains("Recording now: <a href=\"player?id=1285\">Gate &lt;left&gt;</a>"), "{html}");
         assert!(html.contains("id=\"now-figures\">2:14, 41 MB</b>, since 14:00, 4"));
         let mut page = fixtures::media();
         page.rows[0].is_open = true;
@@ -491,22 +496,6 @@ mod tests {
             assert!(html.contains("id=\"pick\" hidden"), "{head}");
             assert!(!html.contains("<moon>"));
         }
-    }
-
-    #[test]
-    fn a_full_disk_is_reported_first() {
-        let page = MediaPage {
-            trouble: Some(StorageFault {
-                what: NotKept::Full,
-                reason: "there is no room left on the disk for pictures".into(),
-                hint: "delete something, or tighten retention".into(),
-            }),
-            ..fixtures::media()
-        };
-        let html = media_page(&page);
-        let banner = html.find("<b>The disk is full.</b> There is no room left").unwrap();
-        assert!(banner < html.find("id=\"days\"").unwrap());
-        assert!(html.contains("Delete something, or tighten retention. Streaming and counting go on."));
     }
 
     #[test]

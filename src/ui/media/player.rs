@@ -9,7 +9,9 @@ use crate::ui::format::{
     capital, format_count, format_duration, format_long_day, format_time_in_recording, second, size, to_zoned,
 };
 use crate::ui::frame::{PageFrame, Tab, marked, refusal_html};
-use crate::ui::media::storage_view::{delete_prompt, format_frame_rate, gaps, pictures};
+use crate::ui::media::storage_view::{delete_prompt, format_frame_rate, gaps, item_among, pictures};
+use crate::ui::media::{MediaAsk, days};
+use tallycam_base::unicode::percent_decoded;
 use tallycam_store::media::Item;
 
 /// Most marks of one direction on the ruler: more could not be told apart.
@@ -32,8 +34,11 @@ pub struct PlayerPage {
     pub gaps: Vec<(u64, u64)>,
     /// Crossings: microseconds from the start of the recording, and true for in. `None` if unknown.
     pub crossed: Option<Vec<(u64, bool)>>,
-    /// A video that every browser and phone plays can be made.
-    pub has_video: bool,
+    /// The estimated bytes of a video that every browser and phone plays; `None` if none can be made.
+    pub video_bytes: Option<u64>,
+    /// The filters under which it is shown, and the items around it, newest first.
+    pub ask: MediaAsk,
+    pub rows: Vec<Item>,
     /// The refusal of its form.
     pub refused: Option<RefusalReason>,
 }
@@ -51,6 +56,10 @@ pub fn player_page(page: &PlayerPage) -> String {
     let typed = |field: &str| page.head.returned.as_ref().and_then(|form| form.get(field));
     let [name_wrong, date_wrong, note_wrong] = ["name", "date", "note"].map(|field| marked(refused, field));
     let address = format!("api/v1/media/{}", item.id);
+    let here = page.ask.player(item.id);
+    let place = page.rows.iter().position(|row| row.id == item.id);
+    let newer = place.and_then(|n| page.rows.get(n.checked_sub(1)?));
+    let older = place.and_then(|n| page.rows.get(n + 1));
     let main = format!(
         include_str!("player.html"),
         id = item.id,
@@ -62,10 +71,17 @@ pub fn player_page(page: &PlayerPage) -> String {
         when = format_args!("{} {}, {}", format_long_day(&at), at.year(), second(&at)),
         refused = refused.map(refusal_html).unwrap_or_default(),
         screen = if item.is_recording() { screen(page) } else { picture(item) },
-        take = download_links(item, page.has_video),
+        here = Text(&here),
+        list = Text(&format!("media{}", page.ask.query(None))),
+        newer = neighbour(page, newer, "prev", "‹ Newer", "p"),
+        older = neighbour(page, older, "next", "Older ›", "n"),
+        days = days(&page.rows, &page.clock, (true, true), |row| {
+            item_among(row, &page.clock, &page.ask, Some(item.id), "")
+        }),
+        take = download_links(item, page.video_bytes),
         kind = capital(item.kind.as_str()),
         facts = facts_html(item),
-        form = form_to("patch", &address, &format!("player?id={}#saved", item.id), " id=\"edit\"")
+        form = form_to("patch", &address, &format!("{here}#saved"), " id=\"edit\"")
             + &field("_version", &item.version.to_string()),
         name_wrong = name_wrong.0,
         name_said = name_wrong.1,
@@ -81,9 +97,21 @@ pub fn player_page(page: &PlayerPage) -> String {
         unlock = unlock,
         delete = delete(item, [lock, unlock]),
     );
-    let scripts: &[&str] =
-        if item.is_recording() { &["page.js", "head.js", "player.js"] } else { &["page.js", "head.js"] };
-    PageFrame::new(&page.head, Tab::Media, &item.name, scripts).for_changes_by(Reader::Operator).render(&main)
+    PageFrame::new(&page.head, Tab::Media, &item.name, &["page.js", "head.js", "player.js"])
+        .for_changes_by(Reader::Operator)
+        .render(&main)
+}
+
+/// The link to the item before or after this one.
+fn neighbour(page: &PlayerPage, item: Option<&Item>, rel: &str, words: &str, key: &str) -> String {
+    match item {
+        Some(item) => format!(
+            "<a class=\"btn\" rel=\"{rel}\" href=\"{}\" title=\"{}\" aria-keyshortcuts=\"{key}\">{words}</a>",
+            Text(&page.ask.player(item.id)),
+            Text(&item.name),
+        ),
+        None => format!("<button class=\"btn\" disabled>{words}</button>"),
+    }
 }
 
 /// The picture of a snapshot.
@@ -103,9 +131,13 @@ fn screen(page: &PlayerPage) -> String {
     let long = item.duration_us;
     let at_us = page.at_us.min(long);
     let at = format_seconds(at_us);
-    let mut here = format!("player?id={}", item.id);
+    let mut here = page.ask.player(item.id);
+    let fields = here.split_once('?').map_or("", |(_, query)| query).split('&');
+    let among = fields
+        .filter_map(|pair| pair.split_once('='))
+        .fold(String::new(), |html, (name, value)| html + &field(name, &percent_decoded(value)));
     if at_us > 0 {
-        let _ = write!(here, "&amp;t={at}");
+        let _ = write!(here, "&t={at}");
     }
     format!(
         include_str!("player_screen.html"),
@@ -125,7 +157,8 @@ fn screen(page: &PlayerPage) -> String {
             html
         }),
         stamp = second(&to_zoned(item.at_us + at_us, &page.clock.zone)),
-        here = here,
+        here = Text(&here),
+        among = among,
         keys = keys(page),
     )
 }
@@ -256,7 +289,7 @@ fn keys(page: &PlayerPage) -> String {
 }
 
 /// The download links.
-fn download_links(item: &Item, has_video: bool) -> String {
+fn download_links(item: &Item, video_bytes: Option<u64>) -> String {
     let id = item.id;
     if !item.is_recording() {
         return format!(
@@ -271,9 +304,11 @@ fn download_links(item: &Item, has_video: bool) -> String {
         ""
     };
     // A format that only VLC plays says so, and is not offered as a video.
-    let (video, more, main) = if has_video {
+    let (video, more, main) = if let Some(bytes) = video_bytes {
         let video = format!(
-            "<a class=\"btn main\" id=\"video\" href=\"api/v1/media/{id}/video?download=1\" download>Download video</a>"
+            "<a class=\"btn main\" id=\"video\" href=\"api/v1/media/{id}/video?download=1\" download>Download video \
+             <span class=\"num\">about {}</span></a>",
+            size(bytes)
         );
         (
             video,
@@ -299,7 +334,7 @@ fn download_links(item: &Item, has_video: bool) -> String {
 
 fn facts_html(item: &Item) -> String {
     let mut rows: Vec<(&str, String)> = Vec::new();
-    let clock = if item.is_sure { "" } else { " (not sure: clock not set, or no date in the file)" };
+    let clock = if item.is_sure { "" } else { " (unconfirmed)" };
     rows.push(("Date", format!("{}{clock}", item.date)));
     if item.is_recording() {
         rows.push((
@@ -307,7 +342,7 @@ fn facts_html(item: &Item) -> String {
             format!(
                 "{}{}",
                 format_duration(item.duration_us),
-                if item.is_open { ", still being recorded" } else { "" }
+                if item.is_open { ", recording now" } else { "" }
             ),
         ));
     }
@@ -339,7 +374,7 @@ fn facts_html(item: &Item) -> String {
 /// The question before the item is deleted.
 fn delete(item: &Item, [lock, unlock]: [&str; 2]) -> String {
     if item.is_open {
-        return "<p>It is still being recorded. Stop the recording first.</p>".into();
+        return "<p>It is recording now. Stop the recording first.</p>".into();
     }
     format!(
         "{}{lock}<p><b>{}</b> It cannot be brought back. Its crossings stay in Counts.</p><p class=\"row\"><button \
@@ -421,7 +456,7 @@ mod tests {
         (page.item.kind, page.item.frames, page.item.duration_us) = (MediaKind::Snapshot, 1, 0);
         let html = player_page(&page);
         assert!(html.contains("<img src=\"api/v1/media/1279/content\""));
-        assert!(!html.contains("player.js") && !html.contains("id=\"ruler\""));
+        assert!(!html.contains("id=\"ruler\""));
         assert!(html.contains("Delete 1 snapshot, 73 MB?"));
     }
 
@@ -446,11 +481,29 @@ mod tests {
     fn a_download_says_what_plays_it() {
         let html = player_page(&fixtures::player());
         assert!(
-            html.contains("video?download=1\" download>Download video</a>") && html.contains("MP4 (H.264)")
+            html.contains("download>Download video <span class=\"num\">about 15 MB</span></a>")
+                && html.contains("MP4 (H.264)")
         );
-        let html = player_page(&PlayerPage { has_video: false, ..fixtures::player() });
+        let html = player_page(&PlayerPage { video_bytes: None, ..fixtures::player() });
         assert!(!html.contains("id=\"video\"") && html.contains("which VLC plays"));
         assert!(html.contains("<a class=\"btn main\" id=\"avi\""));
+    }
+
+    #[test]
+    fn the_list_stands_beside_the_player_with_the_item_before_and_after() {
+        let ask = MediaAsk { text: "a b".into(), ..MediaAsk::default() };
+        let html = player_page(&PlayerPage { ask, ..fixtures::player() });
+        for words in [
+            "rel=\"prev\" href=\"player?id=1281&amp;q=a%20b\"",
+            "rel=\"next\" href=\"player?id=1278&amp;q=a%20b\"",
+            "href=\"player?id=1279&amp;q=a%20b\" aria-current=\"true\"",
+            "<a class=\"btn\" href=\"media?q=a%20b\">All media</a>",
+            "<input type=\"hidden\" name=\"q\" value=\"a b\">",
+        ] {
+            assert!(html.contains(words), "no {words:?} in {html}");
+        }
+        let alone = player_page(&PlayerPage { rows: vec![fixtures::player().item], ..fixtures::player() });
+        assert_eq!(alone.matches("<button class=\"btn\" disabled>").count(), 2, "{alone}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use std::fmt::Write;
 
+use crate::ui::MediaAsk;
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::LocalClock;
 use crate::ui::format::{
@@ -38,7 +39,7 @@ impl ItemWords for Item {
             MediaOrigin::Asked => {}
         }
         if self.is_open {
-            words.push_str(", being recorded");
+            words.push_str(", recording now");
         }
         if self.is_kept {
             words.push_str(", protected");
@@ -130,7 +131,7 @@ pub(in crate::ui) trait RecordedWords {
     /// Length and size, in the button and beside it: "2:14, 41 MB". `page.js` formats alike.
     fn length_and_size(&self) -> String;
 
-    /// As in "since 14:02, one picture every 1 min, 134 pictures, 2 gaps".
+    /// As in "since 14:02, one frame every 1 min, 134 frames, 2 gaps".
     fn describe_progress(&self, clock: &LocalClock) -> String;
 }
 
@@ -145,12 +146,12 @@ impl RecordedWords for Recorded {
         match (self.every, self.origin) {
             (Some(every), _) => {
                 let every_us = u64::try_from(every.as_micros()).unwrap_or(u64::MAX);
-                let _ = write!(words, ", one picture every {}", format_duration(every_us));
+                let _ = write!(words, ", one frame every {}", format_duration(every_us));
             }
             (None, MediaOrigin::Crossing) => words.push_str(", started by a crossing"),
             _ => {}
         }
-        let _ = write!(words, ", {}", format_count(self.frames, "picture"));
+        let _ = write!(words, ", {}", format_count(self.frames, "frame"));
         if self.gaps > 0 {
             let _ = write!(words, ", {}", format_count(self.gaps, "gap"));
         }
@@ -161,8 +162,6 @@ impl RecordedWords for Recorded {
 /// The part of storing that fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotKept {
-    /// Nothing can be stored: the disk is full.
-    Full,
     /// Nothing can be stored: the database cannot be used.
     Anything,
     /// The running recording has a gap; it continues automatically.
@@ -183,7 +182,6 @@ impl StorageFault {
     /// The words before the reason.
     pub(in crate::ui) fn head(&self) -> &'static str {
         match self.what {
-            NotKept::Full => "The disk is full.",
             NotKept::Anything => "Nothing can be stored now.",
             NotKept::Recording => "The recording has a gap now.",
         }
@@ -201,6 +199,18 @@ impl StorageFault {
 
 /// An item in a grid; `more` is HTML at its end.
 pub(in crate::ui) fn grid_item(row: &Item, clock: &LocalClock, more: &str) -> String {
+    item_among(row, clock, &MediaAsk::default(), None, more)
+}
+
+/// An item in a grid, with a link to the player among the items of `ask`. `current` is the one that is played; `more`
+/// is HTML at its end.
+pub(in crate::ui) fn item_among(
+    row: &Item,
+    clock: &LocalClock,
+    ask: &MediaAsk,
+    current: Option<u64>,
+    more: &str,
+) -> String {
     let length = if row.is_recording() {
         format!("<span class=\"len\">{}</span>", format_time_in_recording(row.duration_us))
     } else {
@@ -212,8 +222,12 @@ pub(in crate::ui) fn grid_item(row: &Item, clock: &LocalClock, more: &str) -> St
         format!("<small class=\"note\">{}</small>", Text(&row.note))
     };
     format!(
-        "<li class=\"item\" id=\"m{id}\" data-bytes=\"{bytes}\"{kept}><a href=\"player?id={id}\">{picture}{length}<b title=\"{full}\">{name}</b><small>{line}</small>{note}</a>{more}</li>",
+        "<li class=\"item\" id=\"m{id}\" data-bytes=\"{bytes}\"{kept}><a \
+         href=\"{player}\"{here}>{picture}{length}<b \
+         title=\"{full}\">{name}</b><small>{line}</small>{note}</a>{more}</li>",
         id = row.id,
+        player = Text(&ask.player(row.id)),
+        here = if current == Some(row.id) { " aria-current=\"true\"" } else { "" },
         bytes = row.bytes,
         kept = if row.is_kept { " data-kept" } else { "" },
         picture = thumbnail(row),

@@ -174,7 +174,7 @@ fn origin(control: &Control, facts: &ControlsFacts, is_off: bool, is_pinned: boo
     let is_saved = facts.saved.contains(&control.name);
     if is_off || (!is_saved && control.value == control.default) {
         return if control.value == control.default {
-            "Default".into()
+            String::new()
         } else {
             format!("Default {}", Text(&default))
         };

@@ -266,7 +266,8 @@ fn several(setting: &Setting, chosen: &[String], others: &[String], rules: &str)
 fn origin(setting: &Setting, label: &str, is_fixed: bool) -> String {
     let restart = if setting.needs_restart { " In force after a restart." } else { "" };
     match &setting.origin {
-        ValueOrigin::Default => String::from("Default"),
+        // The row names an origin only if the value differs from the default.
+        ValueOrigin::Default => String::new(),
         ValueOrigin::Pinned(place) => format!("<b>Set in {}</b>: change it there", Text(place)),
         ValueOrigin::Page if is_fixed => String::from("<b>Set on this page</b>"),
         ValueOrigin::Page => format!(

@@ -26,14 +26,14 @@ pub struct RetentionPreview {
     pub clock: LocalClock,
 }
 
-/// The time at which items that are too old are deleted: "What is too old goes as soon as …".
+/// The time at which items that are too old are deleted: "Deletion by age starts when …".
 pub(super) fn wait_in_words(wait: ClockWait, clock: &LocalClock) -> String {
     match wait {
         ClockWait::Until(us) => {
             let latest = format_when(&to_zoned(us, &clock.zone), &to_zoned(clock.now_us, &clock.zone));
-            format!("What is too old goes as soon as the clock is confirmed, at the latest {latest}.")
+            format!("Deletion by age starts when the clock is set, or at {latest}.")
         }
-        ClockWait::Unset => "What is too old goes as soon as the clock is set.".into(),
+        ClockWait::Unset => "Deletion by age starts when the clock is set.".into(),
     }
 }
 
@@ -116,7 +116,7 @@ mod tests {
         let waiting = |waits| RetentionPreview { waits: Some(waits), ..plan.clone() }.in_words();
         let said = waiting(ClockWait::Until(until));
         assert!(
-            said.contains(" What is too old goes as soon as the clock is confirmed, at the latest ")
+            said.contains(" Deletion by age starts when the clock is set, or at ")
                 && said.ends_with(&format!(
                     "{}.",
                     format_when(
@@ -126,7 +126,7 @@ mod tests {
                 )),
             "{said}"
         );
-        assert!(waiting(ClockWait::Unset).ends_with("as soon as the clock is set."));
+        assert!(waiting(ClockWait::Unset).ends_with("starts when the clock is set."));
         let html = preview(&plan);
         assert!(html.contains("too much of its kind") && html.contains("player?id=17"), "{html}");
         let html =

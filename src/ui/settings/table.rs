@@ -112,7 +112,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         id: RETENTION,
         title: "Retention",
-        about: "Oldest first; protected items stay. What would be deleted is shown before it is.",
+        about: "Oldest first; protected items stay. A preview is shown before anything is deleted.",
         first: &["retention.snapshots_age", "retention.recordings_age"],
     },
     Group {

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use tallycam_base::{Fault, json};
+use tallycam_base::{Fault, json, without_error_number};
 
 json::words! {
     SourceErrorKind {
@@ -99,7 +99,7 @@ impl SourceError {
     /// Adds a cause.
     #[must_use]
     pub fn because(mut self, cause: impl fmt::Display) -> SourceError {
-        self.causes.push(cause.to_string().trim_end_matches('.').to_owned());
+        self.causes.push(without_error_number(cause.to_string()).trim_end_matches('.').to_owned());
         self
     }
 
@@ -161,7 +161,7 @@ mod tests {
             .shell("`fuser /dev/video0` names it");
         assert_eq!(
             t.to_string(),
-            "/dev/video0 is in use by another program: Device or resource busy (os error 16); end that program; `fuser \
+            "/dev/video0 is in use by another program: Device or resource busy; end that program; `fuser \
              /dev/video0` names it"
         );
         assert_eq!(SourceError::new(SourceErrorKind::Busy, "it is").line(), "it is");

@@ -129,11 +129,13 @@ impl ExecOpener {
     fn spawn(&self) -> Result<ExecSource, SourceError> {
         let Some((program, arguments)) = self.command.split_first() else {
             return Err(SourceError::new(SourceErrorKind::Unsupported, "there is no command to run")
-                .hint("write one: [source] command = [\"program\", \"argument\"]"));
+                .hint("write one: a program and its arguments"));
         };
         if self.input.len() > MOST_INPUT {
             let what = format!("the address of {} is too long", self.described);
-            return Err(SourceError::new(SourceErrorKind::Unsupported, what).hint("shorten [source] url"));
+            return Err(
+                SourceError::new(SourceErrorKind::Unsupported, what).hint("shorten the camera's address")
+            );
         }
         let mut command = child::command(program);
         child::end_with_parent(&mut command);
@@ -148,7 +150,7 @@ impl ExecOpener {
             ErrorKind::NotFound => {
                 SourceError::new(SourceErrorKind::Absent, format!("there is no program {program}"))
                     .because(error)
-                    .hint("install it, or give its whole path in [source] command")
+                    .hint("install it, or give its whole path")
             }
             ErrorKind::PermissionDenied => {
                 SourceError::new(SourceErrorKind::Denied, format!("{program} may not be run"))

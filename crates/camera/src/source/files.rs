@@ -548,10 +548,9 @@ impl Clip {
 fn unreadable_fault(path: &Path, error: &io::Error) -> SourceError {
     let path = path.display();
     match error.kind() {
-        ErrorKind::NotFound => SourceError::new(SourceErrorKind::Absent, format!("there is no {path}")).hint(
-            "[source] path names a folder, a list of pictures or a clip; the service sees homes only where \
-                 BindReadOnlyPaths= in a drop-in names them",
-        ),
+        ErrorKind::NotFound => SourceError::new(SourceErrorKind::Absent, format!("there is no {path}"))
+            .hint("name a folder, a list of pictures or a clip")
+            .shell("the service sees homes only where BindReadOnlyPaths= in a drop-in names them"),
         ErrorKind::PermissionDenied => {
             SourceError::new(SourceErrorKind::Denied, format!("{path} may not be read"))
                 .because(error)
@@ -564,9 +563,11 @@ fn unreadable_fault(path: &Path, error: &io::Error) -> SourceError {
 
 fn unplayable_fault(path: &Path, why: impl std::fmt::Display) -> SourceError {
     let path = path.display();
-    SourceError::new(SourceErrorKind::Unsupported, format!("{path} cannot be played")).because(why).hint(format!(
-        "ffmpeg can: [source] kind = \"exec\", command = \"ffmpeg -nostdin -loglevel error -re -i {path} -f mjpeg -q:v \
-         4 -\""
+    let fault =
+        SourceError::new(SourceErrorKind::Unsupported, format!("{path} cannot be played")).because(why);
+    fault.hint("convert it to Motion JPEG, for example with ffmpeg").shell(format!(
+        "ffmpeg can play it: [source] kind = \"exec\", command = \"ffmpeg -nostdin -loglevel error -re -i {path} \
+         -f mjpeg -q:v 4 -\""
     ))
 }
 

@@ -78,9 +78,9 @@ section! {
         }
         classes: Vec<String> = "[]", Words, {
             page: Shown("counting"), label: "Classes",
-            hint: "What is detected. None: what the model is made for",
+            hint: "What is detected",
             aliases: &["labels", "class", "objects"],
-            words: &[("", "What the model is made for")],
+            words: &[("", "Model's default")],
             about: "Classes to detect, by the model's names. Empty: those of the model's description. A line may \
                    count fewer.",
         }
@@ -105,9 +105,9 @@ section! {
             about: "For \"replay\": a CSV file with the columns frame, class, score, x1, y1, x2, y2, in pixels; \
                    the first frame is 1.",
         }
-        thumbnails: bool = "false", Boolean, {
+        thumbnails: bool = "true", Boolean, {
             page: Advanced("counting"), label: "Store thumbnails of crossings", aliases: &["crops"],
-            about: "Store a thumbnail of each crossing, for the last 10 000.",
+            about: "Store a thumbnail of each crossing, for the last 10 000; none with [privacy] counts_only.",
         }
     }
 }
@@ -220,7 +220,7 @@ section! {
             about: "Maximum size of all recordings.",
         }
         min_free: u64 = r#""500MB""#, Size(0), {
-            page: Shown("retention"), label: "Keep free on the disk", hint: "0 fills the disk",
+            page: Shown("retention"), label: "Keep free on the disk", hint: "0: no reserve",
             synonyms: "disk space storage", aliases: &["free_space", "reserve"],
             about: "Keep this much of the disk free. \"0B\" fills the disk.",
         }
@@ -316,6 +316,12 @@ section! {
             about: "Additional host names of this camera, for example of a reverse proxy. Addresses \
                    and the machine's own name, alone or with .local, .lan, .internal or .home.arpa, always work. \
                    Other names get 421, against DNS rebinding.",
+        }
+        neighbours: Vec<String> = "[]", EachText(origin::parse, "addresses such as [\"http://door.local\"]"), {
+            page: Elsewhere, operator_only: Some("this machine sends requests to these addresses"),
+            aliases: &["neighbors", "cameras", "others", "peers", "all"],
+            about: "Other tallycams, at most 32, for the page /all. Those that announce themselves on this network \
+                   by mDNS need no entry.",
         }
     }
 }

@@ -12,12 +12,13 @@ use super::schema::{self, store_error};
 use super::shared::{CountsShared, Pinned, Unpinned};
 use super::sums::calendar::Calendar;
 use super::sums::resets::{reset_tallies, undo_reset};
+use super::writer::crossings::mark_crossing;
 use super::writer::transaction::{CountsFault, CountsJob, CountsTransaction};
 use super::writer::{CountsWrite, CountsWriter};
 use super::{
-    AuditEntry, Count, CountsOptions, CountsReader, Coverage, EditError, LineDraft, LineRow, LineStatus,
-    NewCrossing, OccupancySpan, Recount, RecountResult, Reset, Scene, StoreError, StoredCrossing, Tallies,
-    ZoneDraft, ZoneRow, recounts,
+    AuditEntry, Count, CountsOptions, CountsReader, Coverage, CrossingMark, EditError, LineDraft, LineRow,
+    LineStatus, NewCrossing, OccupancySpan, Recount, RecountResult, Reset, Scene, StoreError, StoredCrossing,
+    Tallies, ZoneDraft, ZoneRow, recounts,
 };
 use tallycam_base::Worker;
 use tallycam_camera::media::Geometry;
@@ -312,6 +313,15 @@ impl Counts {
         self.edit(move |tx| reset_tallies(tx, Some(line), Some(inside))).await
     }
 
+    /// Marks a crossing as wrong, or takes that back. It stays stored; the sums leave it out if it is `excluded`. It
+    /// gets a new place in the order of changes.
+    ///
+    /// # Errors
+    /// There is no crossing with this number.
+    pub async fn mark_crossing(&self, id: u64, mark: CrossingMark) -> Result<StoredCrossing, EditError> {
+        self.edit(move |tx| mark_crossing(tx, id, mark)).await
+    }
+
     /// Takes back a reset of the scene that is shown.
     ///
     /// # Errors
@@ -397,9 +407,19 @@ impl Counts {
         self.shared.lock_board().trouble.clone()
     }
 
+    /// `counts.db` cannot take crossings because the disk is full.
+    pub fn is_full(&self) -> bool {
+        self.shared.lock_board().is_full
+    }
+
     /// The wall clock is known to be right, so new crossings have a sure time.
     pub fn is_clock_sure(&self) -> bool {
         self.shared.live().is_some_and(|live| live.wall.is_sure)
+    }
+
+    /// Crossings are being lost: more wait for the disk than fit in memory.
+    pub fn is_losing(&self) -> bool {
+        self.shared.lock_board().is_losing
     }
 
     /// Crossings of this run that were lost because more waited for the disk than fit in memory.

@@ -21,7 +21,8 @@
 //! - Times without counting are stored with their reason; without a span nothing is claimed. A power cut leaves a gap
 //!   `off` from the last known time to the next start. A span is at most 30 s behind (`coverage`).
 //! - No crossing is ever deleted, neither with its line nor by a reset. A recount keeps the crossings that it
-//!   replaces (`recounts`).
+//!   replaces (`recounts`). A crossing that is marked as wrong stays in the stored sums; readers subtract it if it is
+//!   excluded. Totals of all time keep it, because they never fall.
 //! - Occupancy of zones is stored in rows of five minutes (`occupancy`). It is lost while the disk fails.
 //! - Sign-ins, refusals and changes are on a list of bounded length (`audit`). An entry that finds no place is
 //!   dropped and counted, and blocks nobody.
@@ -118,10 +119,10 @@ impl From<StoreError> for Fault {
 /// A line or zone could not be changed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum EditError {
-    /// There is no shape or reset with this number.
+    /// There is no shape, crossing or reset with this number.
     #[error("there is no {what} {id}")]
     Unknown {
-        /// `line`, `zone` or `reset`.
+        /// `line`, `zone`, `crossing` or `reset`.
         what: &'static str,
         /// The number.
         id: u64,

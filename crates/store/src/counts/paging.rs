@@ -7,7 +7,7 @@ use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
 use super::rows::{
-    CountsRowError, SELECT_CROSSINGS, SELECT_GONE, SqlFilter, crossing, gone_crossing, number,
+    CountsRowError, SELECT_CROSSINGS, SELECT_GONE, SqlFilter, crossing, gone_crossing, number, unsigned,
 };
 use super::{BucketSize, CountsReader, CrossingChange, CrossingsQuery, StoredCrossing};
 
@@ -68,6 +68,20 @@ impl CountsReader {
             + (SELECT count(*) FROM superseded WHERE revised > ?1)";
         let count: i64 = self.connection.query_row(text, [number(after)], |row| row.get(0))?;
         Ok(count.max(0) as u64)
+    }
+
+    pub(super) fn read_sums(&self, query: &CrossingsQuery) -> Result<(u64, u64), CountsRowError> {
+        let mut conditions = timed(kind(query), query);
+        let Some((first, last)) = self.bounds(query)? else { return Ok((0, 0)) };
+        conditions.add("c.id >= ?", first);
+        conditions.add("c.id <= ?", last);
+        let text = format!(
+            "SELECT ifnull(sum(c.direction = 'in'), 0), count(*) FROM crossings c WHERE c.mark < 2 AND {}",
+            conditions.text
+        );
+        let read = |row: &rusqlite::Row<'_>| Ok((unsigned(row, 0)?, unsigned(row, 1)?));
+        let (count_in, all) = self.connection.query_row(&text, params_from_iter(conditions.values), read)?;
+        Ok((count_in, all.saturating_sub(count_in)))
     }
 
     pub(super) fn read_page(

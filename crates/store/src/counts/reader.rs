@@ -359,6 +359,7 @@ impl CountsReader {
                 *sums[at].entry(key).or_insert(0) += unsigned(row, 4)?;
             }
         }
+        self.subtract_excluded(query, &bounds, &mut sums)?;
         let rows = bounds.into_iter().zip(sums).map(|((start, end), sums)| BucketRow {
             start_us: start.max(0) as u64,
             end_us: end.max(0) as u64,
@@ -375,6 +376,37 @@ impl CountsReader {
                 .collect(),
         });
         Ok(rows.collect())
+    }
+
+    /// Takes the excluded crossings of a query out of the sums of its buckets.
+    fn subtract_excluded(
+        &self,
+        query: &CountsQuery,
+        bounds: &[(i64, i64)],
+        sums: &mut [Sums],
+    ) -> Result<(), CountsRowError> {
+        let (Some(&(start, _)), Some(&(_, end))) = (bounds.first(), bounds.last()) else { return Ok(()) };
+        let text = "SELECT wall_us, line, class, direction FROM crossings
+            WHERE mark = 2 AND scene = ?1 AND wall_us >= ?2 AND wall_us < ?3";
+        let mut statement = self.connection.prepare(text)?;
+        let mut rows = statement.query(rusqlite::params![query.scene.as_str(), start, end])?;
+        while let Some(row) = rows.next()? {
+            let at_us: i64 = row.get(0)?;
+            let at = bounds.partition_point(|&(_, end)| end <= at_us).min(bounds.len() - 1);
+            let key =
+                (unsigned(row, 1)?, row.get::<_, Arc<str>>(2)?, direction_of(row.get_ref(3)?.as_str()?)?);
+            // Other lines and classes are not in the sums.
+            if let Some(count) = sums[at].get_mut(&key) {
+                *count -= 1;
+            }
+            sums[at].retain(|_, count| *count > 0);
+        }
+        Ok(())
+    }
+
+    /// Crossings in and out of a query of all its pages, without those that are excluded.
+    pub fn crossing_sums(&self, query: &CrossingsQuery) -> Result<(u64, u64), StoreError> {
+        self.map_error(self.read_sums(query))
     }
 
     /// The buckets that overlap `from_us..to_us`; `None` if there are too many.
@@ -474,14 +506,19 @@ impl CountsReader {
                         Coverage::Counting(scene) => (Some(scene), ""),
                         Coverage::Not(why) => (None, why),
                     };
-                    if now_us > span.from_us && now_us > from_us && span.from_us < to_us {
-                        spans.push(CoverageSpan {
-                            from_us: span.from_us,
-                            to_us: now_us,
-                            scene,
-                            why: why.into(),
-                        });
-                    }
+                    // Crossings that wait for the disk are not in the sums, so their time is unknown until then.
+                    let until_us = if shared.has_error() { span.to_us.min(now_us) } else { now_us };
+                    let of = |from_us, to_us, scene, why: &str| CoverageSpan {
+                        from_us,
+                        to_us,
+                        scene,
+                        why: why.into(),
+                    };
+                    spans.extend(
+                        [of(span.from_us, until_us, scene, why), of(until_us, now_us, None, "counts_db")]
+                            .into_iter()
+                            .filter(|s| s.to_us > s.from_us && s.to_us > from_us && s.from_us < to_us),
+                    );
                 }
             }
             None => self.extend_to_now(&mut spans, now_us)?,

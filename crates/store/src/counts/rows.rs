@@ -55,7 +55,7 @@ pub(super) fn unsigned(row: &Row<'_>, column: usize) -> Result<u64, CountsRowErr
 pub(super) const SELECT_CROSSINGS: &str = "SELECT c.id, c.run, r.camera, c.scene, c.line, l.name, c.track, c.ordinal, \
      c.class, c.direction, c.score, c.wall_us, c.sure, EXISTS (SELECT 1 FROM thumbnails t WHERE t.crossing = c.id), \
      EXISTS (SELECT 1 FROM recounts n WHERE n.run = c.run), \
-     ifnull(c.revised, c.id), ifnull((SELECT value FROM settings WHERE key = 'ledger'), '') \
+     ifnull(c.revised, c.id), ifnull((SELECT value FROM settings WHERE key = 'ledger'), ''), c.mark \
      FROM crossings c JOIN runs r ON r.id = c.run JOIN lines l ON l.id = c.line";
 
 /// A row of [`SELECT_CROSSINGS`].
@@ -79,6 +79,8 @@ pub(super) fn crossing(row: &Row<'_>) -> Result<StoredCrossing, CountsRowError> 
         is_recounted: row.get(14)?,
         seq: unsigned(row, 15)?,
         ledger: row.get(16)?,
+        is_wrong: row.get::<_, i64>(17)? > 0,
+        is_excluded: row.get::<_, i64>(17)? == 2,
     })
 }
 

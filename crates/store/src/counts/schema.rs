@@ -130,6 +130,11 @@ CREATE INDEX superseded_revised ON superseded(revised) WHERE revised IS NOT NULL
 -- What a line's total was before a recount took some of its crossings back.
 CREATE TABLE least_totals (scene TEXT NOT NULL, line INTEGER NOT NULL, direction TEXT NOT NULL, count INTEGER NOT NULL,
   PRIMARY KEY (scene, line, direction)) WITHOUT ROWID;
+", "
+-- Marks by people: 1, it did not happen; and 2, the sums leave it out.
+ALTER TABLE crossings ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX crossings_excluded ON crossings(wall_us) WHERE mark = 2;
+ALTER TABLE superseded ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
 "];
 
 /// Opens `file` for its only writer. Creates or migrates it if necessary.

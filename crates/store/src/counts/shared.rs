@@ -41,6 +41,8 @@ pub(crate) struct CountsShared {
 pub(crate) struct CountsSnapshot {
     pub scene: Scene,
     pub cover: Option<Coverage>,
+    /// The trouble is a full disk.
+    pub is_full: bool,
     pub judged: Vec<LineStatus>,
     pub settings: BTreeMap<String, String>,
     pub totals: Arc<Vec<Count>>,
@@ -50,6 +52,8 @@ pub(crate) struct CountsSnapshot {
     /// The current lines and zones of the operator's file.
     pub of_the_file: Pinned,
     pub lost: u64,
+    /// Crossings have been lost since the disk failed.
+    pub is_losing: bool,
     pub dropped_audit_rows: u64,
     pub live: Option<Live>,
 }
@@ -107,8 +111,15 @@ impl CountsShared {
         self.lock_board().totals = Arc::new(totals);
     }
 
-    pub(crate) fn set_error(&self, trouble: Option<String>) {
-        self.lock_board().trouble = trouble;
+    pub(crate) fn set_error(&self, trouble: Option<String>, is_full: bool) {
+        let mut board = self.lock_board();
+        board.is_losing &= trouble.is_some();
+        (board.trouble, board.is_full) = (trouble, is_full);
+    }
+
+    /// Crossings wait for the disk, or the writer does not keep up.
+    pub(crate) fn has_error(&self) -> bool {
+        self.lock_board().trouble.is_some()
     }
 
     pub(crate) fn set_unpinned(&self, pinned: &Result<Vec<EditError>, EditError>) {
@@ -131,7 +142,8 @@ impl CountsShared {
     }
 
     pub(crate) fn set_lost(&self, lost: u64) {
-        self.lock_board().lost = lost;
+        let mut board = self.lock_board();
+        (board.lost, board.is_losing) = (lost, true);
     }
 
     /// Counts an audit entry for which there was no place.

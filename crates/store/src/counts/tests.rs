@@ -705,6 +705,9 @@ fn what_is_inside_is_followed_crossing_by_crossing_and_can_be_set() {
         clock.pass(S);
     }
     assert_eq!(inside(&bench), [2, 0]);
+    for tally in &bench.counts.subscribe_tallies().borrow().lines {
+        assert_eq!(tally.inside + tally.count_out, tally.count_in + tally.corrected, "it adds up");
+    }
     let set = bench.edit(move |counts| async move { counts.set_inside(door, 12).await }).expect("it is set");
     assert_eq!((set.line_id, set.inside, inside(&bench)), (Some(door), Some(12), vec![12, 0]));
     clock.pass(S);
@@ -1105,6 +1108,75 @@ fn crossings_beyond_the_limit_are_reported_as_lost() {
 }
 
 #[test]
+fn time_whose_crossings_are_stored_later_is_covered_then() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path(), &Script::new(MONDAY));
+    let line = bench.draw("Door", Scene::Camera).id;
+    bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
+    bench.turn();
+    bench.writer.limit_growth(0);
+    bench.record(line, Direction::In, 5_000);
+    for _ in 0..600 {
+        bench.clock.pass(S);
+    }
+    bench.turn();
+    let gaps = |bench: &Bench| bench.reader().gaps(Scene::Camera, MONDAY, MONDAY + 600 * S).expect("read");
+    assert_eq!(gaps(&bench).last().map(|gap| gap.why.clone()).as_deref(), Some("counts_db"));
+    bench.writer.limit_growth(1_000_000);
+    bench.clock.pass(S);
+    bench.turn();
+    assert_eq!(gaps(&bench), [], "nothing was lost");
+}
+
+#[test]
+fn a_wrong_crossing_stays_and_is_left_out_of_sums_by_choice() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path(), &Script::new(MONDAY));
+    let line = bench.draw("Door", Scene::Camera).id;
+    bench.record(line, Direction::In, 3);
+    bench.record(line, Direction::Out, 1);
+    let mark = |bench: &mut Bench, id, mark| {
+        bench.edit(move |counts| async move { counts.mark_crossing(id, mark).await })
+    };
+    let sums = |bench: &Bench| {
+        let reader = bench.reader();
+        let query = CrossingsQuery { from_us: Some(MONDAY), ..every(Scene::Camera) };
+        let of = |size| {
+            let rows = reader.counts(&chart(size, MONDAY, MONDAY + S)).expect("read");
+            rows.iter().flat_map(|row| &row.counts).map(|count| count.count).sum::<u64>()
+        };
+        let tally = bench.counts.subscribe_tallies().borrow().lines[0].clone();
+        let all = [BucketSize::Minutes(5), BucketSize::Hour, BucketSize::Day, BucketSize::Total].map(of);
+        assert!(all.iter().all(|sum| *sum == tally.count_in + tally.count_out), "{all:?}, {tally:?}");
+        assert_eq!(reader.crossing_sums(&query).expect("read"), (tally.count_in, tally.count_out));
+        assert_eq!((tally.total_in, tally.total_out), (3, 1), "totals never fall");
+        (tally.count_in, tally.count_out, tally.inside)
+    };
+    assert_eq!(sums(&bench), (3, 1, 2));
+    let marked = mark(&mut bench, 2, CrossingMark::Excluded).expect("it is marked");
+    assert!(marked.is_wrong && marked.is_excluded && marked.seq > 4);
+    assert_eq!(sums(&bench), (2, 1, 1));
+    let query = CrossingsQuery { after: Some(4), ..every(Scene::Camera) };
+    let since = |bench: &Bench| bench.reader().changes(&query).expect("read");
+    assert!(matches!(&since(&bench)[..], [CrossingChange::Stored(one)] if one.id == 2 && one.is_excluded));
+    assert_eq!(bench.all().len(), 4, "it is kept");
+    let wrong = mark(&mut bench, 2, CrossingMark::Wrong).expect("it is marked");
+    assert!(wrong.is_wrong && !wrong.is_excluded && wrong.seq > marked.seq);
+    assert_eq!(sums(&bench), (3, 1, 2));
+    assert_eq!(mark(&mut bench, 2, CrossingMark::Wrong).expect("again").seq, wrong.seq);
+    assert!(matches!(
+        mark(&mut bench, 9, CrossingMark::Wrong),
+        Err(EditError::Unknown { what: "crossing", id: 9 })
+    ));
+    mark(&mut bench, 1, CrossingMark::Excluded).expect("it is marked");
+    bench.edit(|counts| async move { counts.reset(None).await }).expect("it is reset");
+    bench.record(line, Direction::In, 1);
+    let tally = bench.counts.subscribe_tallies().borrow().lines[0].clone();
+    assert_eq!((tally.count_in, tally.count_out, tally.inside), (1, 0, 1), "it is subtracted once");
+    bench.assert_sound();
+}
+
+#[test]
 fn a_camera_that_comes_and_goes_fills_no_memory() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path(), &Script::new(MONDAY));
@@ -1201,6 +1273,8 @@ fn a_saved_file_of_every_version_is_opened() {
         (include_str!("../../../../tests/data/counts-v4.sql"), 4),
         (include_str!("../../../../tests/data/counts-v5.sql"), 4),
         (include_str!("../../../../tests/data/counts-v6.sql"), 4),
+        // The time of its second crossing was corrected.
+        (include_str!("../../../../tests/data/counts-v7.sql"), 4),
     ];
     let mut ledgers = std::collections::BTreeSet::new();
     for (saved, next) in versions {

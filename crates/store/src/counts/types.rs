@@ -119,7 +119,15 @@ impl LineRow {
     pub fn is_in_scene(&self, scene: Scene) -> bool {
         self.scene.is_none_or(|own| own == scene)
     }
+
+    /// The simulation brought it along, and nobody has changed it.
+    pub fn is_given(&self) -> bool {
+        self.scene == Some(Scene::Sim) && self.version == 1 && self.draft.name == GIVEN_LINE
+    }
 }
+
+/// The name of the line that the simulation brings along.
+pub(crate) const GIVEN_LINE: &str = "Middle of the street";
 
 /// A zone as a user describes it. The rules for its name are those of a line's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -244,7 +252,8 @@ pub struct StoredCrossing {
     pub ledger: Arc<str>,
     /// Its number in counts.db, from 1 and increasing; used for cursors and event IDs.
     pub id: u64,
-    /// Its place in the order of changes, the cursor of `since`: the id, or a later number once its time was corrected.
+    /// Its place in the order of changes, the cursor of `since`: the id, or a later number once its time was corrected
+    /// or it was marked.
     pub seq: u64,
     /// The run of the daemon that counted it.
     pub run: u64,
@@ -277,12 +286,29 @@ pub struct StoredCrossing {
     /// The time is sure: the machine's clock was right, or has been corrected since.
     #[serde(rename = "time_sure")]
     pub is_time_sure: bool,
+    /// Somebody marked it as wrong.
+    #[serde(rename = "wrong")]
+    pub is_wrong: bool,
+    /// It is wrong, and the sums leave it out.
+    #[serde(rename = "excluded")]
+    pub is_excluded: bool,
     /// A thumbnail is stored.
     #[serde(skip)]
     pub has_thumbnail: bool,
     /// It was found by a recount, so it is not announced as a new event.
     #[serde(skip)]
     pub is_recounted: bool,
+}
+
+/// A person's verdict on a crossing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CrossingMark {
+    /// It is right.
+    Right,
+    /// It is wrong, and still in the sums.
+    Wrong,
+    /// It is wrong, and the sums leave it out.
+    Excluded,
 }
 
 /// A crossing that a recount took back.
@@ -303,7 +329,7 @@ pub struct GoneCrossing {
 /// A row of [`super::CountsReader::changes`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum CrossingChange {
-    /// A new crossing, or a stored one with its corrected time.
+    /// A new crossing, or a stored one with its corrected time or its mark.
     Stored(StoredCrossing),
     /// A crossing that is no longer stored.
     Gone(GoneCrossing),
@@ -463,8 +489,13 @@ pub struct TallyRow {
     pub count_in: u64,
     /// Number of crossings out.
     pub count_out: u64,
-    /// Crossings in minus out since then or since it was set, one by one and never below 0.
+    /// The number inside at [`TallyRow::inside_since_us`], plus crossings in, minus crossings out since then, plus
+    /// [`TallyRow::corrected`].
     pub inside: u64,
+    /// Number of crossings out since then while nobody was inside. Somebody came in unseen before each.
+    pub corrected: u64,
+    /// The highest number inside since then, and its wall time in microseconds.
+    pub peak: (u64, u64),
     /// When that was set, or the start of the day; wall time in microseconds.
     pub inside_since_us: u64,
     /// Number of all crossings in, of all time. Neither a reset nor a recount lowers it.
@@ -484,6 +515,8 @@ pub struct Tallies {
     pub day_us: u64,
     /// The lines in their order, without deleted ones.
     pub lines: Vec<TallyRow>,
+    /// The highest number inside all lines together, and its wall time in microseconds.
+    pub peak: (u64, u64),
 }
 
 /// A reset of counters.

@@ -17,11 +17,11 @@ use super::writer::{MediaWrite, MediaWriter};
 use super::writer::{edits, rotate};
 use super::{
     AsideFile, Chunk, ClockWait, Ended, Item, MediaEdit, MediaError, MediaReader, MediaSettings, MediaStatus,
-    NewRecording, NewSnapshot, RetentionPlan, RetentionRules, chunks, names, retention, storage,
+    NewRecording, NewSnapshot, RetentionPlan, RetentionRules, chunks, names, retention,
 };
 use crate::clock_correction::{Clock, SystemClock};
 use crate::inbox::{Inbox, SendError as Full};
-use tallycam_base::{ClockTime, Worker};
+use tallycam_base::{ClockTime, Worker, ballast};
 
 /// Maximum number of queued commands beside chunks. A queued snapshot includes its JPEG.
 const CAPACITY: usize = 32;
@@ -458,7 +458,7 @@ impl Media {
     fn check_rules(&self, rules: &RetentionRules) -> Result<(), MediaError> {
         let directory = self.file.parent().unwrap_or(Path::new("."));
         if rules.min_free != self.retention().min_free
-            && let (Some(least), Some((_, total))) = (rules.min_free, storage::file_system_space(directory))
+            && let (Some(least), Some((_, total))) = (rules.min_free, ballast::space(directory))
             && least > total
         {
             return Err(MediaError::Wrong(format!(
@@ -495,7 +495,7 @@ impl Media {
     /// Blocks.
     pub fn lendable_bytes(&self) -> u64 {
         let directory = self.file.parent().unwrap_or(Path::new("."));
-        let free = storage::file_system_space(directory).map_or(0, |(free, _)| free);
+        let free = ballast::space(directory).map_or(0, |(free, _)| free);
         self.shared.lent.limit(&self.retention(), free)
     }
 

@@ -47,7 +47,7 @@ impl MediaReader {
         Ok(MediaReader { connection: open_to_read(file)?, file: file.to_owned() })
     }
 
-    /// A page of items, newest first.
+    /// A page of items, newest first unless the query says otherwise.
     ///
     /// # Errors
     /// The cursor is invalid, or the file cannot be read.
@@ -235,11 +235,12 @@ impl MediaReader {
         if let Some(to_us) = query.to_us {
             also("at_us < ?", Value::from(number(to_us)));
         }
+        let (after, order) = if query.is_upward { ('>', "ASC") } else { ('<', "DESC") };
         if let Some((at_us, id)) = cursor {
             values.extend([Value::from(at_us), Value::from(id)]);
-            text.push_str(&format!(" AND (at_us, id) < (?{}, ?{})", values.len() - 1, values.len()));
+            text.push_str(&format!(" AND (at_us, id) {after} (?{}, ?{})", values.len() - 1, values.len()));
         }
-        text.push_str(" ORDER BY at_us DESC, id DESC");
+        text.push_str(&format!(" ORDER BY at_us {order}, id {order}"));
         let wanted = query.text.as_deref().map(str::to_lowercase).filter(|text| !text.is_empty());
         let limit = query.limit.clamp(1, LARGEST_PAGE);
         self.in_transaction(|| {
@@ -252,7 +253,7 @@ impl MediaReader {
                     continue;
                 }
                 if items.len() == limit {
-                    let next = items.last().map(|item: &Item| format!("{}.{}", item.at_us, item.id));
+                    let next = items.last().map(Item::cursor);
                     return Ok(ItemPage { items, next });
                 }
                 items.push(rows::complete(&self.connection, item)?);

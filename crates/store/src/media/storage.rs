@@ -9,6 +9,7 @@ use super::rows::{MediaRowError, StoredSums, unsigned};
 use super::schema::{GOING, OPEN, chunk_id};
 use super::{AsideFile, MediaKind, RetentionRules, Storage};
 use tallycam_base::ClockTime;
+use tallycam_base::ballast;
 
 const DAY_US: f64 = 86_400e6;
 const WEEK_US: u64 = 7 * 86_400_000_000;
@@ -91,7 +92,7 @@ pub(super) fn read(
     let totals = Totals::read(connection)?;
     let (file_bytes, unused_bytes) = pages(connection)?;
     let directory = file.parent().unwrap_or(Path::new("."));
-    let (free_bytes, total_bytes) = file_system_space(directory).unwrap_or((0, 0));
+    let (free_bytes, total_bytes) = ballast::space(directory).unwrap_or((0, 0));
     let mut storage = Storage {
         file_bytes,
         unused_bytes,
@@ -131,12 +132,6 @@ pub(super) fn pages(connection: &Connection) -> Result<(u64, u64), MediaRowError
     let pragma = |name| connection.pragma_query_value(None, name, |row| unsigned(row, 0));
     let size = pragma("page_size")?;
     Ok((pragma("page_count")?.saturating_mul(size), pragma("freelist_count")?.saturating_mul(size)))
-}
-
-/// Free and total bytes of the file system of `directory`; `None` if unknown.
-pub(super) fn file_system_space(directory: &Path) -> Option<(u64, u64)> {
-    let said = rustix::fs::statvfs(directory).ok()?;
-    Some((said.f_bavail.saturating_mul(said.f_frsize), said.f_blocks.saturating_mul(said.f_frsize)))
 }
 
 /// The stores that were set aside in `directory`, oldest first.

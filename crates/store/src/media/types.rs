@@ -101,6 +101,11 @@ impl Item {
     pub fn is_recording(&self) -> bool {
         self.kind == MediaKind::Recording
     }
+
+    /// The cursor of the items after this one, in the order of the query.
+    pub fn cursor(&self) -> String {
+        format!("{}.{}", self.at_us, self.id)
+    }
 }
 
 /// A recording under way.
@@ -264,7 +269,7 @@ pub struct MediaEdit {
     pub is_kept: Option<bool>,
 }
 
-/// A query for items, newest first.
+/// A query for items.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MediaQuery {
     /// Only this kind.
@@ -279,6 +284,8 @@ pub struct MediaQuery {
     pub is_kept: Option<bool>,
     /// The cursor from [`ItemPage::next`] of the previous page.
     pub cursor: Option<String>,
+    /// Oldest first, and with a cursor the newer items.
+    pub is_upward: bool,
     /// Maximum number of items, 1–1000.
     pub limit: usize,
 }
@@ -286,7 +293,7 @@ pub struct MediaQuery {
 /// A page of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ItemPage {
-    /// Newest first.
+    /// In the order of the query.
     pub items: Vec<Item>,
     /// The cursor of the next page; `None` at the end.
     pub next: Option<String>,

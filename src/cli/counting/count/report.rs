@@ -12,7 +12,7 @@ use crate::cli::Failure;
 use crate::pipeline::clip::{ClipAnnotator, ClipCrossing, CountedFrame};
 use crate::pipeline::counting::inference::PictureReader;
 use crate::pipeline::counting::thumbnail::{Cutter, MARGIN};
-use crate::ui::{CrossingClip, CrossingFigure, LineCrossings, report_page};
+use crate::ui::{CrossingFigure, LineCrossings, report_page};
 use tallycam_camera::media::{Geometry, Picture};
 use tallycam_vision::{Bounds, Class, CountingLine, Direction, Labels, LineId, TrackId};
 
@@ -248,7 +248,6 @@ fn report(line: &CountingLine, shown: Vec<LineMoment>, truth: Option<&[TrueCross
             && pairs.as_ref().is_some_and(|pairs| !pairs.iter().any(|pair| pair.0 == at)),
         words: format!("{:.1} s {}", shown.time_s, shown.words),
         picture: shown.picture,
-        clip: CrossingClip::Unknown,
     };
     report.crossings = crossings.into_iter().enumerate().map(figure).collect();
     report.missed = missed.into_iter().enumerate().map(figure).collect();

@@ -45,6 +45,7 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
     let (from_us, to_us, bucket) = span(&request)?;
     let too_many = too_many(query);
     let (by, format, hours, begins) = (by(query)?, format(query)?, hours(query)?, table_begins(query)?);
+    let sheet = sheet(query)?;
     let scene = shapes::scene(&request, store)?;
     let (wanted, classes) = (query.values("line"), query.values("class"));
     let labels = site.counting()?.status().labels;
@@ -74,7 +75,7 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
     Ok(match format {
         CountsFormat::Csv => {
             let name = ui::export_name(&site.settings().name, from_us, to_us, &clock);
-            let text = format!("{begins}{}", counted.csv(&clock.zone));
+            let text = format!("{begins}{}", counted.csv(&clock.zone, sheet));
             as_table(&format!("{name}.csv"), Body::full(text))
         }
         CountsFormat::Json => reply::json(wire::json(&counted.report(&site.settings().name, &clock))),
@@ -199,6 +200,11 @@ pub fn classes_of<E>(
 pub fn table_begins(query: &Query) -> Result<&'static str, Problem> {
     let has_mark = query.one_of("bom", &[("1", true), ("true", true), ("0", false), ("false", false)])?;
     Ok(if has_mark.unwrap_or(true) { csv::BYTE_ORDER_MARK } else { "" })
+}
+
+/// A table for people's spreadsheets, and whether their language has decimal commas; `None`: for programs.
+pub fn sheet(query: &Query) -> Result<Option<bool>, Problem> {
+    Ok(query.is_set("sheet")?.then(ui::has_decimal_commas))
 }
 
 /// A CSV answer with this body.

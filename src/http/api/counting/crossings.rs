@@ -1,20 +1,23 @@
 //! `/api/v1/crossings`: all stored crossings, page by page, or all of them as CSV.
 //!
 //! The cursor is the ID of the last crossing on the page. IDs only grow, so pages neither repeat nor skip crossings
-//! while more are stored. With `since` the cursor is the place in the order of changes, `seq`: crossings whose time was
-//! corrected come again, and those that a recount took back come as gone. A table is read and sent in pieces, each
-//! with its own read, so that a slow client occupies neither memory nor counts.db.
+//! while more are stored. With `since` the cursor is the place in the order of changes, `seq`. Crossings whose time was
+//! corrected and those that were marked come again; those that a recount took back come as gone. A table is read and
+//! sent in pieces, each with its own read, so that a slow client occupies neither memory nor counts.db.
 
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
-use crate::http::api::counting::counts::{CountsFormat, as_table, classes_of, format, resolve, table_begins};
+use crate::http::api::counting::counts::{
+    CountsFormat, as_table, classes_of, format, resolve, sheet, table_begins,
+};
 use crate::http::api::counting::shapes;
 use crate::http::api::media::download;
 use crate::http::report::wire;
-use crate::http::report::wire::{CrossingRow, CrossingsReport};
+use crate::http::report::wire::{CrossingReport, CrossingRow, CrossingsReport};
+use crate::http::request::body;
 use crate::http::request::csv::CsvTable;
 use crate::http::request::problem::{Problem, counts_only};
 use crate::http::request::reply::no_store;
@@ -23,7 +26,9 @@ use crate::http::server::body::{Body, BrokenBody};
 use crate::http::site::handler::Request;
 use crate::http::site::readers::CountsReaders;
 use tallycam_base::Stop;
-use tallycam_store::{CountsReader, CrossingChange, CrossingsQuery, Direction, StoreError};
+use tallycam_store::{
+    CountsReader, CrossingChange, CrossingMark, CrossingsQuery, Direction, StoreError, StoredCrossing,
+};
 
 /// Default number of crossings on a page.
 const USUAL_LIMIT: u64 = 100;
@@ -37,7 +42,9 @@ const PIECE: usize = 500;
 /// Pieces that may wait for a slow client.
 const WAITING: usize = 2;
 
-const HEADER: [&str; 17] = [
+const LOCAL_TIME: &str = "local_time";
+
+const HEADER: [&str; 19] = [
     "id",
     "time",
     "time_sure",
@@ -52,10 +59,12 @@ const HEADER: [&str; 17] = [
     "camera",
     "scene",
     // Later columns are last, for readers that go by column positions.
-    "local_time",
+    LOCAL_TIME,
     "ledger",
     "seq",
     "gone",
+    "wrong",
+    "excluded",
 ];
 
 /// `GET /api/v1/crossings`.
@@ -72,7 +81,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     let limit = query.whole("limit", 1..=MOST)?;
     // Only changes after this place, which the caller has already; 0 for all. A cursor is a later place.
     let (since, cursor) = (query.whole("since", 0..=u64::MAX)?, query.whole("cursor", 1..=u64::MAX)?);
-    let (format, begins) = (format(query)?, table_begins(query)?);
+    let (format, begins, sheet) = (format(query)?, table_begins(query)?, sheet(query)?);
     let scene = match query.get("scene") {
         Some("all") => None,
         _ => Some(shapes::scene(&request, store)?),
@@ -104,7 +113,9 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
         }
         let left = limit.map(|limit| limit as usize);
         let (zone, stop) = (clock.zone, site.stop.clone());
-        return Export { counts_db, asked, is_since: since.is_some(), left, zone, stop }.begin(begins).await;
+        return Export { counts_db, asked, is_since: since.is_some(), left, zone, stop, sheet }
+            .begin(begins)
+            .await;
     }
     let limit = limit.unwrap_or(USUAL_LIMIT) as usize;
     // One extra row tells whether there are more.
@@ -152,13 +163,20 @@ struct Export {
     left: Option<usize>,
     zone: TimeZone,
     stop: Stop,
+    sheet: Option<bool>,
 }
 
 impl Export {
     /// Reads the first piece before the answer starts, so that the status can report an unreadable counts.db. Later
     /// failures cut the connection.
     async fn begin(mut self, begins: &str) -> Result<Response<Body>, Problem> {
-        let (first, is_last) = self.piece(CsvTable::new(&HEADER)).await?;
+        let has_commas = self.sheet == Some(true);
+        let mut header = HEADER.to_vec();
+        if self.sheet.is_some() {
+            header.retain(|column| *column != LOCAL_TIME);
+            header.insert(0, LOCAL_TIME);
+        }
+        let (first, is_last) = self.piece(CsvTable::new(&header, has_commas)).await?;
         let first = format!("{begins}{first}");
         let (sender, pieces) = mpsc::channel(WAITING);
         tokio::task::spawn_local(async move {
@@ -168,7 +186,7 @@ impl Export {
                 if sender.send(Ok(piece.into())).await.is_err() || is_last {
                     return;
                 }
-                next = match self.piece(CsvTable::default()).await {
+                next = match self.piece(CsvTable::begin(has_commas)).await {
                     Ok(piece) if !self.stop.is_set() => piece,
                     Ok(_) => return drop(sender.send(Err(BrokenBody)).await),
                     Err(problem) => {
@@ -186,9 +204,10 @@ impl Export {
         let limit = self.left.unwrap_or(PIECE).min(PIECE);
         self.asked.limit = limit;
         let (asked, is_since, zone) = (self.asked.clone(), self.is_since, self.zone.clone());
+        let is_sheet = self.sheet.is_some();
         let read = self.counts_db.read(move |reader| {
             let rows = read(reader, &asked, is_since)?;
-            rows.iter().for_each(|row| write(&mut table, row, &zone));
+            rows.iter().for_each(|row| write(&mut table, row, &zone, is_sheet));
             Ok((table.take(), rows.len(), rows.last().map(|row| place(row, is_since))))
         });
         let (text, rows, last) = read.await?;
@@ -198,16 +217,23 @@ impl Export {
     }
 }
 
-fn write(table: &mut CsvTable, row: &CrossingChange, zone: &TimeZone) {
+fn write(table: &mut CsvTable, row: &CrossingChange, zone: &TimeZone, is_sheet: bool) {
     let crossing = match row {
         CrossingChange::Stored(crossing) => crossing,
         CrossingChange::Gone(gone) => {
+            if is_sheet {
+                table.empty();
+            }
             table.plain(gone.id);
-            (0..13).for_each(|_| table.empty());
-            end_row(table, &gone.ledger, gone.seq, true);
+            (0..if is_sheet { 12 } else { 13 }).for_each(|_| table.empty());
+            end_row(table, &gone.ledger, gone.seq, None);
             return;
         }
     };
+    let local_time = time_param::for_spreadsheets(crossing.time_us, zone);
+    if is_sheet {
+        table.plain(&local_time);
+    }
     table.plain(crossing.id);
     table.plain(time_param::local_exactly(crossing.time_us, zone));
     table.plain(crossing.is_time_sure);
@@ -215,21 +241,57 @@ fn write(table: &mut CsvTable, row: &CrossingChange, zone: &TimeZone) {
     table.text(&crossing.line);
     table.plain(crossing.direction.as_str());
     table.text(&crossing.class);
-    table.plain(format_args!("{:.3}", crossing.score));
+    table.decimal(format_args!("{:.3}", crossing.score));
     table.plain(crossing.track);
     table.plain(crossing.ordinal);
     table.plain(crossing.run);
     table.text(&crossing.camera);
     table.plain(crossing.scene.as_str());
-    table.plain(time_param::for_spreadsheets(crossing.time_us, zone));
-    end_row(table, &crossing.ledger, crossing.seq, false);
+    if !is_sheet {
+        table.plain(local_time);
+    }
+    end_row(table, &crossing.ledger, crossing.seq, Some(crossing));
 }
 
-fn end_row(table: &mut CsvTable, ledger: &str, seq: u64, is_gone: bool) {
+/// The last columns; without a crossing the row is gone.
+fn end_row(table: &mut CsvTable, ledger: &str, seq: u64, crossing: Option<&StoredCrossing>) {
     table.text(ledger);
     table.plain(seq);
-    table.plain(is_gone);
+    table.plain(crossing.is_none());
+    table.plain(crossing.is_some_and(|crossing| crossing.is_wrong));
+    table.plain(crossing.is_some_and(|crossing| crossing.is_excluded));
     table.end_row();
+}
+
+/// A person's verdict on a crossing.
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+pub struct CrossingPatch {
+    /// It did not happen so.
+    wrong: bool,
+    /// The sums leave it out; only for a wrong one.
+    #[serde(default)]
+    excluded: bool,
+}
+
+/// `PATCH /api/v1/crossings/{id}`.
+pub async fn mark(request: Request) -> Result<Response<Body>, Problem> {
+    let counts = request.site.counts()?;
+    let patch = body::read(&request.headers, &request.body).map_err(Problem::unprocessable)?;
+    let mark = match patch {
+        CrossingPatch { wrong: false, excluded: false } => CrossingMark::Right,
+        CrossingPatch { wrong: true, excluded: false } => CrossingMark::Wrong,
+        CrossingPatch { wrong: true, excluded: true } => CrossingMark::Excluded,
+        CrossingPatch { wrong: false, excluded: true } => {
+            let words = "only a wrong crossing can be left out of the sums";
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, words).wrong(
+                "excluded",
+                "false, unless wrong is true",
+                "true",
+            ));
+        }
+    };
+    let crossing = counts.mark_crossing(request.id, mark).await?;
+    Ok(reply::json(wire::json(&CrossingReport::from(&crossing))))
 }
 
 /// `GET /api/v1/crossings/{id}/thumbnail.jpg`.

@@ -76,7 +76,7 @@ pub fn schemas() -> Value {
 
 /// `rows` as CSV.
 pub fn table(rows: &[AuditRow], zone: &TimeZone) -> String {
-    let mut table = CsvTable::new(&COLUMNS);
+    let mut table = CsvTable::new(&COLUMNS, false);
     for row in rows {
         for value in values(row, time_param::local_exactly(row.time_us, zone).to_string()) {
             match value.as_str() {

@@ -2,9 +2,11 @@
 
 pub(in crate::http) mod activity;
 pub(in crate::http) mod backup;
+pub(in crate::http) mod clock;
 pub(in crate::http) mod diagnosis;
 pub(in crate::http) mod logs;
 pub(in crate::http) mod mqtt;
+pub(in crate::http) mod neighbours;
 pub(in crate::http) mod notifications;
 pub(in crate::http) mod password;
 pub(in crate::http) mod people;

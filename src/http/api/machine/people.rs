@@ -46,7 +46,7 @@ pub struct UserDraft {
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 pub struct TokenDraft {
     /// Its purpose.
-    #[schemars(regex(pattern = "^[A-Za-z0-9._-]{1,40}$"))]
+    #[schemars(regex(pattern = "^[A-Za-z0-9._ -]{1,40}$"))]
     name: String,
     #[schemars(length(min = 1))]
     scopes: Vec<Scope>,

@@ -464,6 +464,7 @@ mod tests {
                 "detect.replay",
                 "http.certificate",
                 "http.key",
+                "http.neighbours",
                 "access.claim",
                 "access.local",
                 "power.key",

@@ -98,6 +98,7 @@ pub fn query(request: &Request) -> Result<MediaQuery, Problem> {
         to_us: instant("to")?,
         is_kept: query.one_of("kept", &FLAGS)?,
         cursor: query.given("cursor")?.map(str::to_owned),
+        is_upward: false,
         // At most a thousand.
         limit: query.whole("limit", 1..=MOST)?.unwrap_or(USUAL_LIMIT) as usize,
     })

@@ -407,6 +407,7 @@ pub fn recordings_before(reader: &MediaReader, at_us: u64) -> Result<Vec<Item>, 
         to_us: Some(at_us.saturating_add(1)),
         is_kept: None,
         cursor: None,
+        is_upward: false,
         limit: LOOKED_AT,
     };
     Ok(reader.list(&query)?.items)

@@ -6,8 +6,18 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::outbound::mqtt::samples::{self, facts, line, topics, zone};
+use crate::outbound::mqtt::state;
 
 const CONFIG: &str = "homeassistant/device/door/config";
+
+fn messages(
+    topics: &Topics,
+    facts: &Facts,
+    published: &mut Published,
+    has_control: bool,
+) -> Vec<MqttMessage> {
+    super::messages(topics, facts, &state::messages(topics, facts), published, has_control)
+}
 
 fn payload(message: &MqttMessage) -> Value {
     serde_json::from_slice(&message.payload).unwrap()

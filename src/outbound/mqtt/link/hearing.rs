@@ -14,6 +14,9 @@ use tallycam_base::clock;
 /// Commands in a second, and commands that may wait.
 const COMMANDS: usize = 10;
 
+/// Shortest time between two complaints about commands in the log.
+const COMPLAINTS_PAUSE: Duration = Duration::from_secs(10);
+
 /// Longest random delay after Home Assistant's start.
 const AGAIN_AFTER: Duration = Duration::from_secs(4);
 
@@ -88,7 +91,7 @@ impl BrokerLink<'_> {
         } else if topic == self.task.topics.own("replay/set") {
             match serde_json::from_slice::<ReplayWish>(&payload) {
                 Ok(ReplayWish { since, until }) => drop(self.session.begin_replay(since, until)),
-                Err(error) => log::warn!("MQTT: {topic} needs since and until: {error}"),
+                Err(error) => self.complain(&topic, &format!("it needs since and until: {error}")),
             }
         } else if self.task.settings.has_control {
             self.commands.push_back((topic, payload));
@@ -113,6 +116,15 @@ impl BrokerLink<'_> {
         }
         self.commands_second.1 += 1;
         self.commands_second.1 <= COMMANDS && self.commands.len() < COMMANDS
+    }
+
+    /// Logs why a command was not carried out; seldom, because others send it.
+    pub(super) fn complain(&mut self, topic: &str, why: &str) {
+        let now = Instant::now();
+        if now >= self.due.complaint {
+            self.due.complaint = now + COMPLAINTS_PAUSE;
+            log::warn!("MQTT: {topic}: {why}");
+        }
     }
 
     fn acknowledged(&mut self, id: u16) {

@@ -166,7 +166,7 @@ fn advance_reel(
         Advance::End if *in_round == 0 => Err(reel.no_picture_fault(path)),
         Advance::End if !looped => {
             let what = format!("{} has been played to its end", path.display());
-            Err(SourceError::new(SourceErrorKind::Ended, what).hint("[source] loop = true repeats it"))
+            Err(SourceError::new(SourceErrorKind::Ended, what).hint("Settings can repeat it"))
         }
         Advance::End => {
             reel.rewind(path)?;

@@ -205,7 +205,7 @@ impl UrlClient {
         let denied = |what: String| SourceError::new(SourceErrorKind::Denied, what);
         let Some(login) = self.login.as_ref().filter(|_| address.may_share_login(&self.first)) else {
             return Err(denied(format!("{address} asks for a user name and password"))
-                .hint("set username and password in [source]"));
+                .hint("enter the camera's user name and password"));
         };
         let fields = headers.get_all(WWW_AUTHENTICATE).iter().map(HeaderValue::as_bytes);
         let challenge = Challenge::choose(fields).map_err(|kinds| {
@@ -220,7 +220,7 @@ impl UrlClient {
                 return Ok(challenge);
             }
             return Err(denied(format!("{address} refuses the user name or password"))
-                .hint("check username and password in [source]"));
+                .hint("check the camera's user name and password"));
         }
         Ok(challenge)
     }
@@ -247,7 +247,7 @@ impl UrlClient {
             .map_err(|e| failed(format!("{address} redirects to what is no address")).because(e))?;
         if address.secure && !next.secure {
             return Err(failed(format!("{address} redirects to {next}, which is not secure"))
-                .hint("if this is intended, set that address as [source] url"));
+                .hint("if this is intended, set that address for the camera"));
         }
         log::debug!("{address} redirects to {next}");
         Ok(next)

@@ -67,7 +67,7 @@ impl UrlOpener {
         let login = login.map(|(user, password)| Login { user, password });
         let bad = |error: Fault| {
             // Not quoted: it may contain a password.
-            SourceError::new(SourceErrorKind::Unsupported, "[source] url is no address of a camera")
+            SourceError::new(SourceErrorKind::Unsupported, "this is no address of a camera")
                 .because(error)
                 .hint("it looks like http://192.168.0.20/video or rtsp://192.168.0.20/stream")
         };

@@ -33,7 +33,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// Time limit for the head of an answer: some cameras wake their sensor for it.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 /// The hint for a limit that a slow camera exceeds.
-pub(super) const SLOW_CAMERA: &str = "A slow camera needs a larger silent_after in [source]";
+pub(super) const SLOW_CAMERA: &str = "A slow camera needs a longer camera timeout in Settings";
 /// Read buffer of hyper in bytes; the head of an answer must fit.
 const READ_AHEAD: usize = 128 << 10;
 
@@ -248,7 +248,7 @@ async fn connect(address: &CameraUrl, limit: Duration, reach: Reach) -> Result<T
                 format!("the host {} is not known", address.host),
             )
             .because(error)
-            .hint("check the name in [source] url; the camera's IP address always works"));
+            .hint("check the name in the camera's address; its IP address always works"));
         }
     };
     // An address that swallows packets leaves time for the next.
@@ -258,7 +258,7 @@ async fn connect(address: &CameraUrl, limit: Duration, reach: Reach) -> Result<T
         if reach == Reach::Others && is_own_address(candidate.ip()) {
             let what = format!("a server elsewhere redirects to {address}, which is this machine");
             return Err(SourceError::new(SourceErrorKind::Failed, what)
-                .hint("if this is intended, set that address as [source] url"));
+                .hint("if this is intended, set that address for the camera"));
         }
         match timeout(each, TcpStream::connect(candidate)).await {
             Ok(Ok(tcp)) => {
@@ -271,15 +271,15 @@ async fn connect(address: &CameraUrl, limit: Duration, reach: Reach) -> Result<T
         }
     }
     let Some(error) = last else { return Err(silent_fault(address, limit)) };
-    let what = match error.kind() {
-        io::ErrorKind::ConnectionRefused => {
-            format!("nothing listens at {}:{}", address.host, address.port)
-        }
-        _ => format!("{}:{} cannot be reached", address.host, address.port),
+    let fault = |what: String| {
+        let hint = format!("check that the camera is on, and that {} is its port", address.port);
+        Err(SourceError::new(SourceErrorKind::Absent, what).hint(hint))
     };
-    Err(SourceError::new(SourceErrorKind::Absent, what)
-        .because(error)
-        .hint("check that the camera is on, and the port in [source] url"))
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => fault(format!("the camera at {} does not answer", address.host)),
+        _ => fault(format!("the camera at {} cannot be reached", address.host))
+            .map_err(|fault| fault.because(error)),
+    }
 }
 
 /// The system's trusted certificates, read again each time: one may have been added.

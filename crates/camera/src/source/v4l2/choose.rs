@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use crate::media::Fourcc;
+use crate::media::{Fourcc, SourceError};
 use crate::source::{DEFAULT_SIZE, FormatRequest, is_same_rate};
 
 /// Frames a second without a request.
@@ -112,11 +112,17 @@ pub(crate) struct ModeChoice {
     pub interval: Option<Interval>,
 }
 
-/// The remedy if no mode of the camera at `path` can be chosen among `offers`.
-pub fn hint(offers: &[Offer], path: &Path) -> String {
+/// Completes the fault that no mode of the camera at `path` can be chosen among `offers`.
+pub(super) fn advise(fault: SourceError, offers: &[Offer], path: &Path) -> SourceError {
     if offers.iter().any(is_usable) {
-        return String::from("leave [source] format out, or name one that is there");
+        return fault.hint("choose another format in Settings, or none");
     }
+    fault
+        .hint("choose another camera, or let ffmpeg convert its pictures")
+        .shell(convert_with_ffmpeg(offers, path))
+}
+
+fn convert_with_ffmpeg(offers: &[Offer], path: &Path) -> String {
     let path = path.display();
     let Some(name) = offers.iter().find_map(|offer| ffmpeg_name(offer.fourcc)) else {
         return format!(
@@ -425,12 +431,12 @@ mod tests {
         let bayer = [offer(Fourcc(*b"BA81"), SizeRange::Unknown)];
         let no = choose(&bayer, &FormatRequest::ANYTHING, &rates).unwrap_err();
         assert_eq!(no.to_string(), "offers no format that tallycam can take, only BA81");
-        let hint = super::hint(&bayer, Path::new("/dev/video2"));
+        let hint = super::convert_with_ffmpeg(&bayer, Path::new("/dev/video2"));
         assert!(
             hint.contains("kind = \"exec\"") && hint.contains("-input_format bayer_bggr8 -i /dev/video2"),
             "{hint}"
         );
-        let hint = super::hint(&[], Path::new("/dev/video2"));
+        let hint = super::convert_with_ffmpeg(&[], Path::new("/dev/video2"));
         assert!(hint.contains("-list_formats all -i /dev/video2"), "{hint}");
     }
 

@@ -26,11 +26,14 @@ pub(crate) fn io_fault(path: &Path, doing: &str, error: &io::Error) -> SourceErr
                 .shell("`sudo usermod -aG video $USER`, and sign in again")
         }
         Some(libc::ENODEV) => unplugged_fault(path),
-        Some(libc::ENOSPC) => {
-            SourceError::new(SourceErrorKind::Failed, format!("the USB bus has no room left for {name}"))
-                .because(error)
-                .hint("lower [source] width, height or fps, take format = \"MJPG\", or use another USB port")
-        }
+        Some(libc::ENOSPC) => SourceError::new(
+            SourceErrorKind::Failed,
+            format!("the USB bus has no room left for {name}"),
+        )
+        .because(error)
+        .hint(
+            "lower the resolution or the frames per second, choose the format MJPG, or use another USB port",
+        ),
         _ => SourceError::new(SourceErrorKind::Failed, format!("could not {doing} {name}")).because(error),
     }
 }
@@ -106,7 +109,7 @@ mod tests {
             assert!(fault.hint.is_some_and(|hint| !hint.contains('`')), "{what}: no page names a command");
         }
         let other = io_fault(path, "start", &io::Error::from_raw_os_error(libc::EIO));
-        assert_eq!(other.line(), "could not start /dev/video9: Input/output error (os error 5)");
+        assert_eq!(other.line(), "could not start /dev/video9: Input/output error");
     }
 
     #[test]

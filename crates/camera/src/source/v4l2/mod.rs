@@ -177,11 +177,8 @@ impl V4l2Source {
         let offers = device.list_formats();
         let choice = choose::choose(&offers, wanted, |f, size| device.intervals(f, size));
         let choice = choice.map_err(|no| {
-            SourceError::new(
-                SourceErrorKind::Unsupported,
-                format!("{} ({}) {no}", path.display(), capability.card),
-            )
-            .hint(choose::hint(&offers, path))
+            let what = format!("{} ({}) {no}", path.display(), capability.card);
+            choose::advise(SourceError::new(SourceErrorKind::Unsupported, what), &offers, path)
         })?;
         let started = device.start(&choice, BUFFERS).map_err(|error| start_fault(path, &choice, error))?;
         let (width, height) = (started.format.width, started.format.height);

@@ -149,7 +149,7 @@ pub(super) fn unusable_reason(capability: &Capability) -> Option<String> {
     let reason = if is_one_of(&processors) || has(M2M) {
         "is a codec or image processor, not a camera"
     } else if is_one_of(&receivers) || has(IO_MC) {
-        "is the receiver of a camera that needs libcamera: use [source] kind = \"libcamera\" or \"auto\""
+        "is the receiver of a camera that needs libcamera: choose libcamera or automatic as its kind"
     } else if !has(CAPTURE) && has(META_CAPTURE) {
         "carries data about pictures, no pictures"
     } else if !has(CAPTURE) && has(CAPTURE_MPLANE) {

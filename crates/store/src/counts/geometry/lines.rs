@@ -13,6 +13,7 @@ use super::validation::{self, MOST_LINES};
 use crate::counts::rows::{
     CountsRowError, from_json, parse_anchor, parse_recrossing, parse_scene, to_json, unsigned,
 };
+use crate::counts::types::GIVEN_LINE;
 use crate::counts::writer::transaction::{CountsFault, CountsTransaction, Moment};
 use crate::counts::{EditError, LineDraft, LineRow, LineStatus, Scene};
 
@@ -193,7 +194,7 @@ pub(crate) fn create_sim_line(tx: &CountsTransaction<'_>) -> Result<bool, Counts
         None => line.deleted_us.is_none(),
     };
     let is_drawn = load_all(tx.connection)?.iter().any(counts_there);
-    let draft = LineDraft::new("Middle of the street", [0.5, 1.0], [0.5, 0.0]);
+    let draft = LineDraft::new(GIVEN_LINE, [0.5, 1.0], [0.5, 0.0]);
     if is_drawn {
         return Ok(false);
     }

@@ -1,4 +1,5 @@
-//! Today's sums: the daily sums minus the crossings before a reset; and the number inside, crossing by crossing.
+//! Today's sums: the daily sums minus the crossings before a reset and those that are excluded; and the number inside,
+//! crossing by crossing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,8 +25,10 @@ pub(crate) struct TodayTotals {
     resets: BTreeMap<u64, i64>,
     /// The sums of those lines before their reset.
     before: Sums,
+    /// The sums of today's crossings that are excluded.
+    excluded: Sums,
     /// The number inside each line, after the crossings up to number `followed`.
-    inside: BTreeMap<u64, u64>,
+    inside: InsideLines,
     pub(in crate::counts) followed: i64,
     /// The time at which it was last set for each line.
     inside_set: BTreeMap<u64, i64>,
@@ -63,11 +66,47 @@ struct InsideSet {
     number: u64,
 }
 
-/// The number inside after a further crossing: nobody leaves who has not come in, or was not seen to.
-fn crossed(inside: u64, direction: Direction) -> u64 {
-    match direction {
-        Direction::In => inside + 1,
-        Direction::Out => inside.saturating_sub(1),
+/// The number inside a line, and how often nobody was inside when somebody left.
+#[derive(Debug, Clone, Copy, Default)]
+struct Inside {
+    number: u64,
+    corrected: u64,
+    /// The highest number, and its time.
+    peak: (u64, u64),
+}
+
+impl Inside {
+    /// Starts with this number at a wall time.
+    fn from(number: u64, at_us: i64) -> Inside {
+        Inside { number, corrected: 0, peak: (number, at_us.max(0) as u64) }
+    }
+
+    fn set(&mut self, number: u64, at_us: i64) {
+        self.number = number;
+        if number > self.peak.0 {
+            self.peak = (number, at_us.max(0) as u64);
+        }
+    }
+}
+
+/// The numbers inside the lines of a day.
+#[derive(Debug, Clone, Default)]
+struct InsideLines {
+    of_lines: BTreeMap<u64, Inside>,
+    together: Inside,
+}
+
+impl InsideLines {
+    /// A further crossing: nobody leaves who has not come in, or was not seen to.
+    fn follow(&mut self, line: u64, direction: Direction, at_us: i64) {
+        let inside = self.of_lines.entry(line).or_default();
+        let all = self.together.number - inside.number;
+        match (direction, inside.number) {
+            (Direction::In, number) => inside.set(number + 1, at_us),
+            (Direction::Out, 0) => inside.corrected += 1,
+            (Direction::Out, number) => inside.set(number - 1, at_us),
+        }
+        self.together.set(all + inside.number, at_us);
     }
 }
 
@@ -109,7 +148,7 @@ impl TodayTotals {
             let mut sums = connection.prepare(
                 "SELECT line, class, direction, count(*) FROM crossings
                  WHERE id >= (SELECT min(first) FROM daily WHERE scene = ?1 AND start_us = ?2)
-                   AND scene = ?1 AND wall_us >= ?2 AND wall_us < ?3
+                   AND scene = ?1 AND wall_us >= ?2 AND wall_us < ?3 AND mark < 2
                    AND iif(run IN (SELECT run FROM recounts), wall_us < ?5, id <= ?4)
                  GROUP BY line, class, direction",
             )?;
@@ -122,6 +161,16 @@ impl TodayTotals {
                 }
             }
         }
+        let mut excluded = Sums::new();
+        let mut sums = connection.prepare(
+            "SELECT line, class, direction, count(*) FROM crossings
+             WHERE mark = 2 AND scene = ?1 AND wall_us >= ?2 AND wall_us < ?3 GROUP BY line, class, direction",
+        )?;
+        let mut rows = sums.query(params![scene.as_str(), day.0, day.1])?;
+        while let Some(row) = rows.next()? {
+            let direction = direction_of(row.get_ref(2)?.as_str()?)?;
+            excluded.insert((unsigned(row, 0)?, row.get(1)?, direction), unsigned(row, 3)?);
+        }
         let resets = marks.into_iter().map(|(line, (_, at_us))| (line, at_us)).collect();
         let (inside, followed) = follow_day(connection, scene, day, &set)?;
         let inside_set = set.into_iter().map(|(line, set)| (line, set.since.1)).collect();
@@ -133,13 +182,24 @@ impl TodayTotals {
         )?;
         let least = "SELECT line, direction, count FROM least_totals WHERE scene = ?1";
         let least = load_totals(connection, least, [scene.as_str()])?;
-        Ok(TodayTotals { scene, day, resets, before, inside, followed, inside_set, elsewhere, least })
+        Ok(TodayTotals {
+            scene,
+            day,
+            resets,
+            before,
+            excluded,
+            inside,
+            followed,
+            inside_set,
+            elsewhere,
+            least,
+        })
     }
 
     /// Follows the crossings that were stored since the last time.
     fn follow(&mut self, connection: &Connection) -> Result<(), CountsRowError> {
         let mut query = connection.prepare(
-            "SELECT id, line, direction, wall_us >= ?3 AND wall_us < ?4 FROM crossings
+            "SELECT id, line, direction, wall_us >= ?3 AND wall_us < ?4, wall_us FROM crossings
              WHERE id > ?1 AND scene = ?2 ORDER BY id",
         )?;
         let newest = newest_crossing(connection)?;
@@ -148,8 +208,7 @@ impl TodayTotals {
             self.followed = row.get(0)?;
             let (line, direction) = (unsigned(row, 1)?, direction_of(row.get_ref(2)?.as_str()?)?);
             if row.get(3)? {
-                let inside = self.inside.entry(line).or_insert(0);
-                *inside = crossed(*inside, direction);
+                self.inside.follow(line, direction, row.get(4)?);
             } else {
                 self.elsewhere.entry(line).or_default()[direction as usize] += 1;
             }
@@ -183,7 +242,8 @@ impl TodayTotals {
                 (unsigned(row, 0)?, row.get::<_, Arc<str>>(1)?, direction_of(row.get_ref(2)?.as_str()?)?);
             let stored = unsigned(row, 3)?;
             today.entry(key.0).or_default()[key.2 as usize] += stored;
-            let count = stored.saturating_sub(self.before.get(&key).copied().unwrap_or(0));
+            let of = |sums: &Sums| sums.get(&key).copied().unwrap_or(0);
+            let count = stored.saturating_sub(of(&self.before) + of(&self.excluded));
             if count == 0 {
                 continue;
             }
@@ -204,13 +264,16 @@ impl TodayTotals {
                 .map(|totals| totals.get(&line.id).copied().unwrap_or_default());
             let [total_in, total_out] =
                 std::array::from_fn(|way| (of_today[way] + elsewhere[way]).max(least[way]));
+            let inside = self.inside.of_lines.get(&line.id).copied().unwrap_or_default();
             let since = self.resets.get(&line.id).copied().unwrap_or(self.day.0);
             TallyRow {
                 line_id: line.id,
                 line: Arc::from(line.draft.name.as_str()),
                 count_in,
                 count_out,
-                inside: self.inside.get(&line.id).copied().unwrap_or(0),
+                inside: inside.number,
+                corrected: inside.corrected,
+                peak: inside.peak,
                 inside_since_us: self.inside_set.get(&line.id).copied().unwrap_or(self.day.0).max(0) as u64,
                 total_in,
                 total_out,
@@ -218,7 +281,8 @@ impl TodayTotals {
                 by_class,
             }
         });
-        Ok(Tallies { day_us: self.day.0.max(0) as u64, lines: rows.collect() })
+        let lines = rows.collect();
+        Ok(Tallies { day_us: self.day.0.max(0) as u64, lines, peak: self.inside.together.peak })
     }
 }
 
@@ -243,12 +307,12 @@ fn follow_day(
     scene: Scene,
     day: (i64, i64),
     set: &BTreeMap<u64, InsideSet>,
-) -> Result<(BTreeMap<u64, u64>, i64), CountsRowError> {
+) -> Result<(InsideLines, i64), CountsRowError> {
     let followed = newest_crossing(connection)?;
     let mut query = connection.prepare(
         "SELECT id, line, direction, wall_us FROM crossings
          WHERE id >= (SELECT min(first) FROM daily WHERE scene = ?1 AND start_us = ?2)
-           AND scene = ?1 AND wall_us >= ?2 AND wall_us < ?3 AND (run IN (SELECT run FROM recounts)) = ?4
+           AND scene = ?1 AND wall_us >= ?2 AND wall_us < ?3 AND mark < 2 AND (run IN (SELECT run FROM recounts)) = ?4
          ORDER BY iif(?4, wall_us, id), id",
     )?;
     let mut load = |is_recounted: bool| {
@@ -262,7 +326,11 @@ fn follow_day(
         Ok::<_, CountsRowError>(found)
     };
     let (stored, mut recounted) = (load(false)?, load(true)?.into_iter().peekable());
-    let mut inside: BTreeMap<u64, u64> = set.iter().map(|(line, set)| (*line, set.number)).collect();
+    let mut inside = InsideLines::default();
+    for (line, InsideSet { since: (_, at_us), number }) in set {
+        inside.of_lines.insert(*line, Inside::from(*number, *at_us));
+        inside.together.set(inside.together.number + number, *at_us);
+    }
     let mut follow = |crossing: &DayCrossing| {
         // As for the sums before a reset, the time decides for recounted crossings.
         let is_before = |InsideSet { since: (after, at_us), .. }: &InsideSet| match crossing.is_recounted {
@@ -270,8 +338,7 @@ fn follow_day(
             false => crossing.id <= *after,
         };
         if !set.get(&crossing.line).is_some_and(is_before) {
-            let now = inside.entry(crossing.line).or_insert(0);
-            *now = crossed(*now, crossing.direction);
+            inside.follow(crossing.line, crossing.direction, crossing.wall_us);
         }
     };
     for crossing in &stored {

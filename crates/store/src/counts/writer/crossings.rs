@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::clock_correction::WallClock;
-use crate::counts::NewCrossing;
-use crate::counts::rows::{CountsRowError, unsigned};
+use crate::counts::rows::{CountsRowError, SELECT_CROSSINGS, crossing, number, unsigned};
 use crate::counts::sums::rollups::{RollupChanges, RollupTable};
+use crate::counts::writer::transaction::{CountsFault, CountsTransaction};
+use crate::counts::{CrossingMark, EditError, NewCrossing, StoredCrossing};
 
 /// Maximum number of thumbnails, some 50 MB; only the newest stay. `counts.db` keeps crossings for ever, so their
 /// images must not fill the disk.
@@ -30,6 +31,29 @@ pub(crate) fn reserve_numbers(connection: &Connection, count: usize) -> rusqlite
     let taken = "UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name = 'crossings'";
     connection.execute(taken, [count as i64])?;
     Ok(Some(last + 1))
+}
+
+/// Marks the crossing `id`. The tables of sums keep it: reading subtracts what is excluded.
+pub(in crate::counts) fn mark_crossing(
+    tx: &CountsTransaction<'_>,
+    id: u64,
+    mark: CrossingMark,
+) -> Result<StoredCrossing, CountsFault> {
+    let unknown = EditError::Unknown { what: "crossing", id };
+    let (id, mark) = (number(id), mark as i64);
+    let known: Option<i64> = tx
+        .connection
+        .query_row("SELECT mark FROM crossings WHERE id = ?1", [id], |row| row.get(0))
+        .optional()?;
+    let Some(known) = known else { return Err(unknown.into()) };
+    if known != mark {
+        let revised = reserve_numbers(tx.connection, 1)?;
+        tx.connection.execute(
+            "UPDATE crossings SET mark = ?2, revised = ?3 WHERE id = ?1",
+            params![id, mark, revised],
+        )?;
+    }
+    Ok(tx.connection.query_row(&format!("{SELECT_CROSSINGS} WHERE c.id = ?1"), [id], crossing)?)
 }
 
 /// Stores crossings, and adds the new ones to the sums.

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params};
 use tokio::sync::oneshot;
 
 use super::audit;
@@ -36,8 +36,8 @@ use super::sums::tallies::TodayTotals;
 use super::{AuditEntry, Coverage, LineRow, LineStatus, NewCrossing, OccupancySpan, Scene, StoreError};
 use crossings::{insert_crossings, load_line_ids};
 use retiming::{apply_change, newest_sure_end, record_calendar, reload_open_span};
-use tallycam_base::Heartbeat;
 use tallycam_base::private::Lock;
+use tallycam_base::{Heartbeat, ballast};
 use transaction::{CountsFault, CountsJob, CountsOnCommit, CountsTransaction, Moment};
 
 /// Average time between two commits in microseconds. Ten commits a second spare an SD card without a visible delay.
@@ -286,6 +286,10 @@ impl CountsWriter {
             }
             return;
         }
+        let is_edit = |held: &CountsWrite| matches!(held, CountsWrite::Edit(_));
+        if self.is_failing || self.held.iter().any(is_edit) {
+            self.allow_ballast();
+        }
         let mut edits = Vec::new();
         let written = self.write(mono_us, wall, change, &mut edits);
         match written {
@@ -305,6 +309,7 @@ impl CountsWriter {
                 self.record_publish_result(told);
             }
             Err(error) => {
+                let is_full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
                 let error = store_error(&self.file, &error);
                 for tell in edits {
                     tell(Err(error.clone()));
@@ -315,7 +320,7 @@ impl CountsWriter {
                     log::error!("counts.db takes nothing: {error}; it is tried again every second");
                 }
                 self.is_failing = true;
-                self.publish_error(&error);
+                self.publish_error(&error, is_full);
             }
         }
         let now_us = self.clock.now().monotonic_us as i64;
@@ -324,6 +329,7 @@ impl CountsWriter {
 
     /// Changes the calendar and computes all sums again. Held commands are written with the new one.
     fn change_calendar(&mut self, calendar: Calendar) -> Result<(), StoreError> {
+        self.allow_ballast();
         let written = (|| -> Result<(), CountsRowError> {
             let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
             record_calendar(&transaction, &calendar)?;
@@ -541,21 +547,30 @@ impl CountsWriter {
     /// Reports the outcome of announcing. Stored data stays stored even if it could not be read back.
     fn record_publish_result(&mut self, told: Result<(), CountsRowError>) {
         match told {
-            Ok(()) => self.shared.set_error(None),
-            Err(error) => self.publish_error(&store_error(&self.file, &error)),
+            Ok(()) => self.shared.set_error(None, false),
+            Err(error) => self.publish_error(&store_error(&self.file, &error), false),
         }
     }
 
-    fn publish_error(&self, error: &StoreError) {
-        let (waiting, lost) = (self.held_crossings, self.lost);
-        let mut words = format!("counts.db takes nothing: {error}; {waiting} crossings wait in memory");
-        if lost > 0 {
-            words.push_str(&format!(", {lost} are lost"));
+    fn publish_error(&self, error: &StoreError, is_full: bool) {
+        let mut words = match self.held_crossings {
+            1 => String::from("1 crossing is waiting to be saved"),
+            waiting => format!("{waiting} crossings are waiting to be saved"),
+        };
+        if self.lost > 0 {
+            words.push_str(&format!(", {} are lost", self.lost));
         }
-        if let Some(hint) = error.hint() {
-            words.push_str(&format!("; {hint}"));
+        if !is_full {
+            // A full disk has a headline of its own.
+            words.push_str(&format!(": {error}"));
+            error.hint().iter().for_each(|hint| words.push_str(&format!("; {hint}")));
         }
-        self.shared.set_error(Some(words));
+        self.shared.set_error(Some(words), is_full);
+    }
+
+    /// Gives the next write the room of the ballast, if the disk is full.
+    fn allow_ballast(&self) {
+        self.file.parent().iter().for_each(|directory| ballast::release_if_full(directory));
     }
 }
 

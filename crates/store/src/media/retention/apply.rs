@@ -10,7 +10,7 @@ use crate::media::retention;
 use crate::media::rows::{self, MediaRowError, SELECT_ITEMS};
 use crate::media::storage::{self, Totals};
 use crate::media::{RetentionPlan, RetentionRules};
-use tallycam_base::ClockTime;
+use tallycam_base::{ClockTime, ballast};
 
 /// The plan of these rules at `now`. In a steady state it reads one row, however many there are.
 pub fn plan(
@@ -22,7 +22,7 @@ pub fn plan(
 ) -> Result<RetentionPlan, MediaRowError> {
     let (_, unused) = storage::pages(connection)?;
     // A file system of unknown size counts as having enough room.
-    let free = storage::file_system_space(directory).map_or(u64::MAX, |(free, _)| free);
+    let free = ballast::space(directory).map_or(u64::MAX, |(free, _)| free);
     let sums = RetentionSums {
         snapshots: totals.snapshots.1,
         recordings: totals.recordings.1,
@@ -48,6 +48,9 @@ pub fn apply(
         return Ok((0, None));
     }
     let plan = plan(connection, directory, rules, totals, now)?;
+    if !plan.goes.is_empty() {
+        ballast::release_if_full(directory);
+    }
     for (item, reason) in &plan.goes {
         log::info!("media.db: {:?} deleted by retention ({})", item.name, reason.as_str());
         reclaim::mark_retired(connection, item, totals)?;

@@ -2,21 +2,19 @@
 
 use rusqlite::{Transaction, TransactionBehavior};
 
-use super::{FREEING_PAUSE, MediaWriter, QUIET_US, RETIRING_US, RunningJob, transaction};
+use super::{FREEING_PAUSE, MediaWriter, PROBE_BYTES, QUIET_US, RETIRING_US, RunningJob, transaction};
 use crate::media::maintenance::jobs::{JobDesk, Next};
 use crate::media::maintenance::vacuum::VacuumJob;
 use crate::media::retention::{self, apply as apply_retention, reclaim};
 use crate::media::rows::MediaRowError;
 use crate::media::{MediaError, storage};
-use tallycam_base::ClockTime;
+use tallycam_base::{ClockTime, ballast};
 
 /// Less unused room than this is not returned without a request. Moving pages wears the disk, and new items use them.
 const LEAST_BACK: u64 = 16 << 20;
 
-/// Time after a failure until a test write, if nothing is held, and the room that it needs.
+/// Time after a failure until a test write, if nothing is held.
 const PROBE_US: u64 = 5_000_000;
-
-const PROBE_BYTES: u64 = 1 << 20;
 
 impl MediaWriter {
     /// Whether freeing runs in separate turns now.
@@ -58,8 +56,10 @@ impl MediaWriter {
             unused
         } else {
             // A file system of unknown size counts as having enough room.
-            let free = storage::file_system_space(&self.directory).map_or(u64::MAX, |(free, _)| free);
-            retention::bytes_to_reclaim(&rules, free, unused, LEAST_BACK)
+            let free = ballast::space(&self.directory).map_or(u64::MAX, |(free, _)| free);
+            // Nearly full, what was deleted gives the ballast and counts.db their room back.
+            let full = if free < ballast::LAST_BYTES.saturating_mul(8) { unused.min(LEAST_BACK) } else { 0 };
+            retention::bytes_to_reclaim(&rules, free, unused, LEAST_BACK).max(full)
         };
         self.is_lowered = false;
         if bytes > 0 {
@@ -88,6 +88,7 @@ impl MediaWriter {
                 Err(error) => log::debug!("media.db: nothing can be retired now: {error}"),
             }
             self.is_hurried_by_rules = false;
+            ballast::make(&self.directory);
             self.look_for_room(now, PROBE_BYTES);
         } else if let Some((bytes, since_us)) = self.lacks_room
             && now.monotonic_us.saturating_sub(since_us) >= PROBE_US
@@ -113,7 +114,7 @@ impl MediaWriter {
 
     /// Checks whether `bytes` of pictures, and those refused before, would fit. While items are being freed, a lack
     /// is not reported.
-    fn look_for_room(&mut self, now: ClockTime, bytes: u64) {
+    pub(super) fn look_for_room(&mut self, now: ClockTime, bytes: u64) {
         let bytes = self.lacks_room.map_or(bytes, |(refused, _)| refused.max(bytes));
         let least = self.shared.retention_beside_loans().min_free;
         match transaction::lacking(&self.connection, &self.directory, least, bytes) {
@@ -156,7 +157,7 @@ impl MediaWriter {
         if matches!(error, MediaError::Full) {
             let least =
                 self.shared.retention_beside_loans().min_free.unwrap_or(0).saturating_add(PROBE_BYTES);
-            if storage::file_system_space(&self.directory).is_some_and(|(free, _)| free < least) {
+            if ballast::space(&self.directory).is_some_and(|(free, _)| free < least) {
                 return;
             }
         }
@@ -173,6 +174,7 @@ impl MediaWriter {
     }
 
     pub(super) fn free_marked(&mut self) -> Result<(), MediaRowError> {
+        ballast::release_if_full(&self.directory);
         self.state.is_freeing = reclaim::free_some(&self.connection, &mut self.state.totals)?;
         Ok(())
     }

@@ -165,6 +165,7 @@ pub fn edit(
     version: Option<u64>,
     edit: MediaEdit,
 ) -> Result<Item, MediaFault> {
+    tx.allow_ballast();
     let item = item_at_version(tx, id, version)?;
     let set = |column: &str, value: &dyn rusqlite::ToSql| -> Result<usize, MediaRowError> {
         tx.connection
@@ -205,6 +206,7 @@ pub fn edit(
 
 /// Protects items from retention, or unprotects them: all or none.
 pub fn set_kept(tx: &mut MediaTransaction<'_>, ids: &[u64], is_kept: bool) -> Result<(), MediaFault> {
+    tx.allow_ballast();
     let mut is_so = tx.connection.prepare("SELECT kept = ?2 FROM items WHERE id = ?1 AND state < 2")?;
     let mut set = tx.connection.prepare("UPDATE items SET kept = ?2, version = version + 1 WHERE id = ?1")?;
     for &id in ids {
@@ -226,6 +228,7 @@ pub fn remove_one(tx: &mut MediaTransaction<'_>, id: u64, version: Option<u64>) 
 
 /// Removes items: all or none.
 pub fn remove(tx: &mut MediaTransaction<'_>, ids: &[u64]) -> Result<(), MediaFault> {
+    tx.allow_ballast();
     reclaim::remove(tx.connection, ids, &mut tx.state.totals)?;
     tx.state.is_freeing |= !ids.is_empty();
     tx.is_changed |= !ids.is_empty();
@@ -234,6 +237,7 @@ pub fn remove(tx: &mut MediaTransaction<'_>, ids: &[u64]) -> Result<(), MediaFau
 
 /// Stores or deletes a small value.
 pub fn set_setting(tx: &MediaTransaction<'_>, key: &str, value: Option<&str>) -> Result<(), MediaFault> {
+    tx.allow_ballast();
     match value {
         Some(value) => tx
             .connection

@@ -18,7 +18,7 @@ pub(super) mod retime;
 pub(super) mod rotate;
 pub(super) mod transaction;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -37,7 +37,7 @@ use super::storage::Totals;
 use super::{AsideFile, Chunk, Ended, Item, MediaError, MediaSettings};
 use crate::clock_correction::{Clock, ClockChange, WallClock};
 use tallycam_base::private::Lock;
-use tallycam_base::{ClockTime, Heartbeat};
+use tallycam_base::{ClockTime, Heartbeat, ballast};
 use transaction::{MediaFault, MediaJob, MediaOnCommit, MediaState, MediaTransaction};
 
 /// Time between two observations of the clock.
@@ -48,6 +48,9 @@ const RETRY: Duration = if cfg!(test) { Duration::from_millis(5) } else { TICK }
 
 /// Pause between two turns of freeing while nothing is written, for about 16 MB a second.
 const FREEING_PAUSE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 250 });
+
+/// The room that a test write after a failure needs.
+const PROBE_BYTES: u64 = 1 << 20;
 
 /// Within this time after the newest chunk, freeing happens only together with chunks.
 const QUIET_US: u64 = 5_000_000;
@@ -69,6 +72,16 @@ pub(super) enum MediaWrite {
     Rules(bool),
     /// A new camera name and time zone.
     Words(String, TimeZone),
+}
+
+impl MediaWrite {
+    /// The recording to which a chunk belongs.
+    fn chunk_of(&self) -> Option<u64> {
+        match self {
+            MediaWrite::Chunk(track, ..) => Some(track.id),
+            _ => None,
+        }
+    }
 }
 
 /// Receives the item of an ended recording.
@@ -138,6 +151,7 @@ impl MediaWriter {
             log::info!("media.db: closed {closed} recording(s) that the last run left open");
         }
         shared.change_status(|status| status.is_clock_sure = wall.is_sure);
+        ballast::make(&settings.directory);
         let state = MediaState {
             wall,
             recordings: BTreeMap::new(),
@@ -245,9 +259,15 @@ impl MediaWriter {
     }
 
     /// Writes all held commands. While the disk fails, edits run in a transaction of their own, because one of them
-    /// may make room.
+    /// may make room. Before them, recordings without waiting pictures end, because only an ended one can be removed.
     fn flush(&mut self) {
         if self.failed.is_some() {
+            let waiting: BTreeSet<u64> = self.held.iter().filter_map(MediaWrite::chunk_of).collect();
+            let (ends, others) = self.held.drain(..).partition(
+                |command| matches!(command, MediaWrite::End(track, ..) if !waiting.contains(&track.id)),
+            );
+            self.held = others;
+            self.flush_commands(ends);
             let (edits, others) =
                 self.held.drain(..).partition(|command| matches!(command, MediaWrite::Edit(_)));
             self.held = others;
@@ -282,6 +302,10 @@ impl MediaWriter {
                     if self.can_apply_retention(now) {
                         self.note_retention(now, unmet);
                     }
+                }
+                if bytes == 0 && matches!(self.failed, Some((MediaError::Full, _))) {
+                    // The ballast's room makes an edit possible, and no place for pictures.
+                    self.look_for_room(now, PROBE_BYTES);
                 }
                 if bytes > 0 || self.held.is_empty() {
                     self.recover_from_failure();
@@ -368,6 +392,7 @@ impl MediaWriter {
                 }
                 MediaWrite::End(track, ended, _) => {
                     if let Some(sums) = tx.state.recordings.remove(&track.id) {
+                        tx.allow_ballast();
                         chunks::close(&transaction, track.id, &sums, *ended)?;
                         if sums.frames == 0 {
                             tx.state.totals.recordings.0 = tx.state.totals.recordings.0.saturating_sub(1);

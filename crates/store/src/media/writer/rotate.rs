@@ -12,6 +12,7 @@ use crate::media::rows::MediaRowError;
 use crate::media::schema::{FILE_NAME, NEXT_NAME, media_error, open_to_write};
 use crate::media::storage::{aside_files, is_aside_name};
 use crate::media::{AsideFile, MediaError};
+use tallycam_base::without_error_number;
 
 /// Completes the second rename. A half-made new store, recognized by its journal, is deleted instead. Renamed without
 /// its journal it would be a damaged store.
@@ -163,7 +164,7 @@ fn io_error(file: &Path, error: &std::io::Error) -> MediaError {
     }
     MediaError::File {
         file: file.to_owned(),
-        reason: error.to_string(),
+        reason: without_error_number(error.to_string()),
         hint: Some(String::from("let the daemon's user write to its directory")),
     }
 }

@@ -11,10 +11,7 @@ use crate::media::MediaError;
 use crate::media::retention::reclaim;
 use crate::media::rows::{MediaRowError, StoredSums};
 use crate::media::storage::{self, Totals};
-use tallycam_base::ClockTime;
-
-/// Bytes that pictures always leave free, because a removal needs room for its journal.
-const LAST_BYTES: u64 = 1 << 20;
+use tallycam_base::{ClockTime, ballast};
 
 /// An edit within the transaction. Returns the function that reports the outcome of the commit. Called with an error,
 /// it only passes that error to its caller.
@@ -77,6 +74,11 @@ impl MediaTransaction<'_> {
         if (own_us - wall_us).abs() <= 1_000_000 { own_us } else { wall_us }
     }
 
+    /// Gives a change that stores no pictures the room of the ballast, if the disk is full.
+    pub(crate) fn allow_ballast(&self) {
+        ballast::release_if_full(self.file.parent().unwrap_or(Path::new(".")));
+    }
+
     /// Ensures that `bytes` of pictures fit without taking the room of `min_free`. Frees removed items if necessary.
     pub(crate) fn require_space(&mut self, bytes: u64) -> Result<(), MediaFault> {
         self.written += bytes;
@@ -105,12 +107,13 @@ pub fn lacking(
     min_free: Option<u64>,
     bytes: u64,
 ) -> Result<u64, MediaRowError> {
-    let least = min_free.unwrap_or(0).max(LAST_BYTES);
+    let least =
+        min_free.unwrap_or(0).max(ballast::LAST_BYTES).saturating_add(ballast::missing_bytes(directory));
     // Includes pages of rows and trees.
     let bytes = bytes + bytes / 16 + 65_536;
     let growth = bytes.saturating_sub(storage::pages(connection)?.1);
-    let has_room = growth == 0
-        || storage::file_system_space(directory).is_none_or(|(free, _)| free >= least.saturating_add(growth));
+    let has_room =
+        growth == 0 || ballast::space(directory).is_none_or(|(free, _)| free >= least.saturating_add(growth));
     Ok(if has_room { 0 } else { growth })
 }
 

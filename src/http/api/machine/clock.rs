@@ -1,0 +1,47 @@
+//! Sets the wall clock of a machine whose network has no time server, by an implementation of
+//! [`Power`](crate::http::Power).
+
+use hyper::{Response, StatusCode};
+use serde::Deserialize;
+
+use crate::http::request::body;
+use crate::http::request::problem::Problem;
+use crate::http::request::{reply, time_param};
+use crate::http::server::body::Body;
+use crate::http::site::handler::Request;
+use tallycam_base::clock;
+
+/// The body of `POST /api/v1/clock`.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+pub struct ClockWish {
+    /// The time now: RFC 3339, or the time by the clock on the wall, `2026-11-30T14:02:37`.
+    time: String,
+}
+
+/// `POST /api/v1/clock`. A clock that the network keeps is left alone. Without a password only programs of this machine
+/// may, as in [`power`](super::power).
+pub async fn set(request: Request) -> Result<Response<Body>, Problem> {
+    let wish: ClockWish = body::read(&request.headers, &request.body).map_err(Problem::unprocessable)?;
+    let expected = "the time now, from 2026 on, as in 2026-11-30T14:02:37";
+    let wrong = || Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "this is no time to set the clock to");
+    let wall_us = time_param::instant("time", &wish.time, &request.site.clock()).unwrap_or(0);
+    if wall_us < clock::EARLIEST_PLAUSIBLE_US {
+        return Err(wrong().wrong("time", expected, &wish.time));
+    }
+    if request.site.auth.is_open() && !request.caller().is_here() {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "without a password the clock is set on the machine only",
+        )
+        .hint("set a password first"));
+    }
+    if clock::is_kept() {
+        return Err(Problem::new(StatusCode::CONFLICT, "the network sets this clock, and it is right"));
+    }
+    let none =
+        || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "this program cannot set the clock of its machine");
+    let machine = request.site.power.clone().ok_or_else(none)?;
+    machine.set_clock(wall_us).inspect_err(|fault| log::error!("{fault}"))?;
+    log::warn!("the clock was set by {}", request.link.peer());
+    Ok(reply::no_content())
+}

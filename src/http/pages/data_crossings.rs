@@ -1,0 +1,143 @@
+//! Data of the page Crossings.
+
+use crate::http::api::media::video;
+use crate::http::pages::data_counting::{classes, head};
+use crate::http::report::wire;
+use crate::http::request::problem::Problem;
+use crate::http::request::query::wrong_value;
+use crate::http::request::right::Right;
+use crate::http::request::time_param;
+use crate::http::site::Site;
+use crate::http::site::handler::Request;
+use crate::ui::{self, ClippedCrossing, CrossingsAsk, CrossingsPage, LocalClock};
+use tallycam_store::media::Item;
+use tallycam_store::{CrossingsQuery, Scene, StoredCrossing};
+
+/// Maximum number of crossings on the page.
+const MOST_SHOWN: usize = 200;
+
+/// The data of the page; `None` if there is no such line.
+pub async fn crossings_page(request: &Request) -> Result<Option<CrossingsPage>, Problem> {
+    let site = &request.site;
+    let (handle, counts) = (site.counting()?, site.counts()?);
+    let (clock, scene) = (site.clock(), counts.scene());
+    let ask = ask(request, &clock)?;
+    // One extra row tells whether there are more.
+    let asked = CrossingsQuery {
+        from_us: Some(ask.from_us),
+        to_us: Some(ask.to_us),
+        lines: ask.line.into_iter().collect(),
+        classes: ask.class.iter().cloned().collect(),
+        after: ask.cursor,
+        ..CrossingsQuery::newest(scene, MOST_SHOWN + 1)
+    };
+    let counts_db = site.counts_readers()?;
+    let read = counts_db.read({
+        let (ask, lines) = (ask.clone(), asked.lines.clone());
+        move |reader| {
+            let chosen = ask.at.map(|at| reader.crossing(at)).transpose()?.flatten();
+            let gaps = reader.gaps_of_lines(scene, &lines, ask.from_us, ask.to_us)?;
+            let rows = reader.crossings(&asked)?;
+            let sums = reader.crossing_sums(&asked)?;
+            let moves = reader.line_moves(ask.from_us, ask.to_us)?;
+            Ok((reader.lines()?, rows, chosen, sums, gaps, moves))
+        }
+    });
+    let (lines, mut rows, chosen, sums, gaps, moves) = read.await?;
+    let lines: Vec<_> = (lines.into_iter().filter(|row| row.is_in_scene(scene)))
+        .map(|row| wire::redacted_for(&request.who, row))
+        .collect();
+    if ask.line.is_some_and(|line| lines.iter().all(|row| row.id != line)) {
+        return Ok(None);
+    }
+    let has_more = rows.len() > MOST_SHOWN;
+    rows.truncate(MOST_SHOWN);
+    // Recounted ones were stored later than they crossed.
+    rows.sort_by_key(|row| std::cmp::Reverse((row.time_us, row.id)));
+    let has_pictures = request.who.has(Right::Viewer, false) && !site.is_counts_only();
+    let recordings = if has_pictures { recordings(site, &rows, chosen.as_ref()).await } else { Vec::new() };
+    let clipped = |row: StoredCrossing| ClippedCrossing { clip: clip(&recordings, &row), row };
+    let missed = match ask.line.filter(|_| ask.cursor.is_none()) {
+        Some(line) => handle.missed(line, ask.from_us),
+        None => Vec::new(),
+    };
+    let missed = missed.into_iter().filter(|track| track.time_us < ask.to_us).map(|track| {
+        format!("{} {} #{}", ui::second_in_words(track.time_us, &clock), track.class, track.track)
+    });
+    let mut notes = vec![ui::not_counting_in_words(&gaps, &clock)];
+    let moved = moves.iter().filter(|moved| ask.line.is_none_or(|line| moved.0 == line));
+    notes.extend(moved.filter_map(|(line, us)| {
+        let line = lines.iter().find(|row| row.id == *line)?;
+        Some(format!("{} was moved at {}.", line.draft.name, ui::second_in_words(*us, &clock)))
+    }));
+    notes.retain(|note| !note.is_empty());
+    Ok(Some(CrossingsPage {
+        head: head(request),
+        scene: scene.as_str().to_owned(),
+        classes: classes(site, &request.who)?,
+        lines,
+        sums,
+        rows: rows.into_iter().map(clipped).collect(),
+        chosen: chosen.filter(|one| one.scene == scene).map(clipped),
+        has_more,
+        note: notes.join(" "),
+        missed: missed.collect(),
+        has_pictures,
+        has_video: !recordings.is_empty() && site.videos.encoders().await.is_some(),
+        offers_recording: has_pictures && can_record(site, scene),
+        refused: request.refused(),
+        ask,
+        clock,
+    }))
+}
+
+/// The query of the page.
+fn ask(request: &Request, clock: &LocalClock) -> Result<CrossingsAsk, Problem> {
+    let query = &request.query;
+    let instant = |key: &'static str| -> Result<Option<u64>, Problem> {
+        query.given(key)?.map(|text| time_param::instant(key, text, clock)).transpose()
+    };
+    let date = query.get("day").map(str::trim).filter(|text| !text.is_empty());
+    let date = date.map(|text| text.parse().map_err(|_| wrong_value("day", text, "a date: 2026-11-20")));
+    let (from_us, to_us, day) =
+        CrossingsAsk::span(date.transpose()?, instant("from")?, instant("to")?, clock);
+    Ok(CrossingsAsk {
+        from_us,
+        to_us,
+        day,
+        line: query.whole("line", 1..=u64::MAX)?,
+        class: query.get("class").filter(|class| !class.is_empty()).map(str::to_owned),
+        cursor: query.whole("cursor", 1..=u64::MAX)?,
+        at: query.whole("at", 1..=u64::MAX)?,
+    })
+}
+
+/// True if no line's crossings are recorded, and the setting may be changed.
+fn can_record(site: &Site, scene: Scene) -> bool {
+    const KEY: &str = "record.on_crossing";
+    let Ok(preferences) = site.preferences() else { return false };
+    let in_force = preferences.in_force();
+    let is_pinned = in_force.resolved.origin(KEY).is_some_and(|origin| origin.is_operators());
+    let is_off = in_force.resolved.config.record.on_crossing.is_empty();
+    is_off && !is_pinned && scene == Scene::Camera && site.media_readers().is_ok()
+}
+
+/// The recordings that may show these crossings.
+async fn recordings(site: &Site, rows: &[StoredCrossing], chosen: Option<&StoredCrossing>) -> Vec<Item> {
+    let all = || rows.iter().chain(chosen).map(|row| row.time_us);
+    let (Some(first_us), Some(last_us), Ok(readers)) = (all().min(), all().max(), site.media_readers())
+    else {
+        return Vec::new();
+    };
+    let read = readers.read(move |reader| video::recordings_before(reader, last_us)).await;
+    let is_near = |item: &Item| item.is_open || item.at_us.saturating_add(item.duration_us) >= first_us;
+    read.unwrap_or_default().into_iter().filter(is_near).collect()
+}
+
+/// The recording of a crossing, and the seconds of its clip.
+fn clip(recordings: &[Item], crossing: &StoredCrossing) -> Option<(u64, f64, f64)> {
+    let item = recordings.iter().find(|item| video::covers(item, crossing.time_us))?;
+    let at_us = crossing.time_us.saturating_sub(item.at_us);
+    let seconds = |us: u64| us as f64 / 1e6;
+    Some((item.id, seconds(at_us.saturating_sub(video::AROUND_US)), seconds(at_us + video::AROUND_US)))
+}

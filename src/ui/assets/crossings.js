@@ -1,0 +1,27 @@
+// Steps through the crossings: a click on a time, or the arrow keys, J and K, show that crossing beside the table.
+// @ts-check
+'use strict';
+{
+  const links = () => [...document.querySelectorAll('a.at')];
+  const isCurrent = link => link.ariaCurrent === 'true';
+  const choose = async link => {
+    for (const one of links()) one.ariaCurrent = one === link ? 'true' : null;
+    link.focus();
+    history.replaceState(null, '', link.href.replace(/#.*/, ''));
+    if (await renew('one')) put('news', el('one').querySelector('h2')?.textContent ?? '');
+  };
+  on(el('crossings'), 'click', e => {
+    const link = e.target.closest('a.at');
+    if (!link || e.ctrlKey || e.metaKey || e.shiftKey) return;
+    e.preventDefault();
+    choose(link);
+  });
+  on(document, 'keydown', e => {
+    const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[e.key];
+    if (!step || e.ctrlKey || e.metaKey || e.altKey || e.target.closest('input, select, textarea')) return;
+    const all = links(), at = all.findIndex(isCurrent), next = all[at < 0 ? 0 : at + step];
+    if (!next) return;
+    e.preventDefault();
+    choose(next);
+  });
+}
