@@ -77,6 +77,15 @@ impl House {
     }
 }
 
+/// A test that fails ends too: the worker waits for no more commands.
+impl Drop for House {
+    fn drop(&mut self) {
+        if self.worker.is_some() {
+            self.media.stop();
+        }
+    }
+}
+
 /// Bytes that start and end as a JPEG and depend on `number`.
 pub(in crate::media) fn jpeg(number: u64, len: usize) -> Vec<u8> {
     let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;

@@ -98,7 +98,8 @@ fn one_backup_runs_at_a_time_and_has_no_deleted_data() {
         }
     };
     house.wait(take(again)).unwrap();
-    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 3, "store, journal, lock; nothing else");
+    let files = std::fs::read_dir(directory.path()).unwrap().count();
+    assert_eq!(files, 4, "store, journal, lock, ballast; nothing else");
     house.close();
 }
 
