@@ -1,5 +1,6 @@
 //! States of the camera, in words for programs and people. Pure.
 
+use tallycam_base::sentence;
 use tallycam_camera::media::{Picture, SourceError, SourceErrorKind};
 
 /// State of the camera.
@@ -83,12 +84,6 @@ impl CameraState {
             _ => None,
         }
     }
-}
-
-/// `text` with a full stop unless it has an end of its own. The first letter stays, because it may begin a path.
-pub(super) fn sentence(text: &str) -> String {
-    let text = text.trim();
-    if text.is_empty() || text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
 }
 
 /// No live picture is available.

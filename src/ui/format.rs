@@ -5,6 +5,7 @@ use std::future::Future;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
+pub(crate) use tallycam_base::{as_sentence, capital, sentence};
 use tallycam_camera::media::SourceErrorKind;
 use tallycam_store::Gap;
 
@@ -138,21 +139,9 @@ pub(super) fn format_change(now: u64, before: u64) -> Option<String> {
     Some(format!("{arrow}{:.0} %", percent.abs()))
 }
 
-/// Adds a full stop; an empty text stays empty.
-pub(super) fn sentence(text: &str) -> String {
-    let stop = if text.is_empty() || text.ends_with(['.', '!', '?', '…']) { "" } else { "." };
-    format!("{text}{stop}")
-}
-
 /// As [`sentence`], for a text that may be absent.
 pub(super) fn maybe_sentence(text: &Option<String>) -> String {
     text.as_deref().map(sentence).unwrap_or_default()
-}
-
-/// Makes a foreign message a sentence: with a full stop, and a capital letter unless it starts with a file name.
-pub(crate) fn as_sentence(text: &str) -> String {
-    let first = text.split([' ', ',', ';']).next().unwrap_or_default();
-    if first.chars().all(char::is_alphabetic) { sentence(&capital(text)) } else { sentence(text) }
 }
 
 /// As in "8.9 MB".
@@ -239,12 +228,6 @@ pub(super) fn format_sums((count_in, out): (u64, u64)) -> String {
 pub(super) fn format_count(number: u64, one: &str) -> String {
     let more = if number == 1 { "" } else { "s" };
     format!("{} {one}{more}", format_thousands(number))
-}
-
-/// Capitalises the first letter: models write their labels in lower case.
-pub(super) fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -71,6 +71,26 @@ pub fn without_error_number(mut text: String) -> String {
     text
 }
 
+/// `text` with a full stop unless it has an end of its own; an empty text stays empty. The first letter stays, because
+/// it may begin a path.
+pub fn sentence(text: &str) -> String {
+    let text = text.trim();
+    let stop = if text.is_empty() || text.ends_with(['.', '!', '?', '…']) { "" } else { "." };
+    format!("{text}{stop}")
+}
+
+/// Makes a foreign message a sentence: with a full stop, and a capital letter unless it starts with a file name.
+pub fn as_sentence(text: &str) -> String {
+    let first = text.split([' ', ',', ';']).next().unwrap_or_default();
+    if first.chars().all(char::is_alphabetic) { sentence(&capital(text)) } else { sentence(text) }
+}
+
+/// `text` with its first letter as a capital.
+pub fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)

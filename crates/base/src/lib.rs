@@ -43,7 +43,7 @@ mod wake_fd;
 mod worker;
 
 pub use clock::ClockTime;
-pub use fault::{Fault, FaultKind, without_error_number};
+pub use fault::{Fault, FaultKind, as_sentence, capital, sentence, without_error_number};
 pub use instance_id::{INSTANCE_FIELD, instance_id};
 pub use log_ring::{LoggedLine, MOST_LOGGED, Recent};
 pub use memory::allowed_memory;

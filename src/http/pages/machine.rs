@@ -25,7 +25,7 @@ use crate::ui::{
     self, ActivityPage, ActivityRow, AllPage, BackupPage, BackupStep, DeliveryRow, MqttFacts,
     NotificationsPage, Replaced, RuleRow, UpdatePage, UpdateState,
 };
-use tallycam_base::clock;
+use tallycam_base::{as_sentence, clock};
 use tallycam_config::NotifyRule;
 use tallycam_store::AuditKind;
 
@@ -161,7 +161,7 @@ pub async fn notifications(request: Request) -> Result<Response<Body>, Problem> 
         places: places(site),
         pinned: site.pinned(KEY),
         mqtt: notifier(site)?.mqtt().report().map(|report| MqttFacts {
-            words: report.sentence(),
+            words: as_sentence(report.words.as_deref().unwrap_or_default()),
             topic: report.topic,
             hint: report.hint,
             is_faulty: report.is_faulty,

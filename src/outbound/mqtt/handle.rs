@@ -44,15 +44,6 @@ pub struct MqttReport {
     pub is_faulty: bool,
 }
 
-impl MqttReport {
-    /// The words with a capital letter and a full stop.
-    pub fn sentence(&self) -> String {
-        let mut words = self.words.iter().flat_map(|words| words.chars());
-        let first = words.next().into_iter().flat_map(char::to_uppercase);
-        first.chain(words).chain(['.']).collect()
-    }
-}
-
 /// Shares the report, and takes messages of rules. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct MqttHandle(Arc<HandleInner>);

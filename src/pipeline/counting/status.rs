@@ -4,8 +4,7 @@
 //! reason that applies.
 
 use crate::pipeline::CameraState;
-use crate::pipeline::state::sentence;
-use tallycam_base::{ClockTime, Fault};
+use tallycam_base::{ClockTime, Fault, sentence};
 use tallycam_camera::media::SEE_DIAGNOSIS;
 use tallycam_store::{Coverage, Scene};
 

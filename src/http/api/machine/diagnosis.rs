@@ -21,6 +21,7 @@ use crate::http::site::findings::{Finding, room_finding};
 use crate::http::site::handler::Request;
 use crate::pipeline::counting::CountingStatus;
 use crate::pipeline::{CameraState, CameraStatus};
+use tallycam_base::as_sentence;
 
 /// All findings, worst first.
 pub async fn diagnose(site: &Site) -> Vec<Finding> {
@@ -202,7 +203,7 @@ fn notifications(site: &Site) -> Option<Finding> {
 /// MQTT, unless it is off.
 fn mqtt(site: &Site) -> Option<Finding> {
     let (name, report) = ("mqtt", site.notifier.as_ref()?.mqtt().report()?);
-    let words = report.sentence();
+    let words = as_sentence(report.words.as_deref().unwrap_or_default());
     Some(match (report.is_faulty, report.hint) {
         (false, _) => Finding::good(name, words),
         (true, None) => Finding::warning(name, words),

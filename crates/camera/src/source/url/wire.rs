@@ -276,8 +276,10 @@ async fn connect(address: &CameraUrl, limit: Duration, reach: Reach) -> Result<T
         Err(SourceError::new(SourceErrorKind::Absent, what).hint(hint))
     };
     match error.kind() {
-        io::ErrorKind::ConnectionRefused => fault(format!("the camera at {} does not answer", address.host)),
-        _ => fault(format!("the camera at {} cannot be reached", address.host))
+        io::ErrorKind::ConnectionRefused => {
+            fault(format!("{}:{} does not answer", address.host, address.port))
+        }
+        _ => fault(format!("{}:{} cannot be reached", address.host, address.port))
             .map_err(|fault| fault.because(error)),
     }
 }

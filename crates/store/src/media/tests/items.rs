@@ -224,12 +224,8 @@ fn ten_thousand_items_come_page_by_page() {
     };
     assert_eq!(walk(hour).len(), 3000);
     let around = |is_upward| {
-        let query = MediaQuery {
-            cursor: Some(all[500].cursor()),
-            is_upward,
-            limit: 2,
-            ..MediaQuery::default()
-        };
+        let query =
+            MediaQuery { cursor: Some(all[500].cursor()), is_upward, limit: 2, ..MediaQuery::default() };
         reader.list(&query).expect("a page").items.iter().map(|item| item.id).collect::<Vec<_>>()
     };
     let ids = [499, 498, 501, 502].map(|n| all[n].id);
