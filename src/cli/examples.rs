@@ -173,8 +173,7 @@ mod tests {
             assert!(found.iter().any(|other| other == words), "there is no command {words}");
         }
         for example in EXAMPLES.iter().flat_map(|(_, examples)| *examples) {
-            let line = example.strip_prefix("sudo ").unwrap_or(example);
-            let words = shlex::split(line).unwrap();
+            let words = shlex::split(example).unwrap();
             let own = words.iter().take_while(|word| !matches!(word.as_str(), ">" | "<"));
             if let Err(error) = crate::cli::command().try_get_matches_from(own) {
                 panic!("{example}: {error}");

@@ -173,11 +173,17 @@ pub(super) fn format_time_in_recording(us: u64) -> String {
 tokio::task_local! {
     /// The separator of thousands for the reader of the page that this task makes.
     static THOUSANDS: char;
+    /// Their decimal sign is a comma.
+    static HAS_DECIMAL_COMMAS: bool;
 }
 
 /// Makes a page for a reader who accepts these languages, the header `Accept-Language`.
 pub async fn in_language<T>(accepted: Option<&str>, page: impl Future<Output = T>) -> T {
-    THOUSANDS.scope(thousands_in(accepted.unwrap_or_default()), page).await
+    let accepted = accepted.unwrap_or_default();
+    let mark = thousands_in(accepted);
+    // A program names no language.
+    let has_commas = !matches!(mark, ',' | '’') && accepted.starts_with(char::is_alphabetic);
+    THOUSANDS.scope(mark, HAS_DECIMAL_COMMAS.scope(has_commas, page)).await
 }
 
 /// The separator of the first language of `Accept-Language`; a narrow space if there is none.
@@ -187,6 +193,7 @@ fn thousands_in(accepted: &str) -> char {
     match (language, region) {
         ("" | "*" | "fr", _) => '\u{202f}',
         ("de" | "it", "CH" | "LI") => '’',
+        ("es", "MX" | "US") => ',',
         ("de", "AT") | ("pt", "PT") => '\u{a0}',
         ("de" | "es" | "it" | "nl" | "da" | "pt" | "tr" | "el" | "id" | "ro" | "hr" | "sr", _) => '.',
         ("sl" | "is" | "vi" | "ca", _) => '.',
@@ -203,7 +210,7 @@ pub(super) fn thousands() -> char {
 
 /// True if the reader's language writes a decimal comma, as those without a comma for thousands do.
 pub fn has_decimal_commas() -> bool {
-    !matches!(thousands(), ',' | '’')
+    HAS_DECIMAL_COMMAS.try_with(|is_so| *is_so).unwrap_or(false)
 }
 
 /// A number with the reader's separators for thousands: "7 236".
@@ -294,6 +301,7 @@ mod tests {
             ("de", '.'),
             ("de-CH, de;q=0.9", '’'),
             ("fr-FR", '\u{202f}'),
+            ("es-MX", ','),
             ("sv;q=0.9", '\u{a0}'),
         ] {
             assert_eq!(thousands_in(accepted), mark, "{accepted}");

@@ -78,7 +78,7 @@ static CONFIRMED: AtomicBool = AtomicBool::new(false);
 
 /// The wall clock is right: NTP, PTP or GPS keeps it, or somebody has confirmed it.
 pub fn is_synchronised() -> bool {
-    CONFIRMED.load(Ordering::Relaxed) || is_kept()
+    CONFIRMED.load(Ordering::Relaxed) || is_set_by_network()
 }
 
 /// Counts the wall clock as right from now on, until the program ends.
@@ -96,7 +96,7 @@ pub fn set_wall_us(wall_us: u64) -> bool {
 /// NTP, PTP or GPS keeps the wall clock right, according to the kernel (`STA_UNSYNC`, adjtimex(2)).
 ///
 /// The service's sandbox forbids that call. There the flag file of systemd-timesyncd answers instead.
-pub fn is_kept() -> bool {
+pub fn is_set_by_network() -> bool {
     // SAFETY: `timex` is plain numbers, for which zeros are valid; `modes` 0 only asks.
     let mut state: libc::timex = unsafe { std::mem::zeroed() };
     // SAFETY: the pointer is to a whole `timex` that lives through the call.
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kernel_says_whether_the_clock_is_kept() {
+    fn the_kernel_says_whether_the_clock_is_set_by_network() {
         // Reading the state changes nothing, so the answer stays the same.
         assert_eq!(is_synchronised(), is_synchronised());
         assert!(monotonic_us() <= monotonic_us());

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use crate::cli::common::daemon::{Daemon, RequestBody};
 use crate::cli::common::failure::FAILED;
 use crate::cli::common::terminal::shown;
+use crate::cli::common::text_field;
 use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 use tallycam_camera::media::number_json;
 
@@ -234,10 +235,6 @@ fn format_value(value: &Value) -> String {
         Value::Null => String::new(),
         value => value.to_string(),
     }
-}
-
-fn text_field<'a>(item: &'a Value, key: &str) -> &'a str {
-    item.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn list<'a>(item: &'a Value, key: &str) -> &'a [Value] {

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
 use crate::cli::common::daemon::{Daemon, RequestBody};
+use crate::cli::common::{number_field, text_field};
 use crate::cli::{ConfigArgs, Failure, media, print_json, print_stdout};
 
 /// Covers the opening of the camera and the write of the last chunk.
@@ -126,15 +127,15 @@ impl RecordBeginArgs {
             (true, false) => return print_json(&item),
             (true, true) => {}
             (false, _) => {
-                let (id, name) = (number(&item, "id"), text_field(&item, "name"));
+                let (id, name) = (number_field(&item, "id"), text_field(&item, "name"));
                 print_stdout(&format!("{id} {name}: recording started\n"))?;
             }
         }
         if !self.wait {
             return Ok(());
         }
-        wait_for_end(&daemon, number(&item, "id"))?;
-        let path = format!("/api/v1/media/{}", number(&item, "id"));
+        wait_for_end(&daemon, number_field(&item, "id"))?;
+        let path = format!("/api/v1/media/{}", number_field(&item, "id"));
         let item: Value = daemon.json("GET", &path, RequestBody::Nothing, "the recording cannot be read")?;
         if self.json { print_json(&item) } else { print_stdout(&describe_recorded(&item)) }
     }
@@ -156,12 +157,12 @@ fn wait_for_end(daemon: &Daemon, id: u64) -> Result<(), Failure> {
 fn describe_recorded(item: &Value) -> String {
     format!(
         "{} {}: {}, {} pictures, {}{}\n",
-        number(item, "id"),
+        number_field(item, "id"),
         text_field(item, "name"),
         format_duration(item),
-        number(item, "frames"),
-        media::bytes(number(item, "bytes")),
-        match number(item, "gaps") {
+        number_field(item, "frames"),
+        media::bytes(number_field(item, "bytes")),
+        match number_field(item, "gaps") {
             0 => String::new(),
             gaps => format!(", gaps: {gaps}"),
         },
@@ -196,12 +197,12 @@ impl RecordStatusArgs {
             None => String::from("nothing is being recorded\n"),
             Some(now) => format!(
                 "{} {}: {} so far, {} pictures, {}, {}\n",
-                number(now, "id"),
+                number_field(now, "id"),
                 text_field(now, "name"),
                 format_duration(now),
-                number(now, "frames"),
-                media::bytes(number(now, "bytes")),
-                match number(now, "gaps") {
+                number_field(now, "frames"),
+                media::bytes(number_field(now, "bytes")),
+                match number_field(now, "gaps") {
                     0 => String::from("no gap"),
                     gaps => format!("gaps: {gaps}"),
                 },
@@ -212,14 +213,6 @@ impl RecordStatusArgs {
         }
         print_stdout(&words)
     }
-}
-
-fn text_field<'a>(item: &'a Value, key: &str) -> &'a str {
-    item.get(key).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn number(item: &Value, key: &str) -> u64 {
-    item.get(key).and_then(Value::as_u64).unwrap_or_default()
 }
 
 fn format_duration(item: &Value) -> String {

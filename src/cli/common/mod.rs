@@ -10,4 +10,6 @@ pub(in crate::cli) mod table;
 pub(in crate::cli) mod terminal;
 
 pub(in crate::cli) use given::ConfigArgs;
-pub(in crate::cli) use output::{print_coloured, print_json, print_stdout, write_stdout};
+pub(in crate::cli) use output::{
+    number_field, print_coloured, print_json, print_stdout, text_field, write_stdout,
+};

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write as _};
 
+use serde_json::Value;
+
 use super::terminal::{coloured, shown, takes_colour};
 use crate::cli::Failure;
 
@@ -29,4 +31,14 @@ pub(in crate::cli) fn print_json(value: &impl serde::Serialize) -> Result<(), Fa
     let text = serde_json::to_string_pretty(value)
         .map_err(|error| Failure::failed(format!("no JSON could be made: {error}")))?;
     print_stdout(&format!("{text}\n"))
+}
+
+/// The text at `key` of an answer; empty if it has none.
+pub(in crate::cli) fn text_field<'a>(item: &'a Value, key: &str) -> &'a str {
+    item[key].as_str().unwrap_or_default()
+}
+
+/// The whole number at `key` of an answer; 0 if it has none.
+pub(in crate::cli) fn number_field(item: &Value, key: &str) -> u64 {
+    item[key].as_u64().unwrap_or_default()
 }

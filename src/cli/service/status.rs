@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::cli::common::daemon::{Daemon, RequestBody};
 use crate::cli::common::table::format_columns;
+use crate::cli::common::{number_field, text_field};
 use crate::cli::{ConfigArgs, Failure, media, print_coloured, print_json};
 
 /// Show the running service on one screen: camera, counting, today's counts, disk, troubles
@@ -27,14 +28,6 @@ impl StatusArgs {
         }
         print_coloured(&describe(&state, &tallies))
     }
-}
-
-fn text_field<'a>(value: &'a Value, key: &str) -> &'a str {
-    value[key].as_str().unwrap_or_default()
-}
-
-fn number(value: &Value, key: &str) -> u64 {
-    value[key].as_u64().unwrap_or_default()
 }
 
 /// The screen. A fault starts with ✗, a note with !, and what is well with ✓.
@@ -70,7 +63,7 @@ type Row = (bool, &'static str, String);
 fn camera(state: &Value) -> Row {
     let words = match (text_field(state, "state"), state["width"].as_u64(), state["height"].as_u64()) {
         ("live", Some(width), Some(height)) => {
-            let viewers = media::format_count(number(state, "viewers") as usize, "viewer");
+            let viewers = media::format_count(number_field(state, "viewers") as usize, "viewer");
             let fps = state["fps"].as_f64().unwrap_or_default();
             let camera = state["camera"].as_str().unwrap_or("live");
             format!("{camera}, {width} × {height}, {fps:.1} frames a second, {viewers}")
@@ -99,20 +92,20 @@ fn recording(recording: &Value) -> Row {
     let now = &recording["now"];
     let words = match (recording["fault"].as_str(), now["name"].as_str()) {
         (Some(fault), _) => fault.to_owned(),
-        (None, Some(name)) => format!("{name}, {}", media::bytes(number(now, "bytes"))),
+        (None, Some(name)) => format!("{name}, {}", media::bytes(number_field(now, "bytes"))),
         (None, None) => String::from("nothing is being recorded"),
     };
     (recording["fault"].is_null(), "recording", words)
 }
 
 fn disk(storage: &Value) -> Row {
-    let count = |key, unit| media::format_count(number(storage, key) as usize, unit);
+    let count = |key, unit| media::format_count(number_field(storage, key) as usize, unit);
     let mut words = format!(
         "{} free; {} and {} in {}",
-        media::bytes(number(storage, "free")),
+        media::bytes(number_field(storage, "free")),
         count("recordings", "recording"),
         count("snapshots", "snapshot"),
-        media::bytes(number(storage, "bytes"))
+        media::bytes(number_field(storage, "bytes"))
     );
     if let Some(fault) = storage["fault"].as_str() {
         words = format!("{fault}; {words}");
@@ -129,12 +122,12 @@ fn today(tallies: &Value) -> String {
     let keys = ["in", "out", "inside"];
     let head = ["Today", "in", "out", "inside"].map(str::to_owned).to_vec();
     let row = |line: &Value| {
-        let cells = keys.map(|key| number(line, key).to_string());
+        let cells = keys.map(|key| number_field(line, key).to_string());
         [vec![text_field(line, "line").to_owned()], cells.to_vec()].concat()
     };
     let mut rows: Vec<Vec<String>> = [vec![head], lines.iter().map(row).collect()].concat();
     if lines.len() > 1 {
-        let sum = |key: &str| lines.iter().map(|line| number(line, key)).sum::<u64>().to_string();
+        let sum = |key: &str| lines.iter().map(|line| number_field(line, key)).sum::<u64>().to_string();
         rows.push(vec![String::from("Total"), sum("in"), sum("out"), String::new()]);
     }
     format_columns(&rows, |column| column > 0)

@@ -253,7 +253,7 @@ pub async fn counts_page(request: &Request) -> Result<CountsPage, Problem> {
 }
 
 /// The recordings that may show crossings of this time; `None` without a readable store.
-async fn recorded(site: &Site, from_us: u64, to_us: u64) -> Option<Vec<Item>> {
+pub(super) async fn recorded(site: &Site, from_us: u64, to_us: u64) -> Option<Vec<Item>> {
     let readers = site.media_readers().ok()?;
     let read = readers.read(move |reader| video::recordings_before(reader, to_us)).await;
     let is_near = |item: &Item| item.is_open || item.at_us.saturating_add(item.duration_us) >= from_us;

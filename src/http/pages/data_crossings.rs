@@ -55,7 +55,12 @@ pub async fn crossings_page(request: &Request) -> Result<Option<CrossingsPage>, 
     // Recounted ones were stored later than they crossed.
     rows.sort_by_key(|row| std::cmp::Reverse((row.time_us, row.id)));
     let has_pictures = request.who.has(Right::Viewer, false) && !site.is_counts_only();
-    let recordings = if has_pictures { recordings(site, &rows, chosen.as_ref()).await } else { Vec::new() };
+    let times = || rows.iter().chain(&chosen).map(|row| row.time_us);
+    let recordings = match (times().min(), times().max()) {
+        (Some(first_us), Some(last_us)) if has_pictures => recorded(site, first_us, last_us).await,
+        _ => None,
+    };
+    let recordings = recordings.unwrap_or_default();
     let clipped = |row: StoredCrossing| ClippedCrossing { clip: clip(&recordings, &row), row };
     let missed = match ask.line.filter(|_| ask.cursor.is_none()) {
         Some(line) => handle.missed(line, ask.from_us),
@@ -83,6 +88,7 @@ pub async fn crossings_page(request: &Request) -> Result<Option<CrossingsPage>, 
         note: notes.join(" "),
         missed: missed.collect(),
         has_pictures,
+        is_counts_only: site.is_counts_only(),
         has_video: !recordings.is_empty() && site.videos.encoders().await.is_some(),
         offers_recording: has_pictures && can_record(site, scene),
         refused: request.refused(),
@@ -120,18 +126,6 @@ fn can_record(site: &Site, scene: Scene) -> bool {
     let is_pinned = in_force.resolved.origin(KEY).is_some_and(|origin| origin.is_operators());
     let is_off = in_force.resolved.config.record.on_crossing.is_empty();
     is_off && !is_pinned && scene == Scene::Camera && site.media_readers().is_ok()
-}
-
-/// The recordings that may show these crossings.
-async fn recordings(site: &Site, rows: &[StoredCrossing], chosen: Option<&StoredCrossing>) -> Vec<Item> {
-    let all = || rows.iter().chain(chosen).map(|row| row.time_us);
-    let (Some(first_us), Some(last_us), Ok(readers)) = (all().min(), all().max(), site.media_readers())
-    else {
-        return Vec::new();
-    };
-    let read = readers.read(move |reader| video::recordings_before(reader, last_us)).await;
-    let is_near = |item: &Item| item.is_open || item.at_us.saturating_add(item.duration_us) >= first_us;
-    read.unwrap_or_default().into_iter().filter(is_near).collect()
 }
 
 /// The recording of a crossing, and the seconds of its clip.

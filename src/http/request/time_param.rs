@@ -90,14 +90,19 @@ fn read(text: &str, clock: &LocalClock) -> Option<Timestamp> {
         Some((time, offset)) if time.contains(['T', 't']) => format!("{time}+{offset}"),
         _ => text.to_owned(),
     };
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Some(time);
-    }
     if text.len() == "2026-11-20".len() {
         return begin(text.parse().ok()?, clock);
     }
-    let time: DateTime = text.parse().ok()?;
-    Some(time.to_zoned(clock.zone.clone()).ok()?.timestamp())
+    moment(&text, &clock.zone)
+}
+
+/// RFC 3339, or a date and a time of day in `zone`.
+pub fn moment(text: &str, zone: &TimeZone) -> Option<Timestamp> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Some(time);
+    }
+    let time: DateTime = text.parse().ok().filter(|_| text.contains(['T', 't', ' ']))?;
+    Some(time.to_zoned(zone.clone()).ok()?.timestamp())
 }
 
 fn now(clock: &LocalClock) -> Option<Zoned> {

@@ -74,7 +74,8 @@ pub(super) struct MqttProgress {
 
 impl MqttProgress {
     /// Finds where to begin at the broker `url`. A broker that has followed an earlier counts.db gets all of a new or
-    /// restored one, because nobody knows which of its rows were sent. `history` is about the first connection.
+    /// restored one, because nobody knows which of its rows were sent. Without `is_history_sent`, a first broker
+    /// gets only what is new.
     fn begin(&mut self, url: &str, newest: NewestCrossing, is_history_sent: bool) {
         let is_other_broker = self.broker != url;
         if self.ledger != newest.ledger || (is_other_broker && is_history_sent) {

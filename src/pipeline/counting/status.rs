@@ -76,7 +76,7 @@ pub struct StatusInputs<'a> {
     /// The remedy for that, if known.
     pub counts_hint: Option<&'a str>,
     /// The rejected crossings wait in memory, and none is lost: their time counts once they are stored.
-    pub is_kept: bool,
+    pub has_lost_none: bool,
     /// Number of lines drawn in the scene.
     pub drawn: usize,
     /// Number of lines that can count with this detector; before there is one, all drawn lines.
@@ -181,7 +181,7 @@ pub fn decide(facts: &StatusInputs<'_>) -> CountingState {
     if let Some(reason) = facts.counts_db {
         let hint = Some(facts.counts_hint.unwrap_or(COUNTS_HINT));
         let fault = not("fault", "counts_db", &sentence(reason), hint);
-        return if facts.is_kept { CountingState { cover, ..fault } } else { fault };
+        return if facts.has_lost_none { CountingState { cover, ..fault } } else { fault };
     }
     CountingState { state: "counting", why: "", reason: String::new(), hint: None, cover }
 }
@@ -198,7 +198,7 @@ mod tests {
         scene: Scene::Camera,
         counts_db: None,
         counts_hint: None,
-        is_kept: false,
+        has_lost_none: false,
         drawn: 1,
         countable: 1,
         is_held: false,
@@ -247,7 +247,7 @@ mod tests {
         stands(&StatusInputs { camera: &CameraState::Waking, ..COUNTS }, "waiting", "no_picture");
         let full = StatusInputs { counts_db: Some("the disk is full"), ..COUNTS };
         stands(&full, "fault", "counts_db");
-        let kept = decide(&StatusInputs { is_kept: true, ..full });
+        let kept = decide(&StatusInputs { has_lost_none: true, ..full });
         assert_eq!((kept.state, kept.why), ("fault", "counts_db"));
         assert_eq!(kept.cover, Coverage::Counting(Scene::Camera), "the crossings are stored later");
         stands(

@@ -1,4 +1,4 @@
-// Steps through the crossings: a click on a time, or the arrow keys, J and K, show that crossing beside the table.
+// Steps through the crossings: a click on a time, J and K, or on a time the arrow keys, show that crossing beside the table.
 // @ts-check
 'use strict';
 {
@@ -17,7 +17,8 @@
     choose(link);
   });
   on(document, 'keydown', e => {
-    const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[e.key];
+    // Elsewhere the arrows scroll.
+    const step = e.target.closest('a.at') ? { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[e.key] : { j: 1, k: -1 }[e.key];
     if (!step || e.ctrlKey || e.metaKey || e.altKey || e.target.closest('input, select, textarea')) return;
     const all = links(), at = all.findIndex(isCurrent), next = all[at < 0 ? 0 : at + step];
     if (!next) return;

@@ -33,7 +33,6 @@
     recrossing: field('recrossing').value,
   };
 
-
   const others = el('others'), walked = shape('svg', {}), trails = shape('path', { class: 'trail' });
   const own = shape('g', {}), dots = shape('g', {}), pull = shape('path', { class: 'pull' });
   const rubber = shape('path', { class: 'trail' });
@@ -109,7 +108,6 @@
     for (const i of which) points[i] = points[i].map((v, axis) => fine(v + step[axis]));
   };
 
-
   const before = [];
   const remember = () => { before.push(structuredClone(points)); };
   const takeBack = () => {
@@ -126,7 +124,6 @@
     el('start').setAttribute('aria-pressed', isOn);
     if (isOn) put('news', isZone ? 'Click the corners, or drag a rectangle.' : 'Draw on the picture, from end to end.');
   };
-
 
   const told = words => put('news', `${words} ${points.length} corners.`);
   const apart = (one, other) => {
@@ -310,7 +307,6 @@
     paint();
   });
 
-
   const tracks = new Map(); // number → { class, points: [[time, left, top, right, bottom], …], isHere }
   let firstAt = null;
   const takeOverlay = overlay => {
@@ -428,7 +424,6 @@
     put('trial-why', (firstAt === null ? '' : `${heard}. Dots: where they crossed. `) + kept);
   };
 
-
   let isSending = false;
   const here = id ? `lines?${kind}=${id}` : 'lines';
   on(form, 'submit', async e => {
@@ -458,7 +453,6 @@
     }
   });
   el('trial')?.classList.remove('js');
-
 
   addEventListener('beforeunload', e => { if (isDirty && !isSigningIn) e.preventDefault(); });
   on(document, 'click', e => {

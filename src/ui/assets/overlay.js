@@ -14,7 +14,6 @@
   let tracks = new Map();
   const flashes = new Map();
 
-
   svg.classList.remove('still');
   // A drawing of its own, as large as the picture: what is beyond it is not seen.
   const drawn = shape('g', {}), moving = shape('svg', {});
@@ -124,7 +123,6 @@
     }
   };
 
-
   const toggle = /** @type {Part} */ (document.querySelector('#boxes')); // not where figures alone are shown
   const remember = what => { try { return what(localStorage); } catch { return null; } };
   const setBoxes = isOn => {
@@ -137,7 +135,6 @@
     setBoxes(isOn);
     remember(store => store.setItem('boxes', isOn ? 'on' : 'off'));
   });
-
 
   const setText = (e, text) => { if (e && e.textContent !== `${text}`) e.textContent = text; };
   let since;

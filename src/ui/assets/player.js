@@ -20,7 +20,6 @@ if (el('screen')) {
   let replay = null; // under way
   let linkedAt = 0;
 
-
   const wall = us => local(us / 1000).slice(11, 23);
   const tell = () => {
     const share = `${duration ? Math.min(100, at / duration * 100) : 0}%`;
@@ -46,7 +45,6 @@ if (el('screen')) {
     if (!replay) link();
   };
   const failed = e => put('said', `This could not be played: ${e.message}`);
-
 
   // A picture with what its headers say of it, if it is still wanted when it is decoded: a step that came meanwhile
   // counts from where it led, not from here.
@@ -82,7 +80,6 @@ if (el('screen')) {
     } catch (e) { if (isWanted()) failed(e); }
   });
   const one = query => askFor(wanted = query);
-
 
   const HEAD_END = [13, 10, 13, 10];
   const find = (bytes, from) => {
@@ -153,7 +150,6 @@ if (el('screen')) {
     one(`n=${number}`);
   };
 
-
   on(play, 'click', toggle);
   on(el('back'), 'click', () => step(-1));
   on(el('on'), 'click', () => step(1));
@@ -185,7 +181,6 @@ if (el('screen')) {
     e.preventDefault();
     keys[e.key](e);
   });
-
 
   const video = el('video');
   if (video) {

@@ -23,7 +23,7 @@ pub struct CrossingsAsk {
     /// Start and end of the shown time, in microseconds since 1970.
     pub from_us: u64,
     pub to_us: u64,
-    /// The shown day; `None` for other times, which links ask for.
+    /// The shown day; `None` for other times.
     pub day: Option<Date>,
     pub line: Option<u64>,
     pub class: Option<String>,
@@ -34,7 +34,7 @@ pub struct CrossingsAsk {
 }
 
 impl CrossingsAsk {
-    /// The shown time: a day, or from `from` to `to`; today if nothing is asked for. A second value is the day's.
+    /// The shown time: a day, or from `from` to `to`; today without a query. The day is `None` for other times.
     pub fn span(
         date: Option<Date>,
         from_us: Option<u64>,
@@ -82,6 +82,8 @@ pub struct CrossingsPage {
     pub missed: Vec<String>,
     /// The reader may see pictures.
     pub has_pictures: bool,
+    /// Privacy mode: nobody sees a picture.
+    pub is_counts_only: bool,
     /// Videos of clips can be made.
     pub has_video: bool,
     /// Crossings are not recorded, and the page can change that.
@@ -96,7 +98,7 @@ pub fn crossings_page(page: &CrossingsPage) -> String {
     let older = match page.rows.iter().map(|one| one.row.id).min().filter(|_| page.has_more) {
         Some(last) => format!(
             "<p class=\"row\"><a class=\"btn\" rel=\"next\" href=\"{}\">Earlier ones</a></p>",
-            page.address(None, Some(last))
+            Text(&page.address(None, Some(last)))
         ),
         None => String::new(),
     };
@@ -177,7 +179,7 @@ impl CrossingsPage {
                 let _ = write!(address, "&{name}={number}");
             }
         }
-        Text(&address).to_string()
+        address
     }
 
     fn address_of_day(&self, day: Date) -> String {
@@ -262,7 +264,7 @@ impl CrossingsPage {
                  class=\"l {class}\">{way}</td><td class=\"l\">{what}{word}</td><td class=\"l\">{line}</td><td \
                  class=\"l pic\">{picture}</td><td class=\"l no-print\">{links}</td></tr>",
                 wrong = if row.is_wrong { " class=\"wrong\"" } else { "" },
-                address = self.address(Some(row.id), self.ask.cursor),
+                address = Text(&self.address(Some(row.id), self.ask.cursor)),
                 current = if is_chosen { " aria-current=\"true\"" } else { "" },
                 time = self.time(row),
                 way = Text(&way),
@@ -311,7 +313,8 @@ impl CrossingsPage {
 
     /// The hint beside the table before a crossing is chosen.
     fn none_chosen(&self) -> String {
-        format!("<p class=\"muted\">Choose a time to see its picture and clip.</p>{}", self.recording_offer())
+        let what = if self.has_pictures { "its picture and clip" } else { "more about it" };
+        format!("<p class=\"muted\">Choose a time to see {what}.</p>{}", self.recording_offer())
     }
 
     /// The button that has all crossings recorded.
@@ -331,7 +334,7 @@ impl CrossingsPage {
     /// The address of this page, as the next page of a form.
     fn here(&self) -> String {
         let at = self.chosen.as_ref().map(|chosen| chosen.row.id);
-        self.address(at, self.ask.cursor).replace("&amp;", "&")
+        self.address(at, self.ask.cursor)
     }
 
     /// The chosen crossing: its clip or picture, and its mark.
@@ -347,7 +350,14 @@ impl CrossingsPage {
                 "<img class=\"clip\" src=\"api/v1/crossings/{}/thumbnail.jpg\" alt=\"The crossing\">",
                 row.id
             ),
-            None => "<p class=\"muted\">Nothing was recorded then.</p>".into(),
+            None => format!(
+                "<p class=\"muted\">{}</p>",
+                match (self.has_pictures, self.is_counts_only) {
+                    (true, _) => "Nothing was recorded then.",
+                    (false, true) => "Privacy mode shows no pictures.",
+                    (false, false) => "Sign in as a viewer to see pictures.",
+                }
+            ),
         };
         let [lock, unlock] = lock(self.head.reader, Reader::Operator);
         let set = |wrong: bool| {

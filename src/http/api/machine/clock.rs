@@ -4,12 +4,16 @@
 use hyper::{Response, StatusCode};
 use serde::Deserialize;
 
+use super::power;
 use crate::http::request::body;
 use crate::http::request::problem::Problem;
 use crate::http::request::{reply, time_param};
 use crate::http::server::body::Body;
 use crate::http::site::handler::Request;
 use tallycam_base::clock;
+
+/// A clock so far ahead would let the retention delete everything.
+const YEAR_2100_US: u64 = 4_102_444_800_000_000;
 
 /// The body of `POST /api/v1/clock`.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
@@ -22,20 +26,15 @@ pub struct ClockWish {
 /// may, as in [`power`](super::power).
 pub async fn set(request: Request) -> Result<Response<Body>, Problem> {
     let wish: ClockWish = body::read(&request.headers, &request.body).map_err(Problem::unprocessable)?;
-    let expected = "the time now, from 2026 on, as in 2026-11-30T14:02:37";
-    let wrong = || Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "this is no time to set the clock to");
-    let wall_us = time_param::instant("time", &wish.time, &request.site.clock()).unwrap_or(0);
-    if wall_us < clock::EARLIEST_PLAUSIBLE_US {
-        return Err(wrong().wrong("time", expected, &wish.time));
+    let expected = "the time now, from 2026 to 2099, as in 2026-11-30T14:02:37";
+    let time = time_param::moment(wish.time.trim(), &request.site.clock().zone);
+    let wall_us = time.and_then(|time| u64::try_from(time.as_microsecond()).ok()).unwrap_or(0);
+    if !(clock::EARLIEST_PLAUSIBLE_US..YEAR_2100_US).contains(&wall_us) {
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "this is no time to set the clock to")
+            .wrong("time", expected, &wish.time));
     }
-    if request.site.auth.is_open() && !request.caller().is_here() {
-        return Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            "without a password the clock is set on the machine only",
-        )
-        .hint("set a password first"));
-    }
-    if clock::is_kept() {
+    power::require_here(&request, "without a password the clock is set on the machine only")?;
+    if clock::is_set_by_network() {
         return Err(Problem::new(StatusCode::CONFLICT, "the network sets this clock, and it is right"));
     }
     let none =

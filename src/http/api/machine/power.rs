@@ -41,14 +41,20 @@ pub async fn power(request: Request) -> Result<Response<Body>, Problem> {
 /// # Errors
 /// The caller may not, or switching fails.
 pub async fn ask(request: &Request, action: PowerAction) -> Result<(), Problem> {
-    if request.site.auth.is_open() && !request.caller().is_here() {
-        return Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            "without a password this machine is switched from itself only",
-        )
-        .hint("`tallycam password set` on that machine sets one"));
-    }
+    require_here(request, "without a password this machine is switched from itself only")?;
     switch(&request.site, action, request.link.peer()).await
+}
+
+/// Refuses, with these words, what only programs of this machine may do as long as there is no password.
+///
+/// # Errors
+/// There is no password, and the caller is elsewhere.
+pub fn require_here(request: &Request, words: &'static str) -> Result<(), Problem> {
+    if request.site.auth.is_open() && !request.caller().is_here() {
+        return Err(Problem::new(StatusCode::FORBIDDEN, words)
+            .hint("set a password on the page Access, or by `tallycam password set` on that machine"));
+    }
+    Ok(())
 }
 
 /// The same for callers with the key of `[power]`.

@@ -33,7 +33,7 @@ impl Detect<'_> {
             Ok(counts) => (self.unrecorded.error().map(str::to_owned).or_else(|| counts.error()), None),
             Err(error) => (Some(error.to_string()), error.hint()),
         };
-        let is_kept = self.unrecorded.error().is_none()
+        let has_lost_none = self.unrecorded.error().is_none()
             && self.shared.counts_db.as_ref().is_ok_and(|counts| !counts.is_losing());
         let looking = match (&self.failing, &self.last_look) {
             (Some(reason), _) => DetectionState::Failing(reason),
@@ -48,7 +48,7 @@ impl Detect<'_> {
             scene: self.scene,
             counts_db: counts_db.as_deref(),
             counts_hint,
-            is_kept,
+            has_lost_none,
             drawn,
             countable: self.judged.as_ref().map_or(drawn, LineStatuses::countable_lines),
             is_held,
