@@ -142,7 +142,7 @@ fn crossings_are_stepped_through_by_keyboard_and_a_wrong_one_is_marked() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
     crate::common::wait_until("three cross", || sum(&daemon) > 2);
     open(&browser, &daemon, "crossings");
-    let chosen = "document.querySelector('#one h2')?.textContent ?? ''";
+    let chosen = "(document.querySelector('#one h2')?.textContent ?? '')";
     browser.press("j");
     browser.wait_for(&format!("{chosen} !== ''"));
     let first = browser.script(&format!("return {chosen}"));

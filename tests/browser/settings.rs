@@ -1009,7 +1009,7 @@ fn a_change_from_elsewhere_asks_for_the_password_once() {
     browser.click("#menu a[href='sign-in']");
     browser.wait_for("location.pathname.endsWith('/sign-in')");
     browser.click("form[action='sign-out'] button");
-    browser.wait_until("it is signed out", || browser.text("main").contains("Name, if you were given one"));
+    browser.wait_until("it is signed out", || browser.text("main").contains("User name, if you have one"));
 }
 
 #[test]
