@@ -156,12 +156,14 @@ fn usage_failure(text: &str) -> Failure {
             message.push(line.strip_prefix("error: ").unwrap_or(line));
         }
     }
+    let words = message.join(" ").replace("number too large to fit in target type", "it is too large");
+    let words = words.replace("invalid digit found in string", "it is no whole number");
     hints.truncate(1);
     let hint = hints.pop().map_or_else(
         || format!("`{} --help` explains the usage and has examples", meant_command(text)),
         str::to_owned,
     );
-    Failure::usage(message.join(" ")).hint(hint)
+    Failure::usage(words).hint(hint)
 }
 
 /// The intended command, from the usage in clap's error: "tallycam count".

@@ -222,7 +222,7 @@ pub(super) fn refusal_html(refusal: &RefusalReason) -> String {
     let hint = if refusal.hint.is_empty() { String::new() } else { format!(" {}", remedy(&refusal.hint)) };
     format!(
         "<div class=\"banner trouble\" role=\"alert\"><p><b>{}</b>{hint}</p></div>",
-        MarkedText(&sentence(&refusal.detail))
+        MarkedText(&as_sentence(&refusal.detail))
     )
 }
 
@@ -231,7 +231,7 @@ pub(super) fn remedy(hint: &str) -> String {
     let pages = [("`tallycam model", "models", "Models"), ("`tallycam devices`", "cameras", "Cameras")];
     match pages.iter().find(|(command, ..)| hint.starts_with(command)) {
         Some((_, address, name)) => format!("Choose or add one: <a href=\"{address}\">{name}</a>."),
-        None => MarkedText(&sentence(hint)).to_string(),
+        None => MarkedText(&as_sentence(hint)).to_string(),
     }
 }
 

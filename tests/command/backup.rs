@@ -94,9 +94,9 @@ fn a_restore_brings_the_state_to_another_camera() {
     let cut = other.folder.path().join("cut.tar");
     let bytes = fs::read(file).unwrap();
     fs::write(&cut, &bytes[..bytes.len() - 5000]).unwrap();
-    let (code, out, err) = other.run(&["--set", &listen, "restore", cut.to_str().unwrap()]);
+    let (code, out, err) = other.run(&["--set", &listen, "restore", "--yes", cut.to_str().unwrap()]);
     assert!(code == 1 && err.contains("nothing was restored: the backup was cut off"), "{code} {out}{err}");
-    let (code, out, err) = other.run(&["--set", &listen, "restore", file]);
+    let (code, out, err) = other.run(&["--set", &listen, "restore", "--yes", file]);
     assert_eq!(code, 0, "{out}{err}");
     assert!(out.contains("is valid; the service restarts with it"), "{out}");
     wait_until("it has started again", || to.said().contains("is restored"));
@@ -137,7 +137,7 @@ fn a_backup_has_the_settings_in_force_without_a_daemon() {
             let _ = fs::remove_file(place(&one, name));
             text.iter().for_each(|text| fs::write(place(&one, name), text).unwrap());
         }
-        for (items, command) in [(&one, &["backup", file, "--force"][..]), (&other, &["restore", file])] {
+        for (items, command) in [(&one, &["backup", file, "--force"][..]), (&other, &["restore", "--yes", file])] {
             let (code, out, err) = items.run(command);
             assert_eq!(code, 0, "{settings:?} {command:?}: {out}{err}");
         }
@@ -157,7 +157,7 @@ fn a_restore_without_a_password_says_so() {
     let file = file.to_str().unwrap();
     let restored = || {
         assert_eq!(one.run(&["backup", file, "--force"]).0, 0);
-        let (code, out, err) = other.run(&["restore", file]);
+        let (code, out, err) = other.run(&["restore", "--yes", file]);
         assert_eq!(code, 0, "{out}{err}");
         out
     };
@@ -175,11 +175,11 @@ fn without_a_daemon_it_is_done_at_once() {
     assert_eq!(code, 0, "{out}{err}");
     let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(file).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600, "for its owner's eyes only");
-    let (code, out, err) = other.run(&["restore", file]);
+    let (code, out, err) = other.run(&["restore", "--yes", file]);
     assert_eq!(code, 0, "{out}{err}");
     assert!(out.contains("it is in force"), "{out}");
     assert_eq!(other.names(), one.names());
-    let (code, _, err) = other.run(&["restore", "not-there.tar"]);
+    let (code, _, err) = other.run(&["restore", "--yes", "not-there.tar"]);
     assert!(code == 74 && err.contains("not-there.tar could not be read"), "{code} {err}");
 
     let typed = |name: &str| {

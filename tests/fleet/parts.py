@@ -330,7 +330,7 @@ class Tallycam(Camera):
         self.run("reset", "--yes")
 
     def restore(self):
-        self.run("restore", self.folder / "backup.tar")
+        self.run("restore", "--yes", self.folder / "backup.tar")
 
 
 def milliseconds(stamp):

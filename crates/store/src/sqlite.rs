@@ -109,7 +109,8 @@ impl SchemaShape {
             }
             _ => None,
         };
-        FileFault::new(file, error.to_string(), hint)
+        let is_full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
+        FileFault { is_full, ..FileFault::new(file, error.to_string(), hint) }
     }
 }
 
@@ -174,11 +175,12 @@ pub(super) struct FileFault {
     pub reason: String,
     /// The remedy, if known.
     pub hint: Option<&'static str>,
+    pub is_full: bool,
 }
 
 impl FileFault {
     pub(super) fn new(file: &Path, reason: impl Into<String>, hint: Option<&'static str>) -> FileFault {
-        FileFault { file: file.to_owned(), reason: without_error_number(reason.into()), hint }
+        FileFault { file: file.to_owned(), reason: without_error_number(reason.into()), hint, is_full: false }
     }
 
     /// The fault of a file system without the locks or the shared memory that a database needs: network file systems

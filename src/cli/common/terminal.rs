@@ -97,6 +97,18 @@ pub(in crate::cli) fn ask(question: &str) -> Result<bool, Failure> {
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
+/// The same for what cannot be undone, for the reason `why`: refused where nobody can be asked.
+///
+/// # Errors
+/// There is no terminal, or the answer cannot be read.
+pub(in crate::cli) fn confirm(question: &str, why: &str) -> Result<bool, Failure> {
+    if !can_ask() {
+        return Err(Failure::usage(format!("{why}, and nobody can be asked here"))
+            .hint("--yes does it without asking"));
+    }
+    ask(question)
+}
+
 /// Headings of clap's help and of the examples.
 const HEADINGS: [&str; 4] = ["Commands:", "Arguments:", "Options:", "Examples:"];
 

@@ -239,7 +239,7 @@ impl CountsResetArgs {
             let answer =
                 daemon.request("DELETE", &format!("/api/v1/counts/reset/{id}"), RequestBody::Nothing)?;
             answer.expect_success("nothing was undone")?;
-            return print_stdout("the counters are as if there had been no reset\n");
+            return print_stdout(&format!("reset {id} is taken back\n"));
         }
         let of = self.line.map_or_else(|| String::from("of all lines"), |line| format!("of line {line}"));
         let is_asked = !self.yes && self.inside.is_none() && can_ask();

@@ -150,10 +150,6 @@ const NAMED: usize = 10;
 
 /// Asks on the terminal whether to delete these items.
 fn is_confirmed(items: &[MediaItem]) -> Result<bool, Failure> {
-    if !can_ask() {
-        return Err(Failure::usage("what is deleted cannot be brought back, and nobody can be asked here")
-            .hint("--yes deletes without asking"));
-    }
     let mut asked = String::new();
     for item in items.iter().take(NAMED) {
         asked.push_str(&format!("  {} {}, {}\n", item.id, item.name, bytes(item.bytes)));
@@ -161,7 +157,8 @@ fn is_confirmed(items: &[MediaItem]) -> Result<bool, Failure> {
     if items.len() > NAMED {
         asked.push_str(&format!("  and {} more\n", items.len() - NAMED));
     }
-    ask(&format!("{asked}Delete {} for good?", format_count(items.len(), "item")))
+    let asked = format!("{asked}Delete {} for good?", format_count(items.len(), "item"));
+    confirm(&asked, "what is deleted cannot be brought back")
 }
 
 /// Finds the named items, each once.

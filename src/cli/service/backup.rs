@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::access::RestoredAccess;
 use crate::cli::common::atomic_file::{already_exists, write_atomically, write_failure};
 use crate::cli::common::daemon::{Daemon, RequestBody, WORKS_WITHIN};
+use crate::cli::common::terminal::confirm;
 use crate::cli::media::{OwnCopy, bytes};
 use crate::cli::{ConfigArgs, Failure, print_stdout};
 use crate::daemon::counting::state_directory;
@@ -106,6 +107,9 @@ pub struct RestoreArgs {
     /// A file from `tallycam backup` or the page
     #[arg(value_name = "FILE")]
     from: PathBuf,
+    /// Do not ask
+    #[arg(long, short = 'y')]
+    yes: bool,
 }
 
 /// The service's answer.
@@ -131,6 +135,14 @@ impl RestoreArgs {
         let config = given.load()?.config;
         let file = File::open(&self.from)
             .map_err(|error| Failure::io(format!("{} could not be read: {error}", self.from.display())))?;
+        let what = format!(
+            "Replace settings, lines, counts, users and tokens of {:?}, and its snapshots and recordings if the backup \
+             has them?",
+            config.name
+        );
+        if !self.yes && !confirm(&what, "what is replaced cannot be brought back")? {
+            return print_stdout("nothing was restored\n");
+        }
         let (Restored { name, made, users, tokens, open }, when) = match Daemon::find(&config) {
             Some(daemon) => {
                 let sent = RequestBody::File(&file);

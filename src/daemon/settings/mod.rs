@@ -19,6 +19,7 @@ pub(super) mod external_change;
 pub mod file;
 pub mod reload;
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -35,7 +36,7 @@ use draft::{
 use external_change::{DatabaseSettings, KeptElsewhere};
 use file::LoadedSettings;
 use reload::keys_needing_restart;
-use tallycam_base::{Fault, FaultKind, clock};
+use tallycam_base::{Fault, FaultKind, clock, without_error_number};
 use tallycam_config::{Diagnostics, OperatorConfig, Origin, Resolved, Saved};
 
 /// Most changes at a time, waiting or running: one that tries another source may run for a minute.
@@ -344,7 +345,10 @@ impl SettingsInner {
             let (directory, is_faulty) = (self.directory.clone(), turn.is_faulty);
             let write = move || file::write(&directory, &saved, is_faulty);
             let written = match spawn_blocking(write).await {
-                Ok(written) => written.map_err(|error| error.to_string()),
+                Ok(written) => written.map_err(|error| match error.kind() {
+                    ErrorKind::StorageFull => String::from("the disk is full"),
+                    _ => without_error_number(error.to_string()),
+                }),
                 Err(panicked) => Err(panicked.to_string()),
             };
             let file = file.display();
@@ -371,8 +375,8 @@ impl SettingsInner {
                     if let Err(refused) = self.parts.apply(&to, &now.resolved).await {
                         log::error!("what was in force could not be put in force again: {refused}");
                     }
-                    let what = format!("settings could not be written to {file}: {reason}");
-                    let hint = "`tallycam check` says what is wrong with the directory";
+                    let what = format!("settings could not be saved, and are as they were: {reason}");
+                    let hint = "delete what is not needed on the page Media, or look at the page Diagnosis";
                     return Err(Fault::new(FaultKind::Full, what).hint(hint).into());
                 }
             }

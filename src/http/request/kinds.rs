@@ -92,7 +92,10 @@ impl<const LEAST: u64, const MOST: u64> SentKind for WholeIn<LEAST, MOST> {
     fn of(given: &Value) -> Result<Self, String> {
         let number = whole(given).or_else(|| given.as_str()?.trim().parse().ok());
         let number = number.filter(|number| (LEAST..=MOST).contains(number)).map(WholeIn);
-        number.ok_or_else(|| format!("a whole number from {LEAST} to {MOST}"))
+        number.ok_or_else(|| match MOST {
+            u64::MAX => format!("a whole number from {LEAST} on"),
+            _ => format!("a whole number from {LEAST} to {MOST}"),
+        })
     }
 
     fn schema() -> Value {

@@ -279,6 +279,9 @@ pub fn counts_only() -> Problem {
     Problem::new(StatusCode::FORBIDDEN, detail).hint("`counts_only` under [privacy] is on")
 }
 
+/// The remedy for a full disk.
+pub const ROOM: &str = "delete what is not needed on the page Media";
+
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Problem {
         let detail = error.to_string();
@@ -287,6 +290,9 @@ impl From<StoreError> for Problem {
         }
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
         match error {
+            StoreError::File(Fault { kind: FaultKind::Full, .. }) => {
+                Problem::new(StatusCode::INSUFFICIENT_STORAGE, "the disk is full, and nothing was changed").hint(ROOM)
+            }
             StoreError::File(Fault { hint, .. }) => {
                 Problem { hint, ..problem.outside("what was counted cannot be read") }
             }

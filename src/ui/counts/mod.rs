@@ -13,7 +13,7 @@ pub mod range;
 pub(in crate::ui) mod since;
 mod tables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use crate::ui::chart::{self, ChartSums, is_fine};
@@ -300,12 +300,17 @@ impl ChartView<'_> {
         html
     }
 
-    /// Today's resets, each with a button that undoes it.
+    /// Today's resets that no later one replaces, each with a button that undoes it.
     fn undo(&self) -> String {
         let today = range::day_start_us(self.today(), self.clock());
         let [lock, unlock] = lock(self.page.head.reader, Reader::Operator);
         let mut html = String::new();
+        let mut shown = BTreeSet::new();
         for reset in self.page.resets.iter().rev().filter(|reset| reset.time_us >= today) {
+            let is_replaced = shown.contains(&(None, false));
+            if is_replaced || !shown.insert((reset.line_id, reset.inside.is_some())) {
+                continue;
+            }
             let line = self.page.lines.iter().find(|line| Some(line.id) == reset.line_id);
             let _ = write!(
                 html,

@@ -15,6 +15,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use super::StoreError;
 use super::sqlite::{self, FileFault, LockFault, SchemaShape};
 use tallycam_base::private::{Lock, match_folder_owner};
+use tallycam_base::{Fault, FaultKind};
 
 pub(crate) const FILE_NAME: &str = "counts.db";
 
@@ -214,8 +215,11 @@ pub(super) fn lock(directory: &Path) -> Result<Lock, StoreError> {
 }
 
 impl From<FileFault> for StoreError {
-    fn from(FileFault { file, reason, hint }: FileFault) -> StoreError {
-        StoreError::file(&file, reason, hint)
+    fn from(FileFault { file, reason, hint, is_full }: FileFault) -> StoreError {
+        match StoreError::file(&file, reason, hint) {
+            StoreError::File(fault) if is_full => StoreError::File(Fault { kind: FaultKind::Full, ..fault }),
+            error => error,
+        }
     }
 }
 

@@ -179,7 +179,7 @@ pub(super) fn lock(directory: &Path) -> Result<Lock, MediaError> {
 }
 
 impl From<FileFault> for MediaError {
-    fn from(FileFault { file, reason, hint }: FileFault) -> MediaError {
+    fn from(FileFault { file, reason, hint, is_full: _ }: FileFault) -> MediaError {
         MediaError::File { file, reason, hint: hint.map(str::to_owned) }
     }
 }

@@ -26,7 +26,7 @@ use crate::http::server::body::{Body, BrokenBody};
 use crate::http::site::handler::Request;
 use crate::http::site::readers::CountsReaders;
 use tallycam_base::Stop;
-use tallycam_store::{
+use tallycam_store::{EditError, 
     CountsReader, CrossingChange, CrossingMark, CrossingsQuery, Direction, StoreError, StoredCrossing,
 };
 
@@ -263,25 +263,29 @@ fn end_row(table: &mut CsvTable, ledger: &str, seq: u64, crossing: Option<&Store
     table.end_row();
 }
 
-/// A person's verdict on a crossing.
+/// A person's verdict on a crossing. What is missing stays as it is.
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
 pub struct CrossingPatch {
     /// It did not happen so.
-    wrong: bool,
+    wrong: Option<bool>,
     /// The sums leave it out; only for a wrong one.
-    #[serde(default)]
-    excluded: bool,
+    excluded: Option<bool>,
 }
 
 /// `PATCH /api/v1/crossings/{id}`.
 pub async fn mark(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
-    let patch = body::read(&request.headers, &request.body).map_err(Problem::unprocessable)?;
-    let mark = match patch {
-        CrossingPatch { wrong: false, excluded: false } => CrossingMark::Right,
-        CrossingPatch { wrong: true, excluded: false } => CrossingMark::Wrong,
-        CrossingPatch { wrong: true, excluded: true } => CrossingMark::Excluded,
-        CrossingPatch { wrong: false, excluded: true } => {
+    let patch: CrossingPatch =
+        body::read(&request.headers, &request.body).map_err(Problem::unprocessable)?;
+    let id = request.id;
+    let known = request.site.counts_readers()?.read(move |reader| reader.crossing(id)).await?;
+    let known = known.ok_or(EditError::Unknown { what: "crossing", id })?;
+    let is_wrong = patch.wrong.unwrap_or(known.is_wrong);
+    let mark = match (is_wrong, patch.excluded.unwrap_or(is_wrong && known.is_excluded)) {
+        (false, false) => CrossingMark::Right,
+        (true, false) => CrossingMark::Wrong,
+        (true, true) => CrossingMark::Excluded,
+        (false, true) => {
             let words = "only a wrong crossing can be left out of the sums";
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, words).wrong(
                 "excluded",
@@ -290,7 +294,7 @@ pub async fn mark(request: Request) -> Result<Response<Body>, Problem> {
             ));
         }
     };
-    let crossing = counts.mark_crossing(request.id, mark).await?;
+    let crossing = counts.mark_crossing(id, mark).await?;
     Ok(reply::json(wire::json(&CrossingReport::from(&crossing))))
 }
 
