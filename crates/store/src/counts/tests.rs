@@ -1050,6 +1050,19 @@ fn a_full_disk_loses_nothing_and_counts_nothing_twice() {
 }
 
 #[test]
+fn a_failed_edit_claims_no_waiting_crossings() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path(), &Script::new(MONDAY));
+    bench.writer.limit_growth(0);
+    let value = Some("x".repeat(100_000));
+    bench.edit(|c| async move { c.set_setting("model", value).await }).expect_err("there is no room");
+    assert_eq!(bench.counts.error().as_deref(), Some("counts.db cannot be written"));
+    bench.writer.limit_growth(1_000_000);
+    bench.draw("Door", Scene::Camera);
+    assert_eq!(bench.counts.error(), None);
+}
+
+#[test]
 fn changes_during_a_disk_fault_are_not_claimed_after_a_clock_change_or_the_end() {
     for is_end in [false, true] {
         let folder = tempfile::tempdir().expect("a folder");

@@ -320,7 +320,7 @@ impl CountsWriter {
                     log::error!("counts.db takes nothing: {error}; it is tried again every second");
                 }
                 self.is_failing = true;
-                self.publish_error(&error, is_full);
+                self.publish_error(self.waiting_words(), &error, is_full);
             }
         }
         let now_us = self.clock.now().monotonic_us as i64;
@@ -542,30 +542,6 @@ impl CountsWriter {
         }
         transaction.commit()?;
         Ok(CommittedCounts { state, is_edited, has_new_times: change != ClockChange::None })
-    }
-
-    /// Reports the outcome of announcing. Stored data stays stored even if it could not be read back.
-    fn record_publish_result(&mut self, told: Result<(), CountsRowError>) {
-        match told {
-            Ok(()) => self.shared.set_error(None, false),
-            Err(error) => self.publish_error(&store_error(&self.file, &error), false),
-        }
-    }
-
-    fn publish_error(&self, error: &StoreError, is_full: bool) {
-        let mut words = match self.held_crossings {
-            1 => String::from("1 crossing is waiting to be saved"),
-            waiting => format!("{waiting} crossings are waiting to be saved"),
-        };
-        if self.lost > 0 {
-            words.push_str(&format!(", {} are lost", self.lost));
-        }
-        if !is_full {
-            // A full disk has a headline of its own.
-            words.push_str(&format!(": {error}"));
-            error.hint().iter().for_each(|hint| words.push_str(&format!("; {hint}")));
-        }
-        self.shared.set_error(Some(words), is_full);
     }
 
     /// Gives the next write the room of the ballast, if the disk is full.
