@@ -1026,6 +1026,8 @@ fn a_full_disk_loses_nothing_and_counts_nothing_twice() {
         bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
         bench.record(line, Direction::In, 1);
         let mut told = bench.counts.subscribe_crossings();
+        let ballast = folder.path().join(tallycam_base::ballast::NAME);
+        std::fs::write(&ballast, "room").expect("written");
         bench.writer.limit_growth(pages);
         for _ in 0..30 {
             bench.clock.pass(S);
@@ -1033,6 +1035,7 @@ fn a_full_disk_loses_nothing_and_counts_nothing_twice() {
         }
         let trouble = bench.counts.error().expect("900 crossings need more pages");
         assert!(trouble.contains("crossings are waiting to be saved") && bench.counts.is_full(), "{trouble}");
+        assert!(!ballast.exists(), "the next try has its room");
         let refused = bench.edit(|c| async move { c.add_line(Scene::Camera, draft("Gate")).await });
         assert!(matches!(refused, Err(EditError::Store(_))), "{refused:?}");
         let mut acknowledged: Vec<u64> =
