@@ -730,6 +730,30 @@ fn what_is_inside_is_followed_crossing_by_crossing_and_can_be_set() {
 }
 
 #[test]
+fn the_peak_of_all_lines_counts_a_number_from_when_it_was_set() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let (door, gate) = (bench.draw("Door", Scene::Camera).id, bench.draw("Gate", Scene::Camera).id);
+    let set = |bench: &mut Bench, line, inside| {
+        let set = bench.edit(move |counts| async move { counts.set_inside(line, inside).await });
+        set.expect("it is set").time_us
+    };
+    let peak = |bench: &Bench| bench.counts.subscribe_tallies().borrow().peak;
+    let at_ten = set(&mut bench, door, 12);
+    clock.pass(S);
+    bench.record(door, Direction::Out, 12);
+    clock.pass(5 * HOUR);
+    let at_three = set(&mut bench, gate, 5);
+    assert_eq!(peak(&bench), (12, at_ten));
+    drop(bench);
+    let mut bench = Bench::open(folder.path(), &clock);
+    assert_eq!(peak(&bench), (12, at_ten));
+    bench.edit(move |counts| async move { counts.delete_line(door, None).await }).expect("deleted");
+    assert_eq!(peak(&bench), (5, at_three), "nobody is inside a deleted line");
+}
+
+#[test]
 fn what_is_inside_is_the_same_after_a_restart() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(MONDAY);
