@@ -1439,6 +1439,39 @@ proptest! {
                 prop_assert_eq!(told.collect::<BTreeMap<_, _>>(), naive);
             }
         }
+        // Spans that begin and end anywhere, without what is excluded.
+        for id in [all[0].id, all[all.len() - 1].id] {
+            bench
+                .edit(move |counts| async move { counts.mark_crossing(id, CrossingMark::Excluded).await })
+                .expect("it is marked");
+        }
+        let (all, reader) = (bench.all(), bench.reader());
+        let inner = [start + HOUR / 2 + 7, start + 2 * HOUR, start + 100 * HOUR + 3, end - HOUR / 3];
+        let ends: Vec<u64> = [&[0, start][..], &inner, &[end, u64::MAX]].concat();
+        let filters = [
+            (vec![], vec![], None),
+            (vec![lines[0]], vec![], Some(Direction::Out)),
+            (vec![], vec![String::from("car")], None),
+        ];
+        for (from_us, to_us) in ends.iter().flat_map(|&from_us| ends.iter().map(move |&to_us| (from_us, to_us))) {
+            for (lines, classes, direction) in filters.clone() {
+                let is_found = |c: &&StoredCrossing| {
+                    !c.is_excluded
+                        && from_us <= c.time_us
+                        && c.time_us < to_us
+                        && (lines.is_empty() || lines.contains(&c.line_id))
+                        && (classes.is_empty() || classes.iter().any(|class| **class == *c.class))
+                        && direction.is_none_or(|direction| direction == c.direction)
+                };
+                let (ins, outs): (Vec<_>, Vec<_>) =
+                    all.iter().filter(is_found).partition(|c| c.direction == Direction::In);
+                let naive = (ins.len() as u64, outs.len() as u64);
+                let (from_us, to_us) = (Some(from_us), Some(to_us));
+                let query =
+                    CrossingsQuery { from_us, to_us, lines, classes, direction, ..every(Scene::Camera) };
+                prop_assert_eq!(reader.crossing_sums(&query).expect("read"), naive, "{:?}", query);
+            }
+        }
     }
 }
 
