@@ -4,7 +4,7 @@
 //! Any of its steps may be cut off. A file that is too short counts as missing, and is completed or removed later.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
@@ -48,20 +48,24 @@ pub fn make(directory: &Path) {
         private::options().create(true).truncate(false).write(true).open(&file).and_then(|mut open| {
             private::match_folder_owner(&file);
             match rustix::fs::fallocate(&open, FallocateFlags::empty(), 0, BYTES) {
-                Err(Errno::OPNOTSUPP | Errno::NOSYS) => fill(&mut open),
-                made => made.map_err(io::Error::from),
+                Ok(()) if is_there(directory) => Ok(()),
+                // Some file systems set the length only.
+                Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => fill(&mut open),
+                Err(error) => Err(error.into()),
             }
         });
     if let Err(error) = made {
         log::debug!("{}: {error}", file.display());
-        release(directory);
+        let _ = fs::remove_file(&file);
     }
 }
 
-/// Fills the file on a file system that reserves no room.
+/// Fills the file on a file system that reserves no room, with bytes that it cannot compress. A further byte tells that
+/// these are stored, because not every file system counts its blocks.
 fn fill(open: &mut File) -> io::Result<()> {
-    (0..BYTES >> 16).try_for_each(|_| open.write_all(&[0x5a; 1 << 16]))?;
-    open.sync_all()
+    io::copy(&mut File::open("/dev/urandom")?.take(BYTES), open)?;
+    open.sync_all()?;
+    open.write_all(&[0])
 }
 
 /// Removes the file. True if that gave room.
@@ -82,7 +86,7 @@ pub fn release_if_full(directory: &Path) {
 
 fn is_there(directory: &Path) -> bool {
     fs::symlink_metadata(directory.join(NAME))
-        .is_ok_and(|file| file.is_file() && file.blocks() * 512 >= BYTES)
+        .is_ok_and(|file| file.is_file() && (file.len() > BYTES || file.blocks() * 512 >= BYTES))
 }
 
 #[cfg(test)]
@@ -109,6 +113,13 @@ mod tests {
         cut.set_len(BYTES).unwrap();
         assert_eq!(missing_bytes(at), BYTES, "holes give no room");
         make(at);
+        assert!(is_there(at));
+        // Where blocks tell nothing, the length does.
+        let mut filled = File::create(at.join(NAME)).unwrap();
+        fill(&mut filled).unwrap();
+        assert_eq!(filled.metadata().unwrap().len(), BYTES + 1);
+        filled.set_len(0).unwrap();
+        filled.set_len(BYTES + 1).unwrap();
         assert!(is_there(at));
     }
 }

@@ -7,7 +7,7 @@ use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
 use super::rows::{
-    CountsRowError, SELECT_CROSSINGS, SELECT_GONE, SqlFilter, crossing, gone_crossing, number, unsigned,
+    CountsRowError, SELECT_CROSSINGS, SELECT_GONE, SqlFilter, crossing, gone_crossing, number,
 };
 use super::{BucketSize, CountsReader, CrossingChange, CrossingsQuery, StoredCrossing};
 
@@ -70,18 +70,55 @@ impl CountsReader {
         Ok(count.max(0) as u64)
     }
 
+    /// Crossings in and out. Whole hours have stored sums; only the ends of the time are read row by row.
     pub(super) fn read_sums(&self, query: &CrossingsQuery) -> Result<(u64, u64), CountsRowError> {
-        let mut conditions = timed(kind(query), query);
-        let Some((first, last)) = self.bounds(query)? else { return Ok((0, 0)) };
-        conditions.add("c.id >= ?", first);
-        conditions.add("c.id <= ?", last);
-        let text = format!(
-            "SELECT ifnull(sum(c.direction = 'in'), 0), count(*) FROM crossings c WHERE c.mark < 2 AND {}",
-            conditions.text
-        );
-        let read = |row: &rusqlite::Row<'_>| Ok((unsigned(row, 0)?, unsigned(row, 1)?));
-        let (count_in, all) = self.connection.query_row(&text, params_from_iter(conditions.values), read)?;
-        Ok((count_in, all.saturating_sub(count_in)))
+        // One transaction, so that all queries see the same state.
+        let _state = self.connection.unchecked_transaction()?;
+        let limited = |time_us| number(time_us).min(i64::MAX / 2);
+        let (from, to) = (limited(query.from_us.unwrap_or(0)), limited(query.to_us.unwrap_or(u64::MAX)));
+        let first = match self.calendar.bucket(BucketSize::Hour, from) {
+            (start, _) if start == from => from,
+            (_, next) => next.min(to),
+        };
+        let last = self.calendar.bucket(BucketSize::Hour, to).0.max(first);
+        let within = |time: &str, from: i64, to: i64| {
+            let mut conditions = kind(query);
+            conditions.add(&format!("c.{time} >= ?"), from);
+            conditions.add(&format!("c.{time} < ?"), to);
+            conditions
+        };
+        let mut parts = Vec::new();
+        for (columns, time, from, to) in self.tables(BucketSize::Total, first, last) {
+            parts.push((columns, within(time, from, to)));
+        }
+        let mut excluded = within("wall_us", first, last);
+        excluded.text.push_str(" AND c.mark = 2");
+        parts.push(("wall_us, line, class, direction, -1 FROM crossings", excluded));
+        for (from, to) in [(from, first), (last, to)] {
+            let piece =
+                CrossingsQuery { from_us: Some(from as u64), to_us: Some(to as u64), ..query.clone() };
+            if from < to
+                && let Some((low, high)) = self.bounds(&piece)?
+            {
+                let mut rows = within("wall_us", from, to);
+                rows.text.push_str(" AND c.mark < 2");
+                rows.add("c.id >= ?", low);
+                rows.add("c.id <= ?", high);
+                parts.push(("wall_us, line, class, direction, 1 FROM crossings", rows));
+            }
+        }
+        let (mut count_in, mut all) = (0, 0);
+        for (columns, conditions) in parts {
+            let text = format!(
+                "WITH found (time, line, class, direction, count) AS (SELECT {columns} c WHERE {})
+                 SELECT ifnull(sum(iif(direction = 'in', count, 0)), 0), ifnull(sum(count), 0) FROM found",
+                conditions.text
+            );
+            let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
+            let part = self.connection.query_row(&text, params_from_iter(conditions.values), read)?;
+            (count_in, all) = (count_in + part.0, all + part.1);
+        }
+        Ok((count_in.max(0) as u64, (all - count_in).max(0) as u64))
     }
 
     pub(super) fn read_page(

@@ -430,7 +430,12 @@ impl CountsReader {
 
     /// The tables to read, each with its columns, the column of its time, and its range. A total uses whole days and,
     /// at its ends, hours; buckets of minutes use the crossings themselves.
-    fn tables(&self, size: BucketSize, start: i64, end: i64) -> Vec<(&'static str, &'static str, i64, i64)> {
+    pub(super) fn tables(
+        &self,
+        size: BucketSize,
+        start: i64,
+        end: i64,
+    ) -> Vec<(&'static str, &'static str, i64, i64)> {
         let hourly = |from, to| ("start_us, line, class, direction, count FROM hourly", "start_us", from, to);
         let daily = |from, to| ("start_us, line, class, direction, count FROM daily", "start_us", from, to);
         match size {

@@ -135,7 +135,6 @@ CREATE TABLE least_totals (scene TEXT NOT NULL, line INTEGER NOT NULL, direction
 -- Marks by people: 1, it did not happen; and 2, the sums leave it out.
 ALTER TABLE crossings ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX crossings_excluded ON crossings(wall_us) WHERE mark = 2;
-ALTER TABLE superseded ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
 "];
 
 /// Opens `file` for its only writer. Creates or migrates it if necessary.

@@ -730,6 +730,30 @@ fn what_is_inside_is_followed_crossing_by_crossing_and_can_be_set() {
 }
 
 #[test]
+fn the_peak_of_all_lines_counts_a_number_from_when_it_was_set() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let (door, gate) = (bench.draw("Door", Scene::Camera).id, bench.draw("Gate", Scene::Camera).id);
+    let set = |bench: &mut Bench, line, inside| {
+        let set = bench.edit(move |counts| async move { counts.set_inside(line, inside).await });
+        set.expect("it is set").time_us
+    };
+    let peak = |bench: &Bench| bench.counts.subscribe_tallies().borrow().peak;
+    let at_ten = set(&mut bench, door, 12);
+    clock.pass(S);
+    bench.record(door, Direction::Out, 12);
+    clock.pass(5 * HOUR);
+    let at_three = set(&mut bench, gate, 5);
+    assert_eq!(peak(&bench), (12, at_ten));
+    drop(bench);
+    let mut bench = Bench::open(folder.path(), &clock);
+    assert_eq!(peak(&bench), (12, at_ten));
+    bench.edit(move |counts| async move { counts.delete_line(door, None).await }).expect("deleted");
+    assert_eq!(peak(&bench), (5, at_three), "nobody is inside a deleted line");
+}
+
+#[test]
 fn what_is_inside_is_the_same_after_a_restart() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(MONDAY);
@@ -1026,6 +1050,8 @@ fn a_full_disk_loses_nothing_and_counts_nothing_twice() {
         bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
         bench.record(line, Direction::In, 1);
         let mut told = bench.counts.subscribe_crossings();
+        let ballast = folder.path().join(tallycam_base::ballast::NAME);
+        std::fs::write(&ballast, "room").expect("written");
         bench.writer.limit_growth(pages);
         for _ in 0..30 {
             bench.clock.pass(S);
@@ -1033,6 +1059,7 @@ fn a_full_disk_loses_nothing_and_counts_nothing_twice() {
         }
         let trouble = bench.counts.error().expect("900 crossings need more pages");
         assert!(trouble.contains("crossings are waiting to be saved") && bench.counts.is_full(), "{trouble}");
+        assert!(!ballast.exists(), "the next try has its room");
         let refused = bench.edit(|c| async move { c.add_line(Scene::Camera, draft("Gate")).await });
         assert!(matches!(refused, Err(EditError::Store(_))), "{refused:?}");
         let mut acknowledged: Vec<u64> =
@@ -1047,6 +1074,19 @@ fn a_full_disk_loses_nothing_and_counts_nothing_twice() {
         assert!(bench.all().iter().map(|c| c.track).eq(1..=901));
         bench.assert_sound();
     }
+}
+
+#[test]
+fn a_failed_edit_claims_no_waiting_crossings() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path(), &Script::new(MONDAY));
+    bench.writer.limit_growth(0);
+    let value = Some("x".repeat(100_000));
+    bench.edit(|c| async move { c.set_setting("model", value).await }).expect_err("there is no room");
+    assert_eq!(bench.counts.error().as_deref(), Some("counts.db cannot be written"));
+    bench.writer.limit_growth(1_000_000);
+    bench.draw("Door", Scene::Camera);
+    assert_eq!(bench.counts.error(), None);
 }
 
 #[test]
@@ -1397,6 +1437,39 @@ proptest! {
                 }
                 let told = row.counts.iter().map(|c| ((c.line_id, Arc::clone(&c.class), c.direction), c.count));
                 prop_assert_eq!(told.collect::<BTreeMap<_, _>>(), naive);
+            }
+        }
+        // Spans that begin and end anywhere, without what is excluded.
+        for id in [all[0].id, all[all.len() - 1].id] {
+            bench
+                .edit(move |counts| async move { counts.mark_crossing(id, CrossingMark::Excluded).await })
+                .expect("it is marked");
+        }
+        let (all, reader) = (bench.all(), bench.reader());
+        let inner = [start + HOUR / 2 + 7, start + 2 * HOUR, start + 100 * HOUR + 3, end - HOUR / 3];
+        let ends: Vec<u64> = [&[0, start][..], &inner, &[end, u64::MAX]].concat();
+        let filters = [
+            (vec![], vec![], None),
+            (vec![lines[0]], vec![], Some(Direction::Out)),
+            (vec![], vec![String::from("car")], None),
+        ];
+        for (from_us, to_us) in ends.iter().flat_map(|&from_us| ends.iter().map(move |&to_us| (from_us, to_us))) {
+            for (lines, classes, direction) in filters.clone() {
+                let is_found = |c: &&StoredCrossing| {
+                    !c.is_excluded
+                        && from_us <= c.time_us
+                        && c.time_us < to_us
+                        && (lines.is_empty() || lines.contains(&c.line_id))
+                        && (classes.is_empty() || classes.iter().any(|class| **class == *c.class))
+                        && direction.is_none_or(|direction| direction == c.direction)
+                };
+                let (ins, outs): (Vec<_>, Vec<_>) =
+                    all.iter().filter(is_found).partition(|c| c.direction == Direction::In);
+                let naive = (ins.len() as u64, outs.len() as u64);
+                let (from_us, to_us) = (Some(from_us), Some(to_us));
+                let query =
+                    CrossingsQuery { from_us, to_us, lines, classes, direction, ..every(Scene::Camera) };
+                prop_assert_eq!(reader.crossing_sums(&query).expect("read"), naive, "{:?}", query);
             }
         }
     }

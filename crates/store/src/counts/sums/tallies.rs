@@ -1,7 +1,7 @@
 //! Today's sums: the daily sums minus the crossings before a reset and those that are excluded; and the number inside,
 //! crossing by crossing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rusqlite::{Connection, params};
@@ -94,11 +94,25 @@ impl Inside {
 struct InsideLines {
     of_lines: BTreeMap<u64, Inside>,
     together: Inside,
+    /// Nobody is inside these.
+    deleted: BTreeSet<u64>,
 }
 
 impl InsideLines {
+    /// Starts a line with the number that was set. It has no crossings before.
+    fn begin(&mut self, line: u64, set: &InsideSet) {
+        if !self.deleted.contains(&line) {
+            let at_us = set.since.1;
+            self.of_lines.insert(line, Inside::from(set.number, at_us));
+            self.together.set(self.together.number + set.number, at_us);
+        }
+    }
+
     /// A further crossing: nobody leaves who has not come in, or was not seen to.
     fn follow(&mut self, line: u64, direction: Direction, at_us: i64) {
+        if self.deleted.contains(&line) {
+            return;
+        }
         let inside = self.of_lines.entry(line).or_default();
         let all = self.together.number - inside.number;
         match (direction, inside.number) {
@@ -172,7 +186,7 @@ impl TodayTotals {
             excluded.insert((unsigned(row, 0)?, row.get(1)?, direction), unsigned(row, 3)?);
         }
         let resets = marks.into_iter().map(|(line, (_, at_us))| (line, at_us)).collect();
-        let (inside, followed) = follow_day(connection, scene, day, &set)?;
+        let (inside, followed) = follow_day(connection, scene, day, &set, lines)?;
         let inside_set = set.into_iter().map(|(line, set)| (line, set.since.1)).collect();
         let elsewhere = load_totals(
             connection,
@@ -301,12 +315,13 @@ struct DayCrossing {
 
 /// The number inside each line after the crossings of a day, and the number of the last crossing. They follow each
 /// other as they were stored, as in [`TodayTotals::follow`]; recounted ones come in at their time. `set` has the lines
-/// for which it was set.
+/// for which it was set, which happens at its place among the crossings.
 fn follow_day(
     connection: &Connection,
     scene: Scene,
     day: (i64, i64),
     set: &BTreeMap<u64, InsideSet>,
+    lines: &[LineRow],
 ) -> Result<(InsideLines, i64), CountsRowError> {
     let followed = newest_crossing(connection)?;
     let mut query = connection.prepare(
@@ -326,17 +341,18 @@ fn follow_day(
         Ok::<_, CountsRowError>(found)
     };
     let (stored, mut recounted) = (load(false)?, load(true)?.into_iter().peekable());
-    let mut inside = InsideLines::default();
-    for (line, InsideSet { since: (_, at_us), number }) in set {
-        inside.of_lines.insert(*line, Inside::from(*number, *at_us));
-        inside.together.set(inside.together.number + number, *at_us);
-    }
+    let deleted = lines.iter().filter(|line| line.deleted_us.is_some()).map(|line| line.id).collect();
+    let mut inside = InsideLines { deleted, ..InsideLines::default() };
+    let mut to_set: Vec<(&u64, &InsideSet)> = set.iter().collect();
+    to_set.sort_by_key(|(_, set)| set.since);
     let mut follow = |crossing: &DayCrossing| {
         // As for the sums before a reset, the time decides for recounted crossings.
         let is_before = |InsideSet { since: (after, at_us), .. }: &InsideSet| match crossing.is_recounted {
             true => crossing.wall_us < *at_us,
             false => crossing.id <= *after,
         };
+        let due = to_set.extract_if(.., |(_, set)| !is_before(set));
+        due.for_each(|(line, set)| inside.begin(*line, set));
         if !set.get(&crossing.line).is_some_and(is_before) {
             inside.follow(crossing.line, crossing.direction, crossing.wall_us);
         }
@@ -348,5 +364,6 @@ fn follow_day(
         follow(crossing);
     }
     recounted.for_each(|one| follow(&one));
+    to_set.into_iter().for_each(|(line, set)| inside.begin(*line, set));
     Ok((inside, followed))
 }

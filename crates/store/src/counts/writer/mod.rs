@@ -4,9 +4,9 @@
 //! the consequences of a clock change. Values are announced only after the commit.
 //!
 //! If a turn fails (a full or failing disk), nothing of it is stored. Its crossings stay in memory, at most
-//! [`MOST_HELD`], and are tried again each second with newer ones. Edits are refused. A commit that failed but
-//! reached the disk does no harm: stored crossings are not counted again, and announcements are read back from the
-//! file.
+//! [`MOST_HELD`], and are tried again each second with newer ones. On a full disk the next try has the room of the
+//! ballast. Edits are refused. A commit that failed but reached the disk does no harm: stored crossings are not
+//! counted again, and announcements are read back from the file.
 
 pub(super) mod crossings;
 pub(super) mod publisher;
@@ -288,7 +288,8 @@ impl CountsWriter {
         }
         let is_edit = |held: &CountsWrite| matches!(held, CountsWrite::Edit(_));
         if self.is_failing || self.held.iter().any(is_edit) {
-            self.allow_ballast();
+            // Before it fails, because an edit has no second try.
+            self.file.parent().iter().for_each(|directory| ballast::release_if_full(directory));
         }
         let mut edits = Vec::new();
         let written = self.write(mono_us, wall, change, &mut edits);
@@ -309,7 +310,10 @@ impl CountsWriter {
                 self.record_publish_result(told);
             }
             Err(error) => {
-                let is_full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
+                let is_full = is_disk_full(&error);
+                if is_full {
+                    self.release_ballast();
+                }
                 let error = store_error(&self.file, &error);
                 for tell in edits {
                     tell(Err(error.clone()));
@@ -320,7 +324,7 @@ impl CountsWriter {
                     log::error!("counts.db takes nothing: {error}; it is tried again every second");
                 }
                 self.is_failing = true;
-                self.publish_error(&error, is_full);
+                self.publish_error(self.waiting_words(), &error, is_full);
             }
         }
         let now_us = self.clock.now().monotonic_us as i64;
@@ -329,12 +333,15 @@ impl CountsWriter {
 
     /// Changes the calendar and computes all sums again. Held commands are written with the new one.
     fn change_calendar(&mut self, calendar: Calendar) -> Result<(), StoreError> {
-        self.allow_ballast();
-        let written = (|| -> Result<(), CountsRowError> {
+        let write = || -> Result<(), CountsRowError> {
             let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
             record_calendar(&transaction, &calendar)?;
             transaction.commit()
-        })();
+        };
+        let written = match write() {
+            Err(error) if is_disk_full(&error) && self.release_ballast() => write(),
+            written => written,
+        };
         written.map_err(|error| store_error(&self.file, &error))?;
         self.calendar = calendar.clone();
         self.shared.set_calendar(calendar);
@@ -544,33 +551,9 @@ impl CountsWriter {
         Ok(CommittedCounts { state, is_edited, has_new_times: change != ClockChange::None })
     }
 
-    /// Reports the outcome of announcing. Stored data stays stored even if it could not be read back.
-    fn record_publish_result(&mut self, told: Result<(), CountsRowError>) {
-        match told {
-            Ok(()) => self.shared.set_error(None, false),
-            Err(error) => self.publish_error(&store_error(&self.file, &error), false),
-        }
-    }
-
-    fn publish_error(&self, error: &StoreError, is_full: bool) {
-        let mut words = match self.held_crossings {
-            1 => String::from("1 crossing is waiting to be saved"),
-            waiting => format!("{waiting} crossings are waiting to be saved"),
-        };
-        if self.lost > 0 {
-            words.push_str(&format!(", {} are lost", self.lost));
-        }
-        if !is_full {
-            // A full disk has a headline of its own.
-            words.push_str(&format!(": {error}"));
-            error.hint().iter().for_each(|hint| words.push_str(&format!("; {hint}")));
-        }
-        self.shared.set_error(Some(words), is_full);
-    }
-
-    /// Gives the next write the room of the ballast, if the disk is full.
-    fn allow_ballast(&self) {
-        self.file.parent().iter().for_each(|directory| ballast::release_if_full(directory));
+    /// Gives the next try the room of the ballast. True if there was any.
+    fn release_ballast(&self) -> bool {
+        self.file.parent().is_some_and(ballast::release)
     }
 }
 
@@ -580,6 +563,10 @@ impl Drop for CountsWriter {
         self.shared.inbox.close();
         drop(self.shared.inbox.take_all());
     }
+}
+
+fn is_disk_full(error: &CountsRowError) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
 }
 
 /// Up to when the stored coverage is known to hold: the first held change, or now.

@@ -1,5 +1,5 @@
-//! Announcements after a commit: crossings for listeners; lines, zones, today's sums and totals for readers.
-//! Everything is read back from the file, so only stored data is announced.
+//! Announcements after a commit: crossings for listeners; lines, zones, today's sums and totals for readers. Also
+//! the fault, if a turn failed. Everything is read back from the file, so only stored data is announced.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,10 +7,11 @@ use std::sync::Arc;
 use super::CountsWriter;
 use crate::counts::geometry::{lines, zones};
 use crate::counts::rows::{CountsRowError, SELECT_CROSSINGS, crossing, direction_of, unsigned};
+use crate::counts::schema::store_error;
 use crate::counts::shared::Live;
 use crate::counts::sums::rollups::RollupTable;
 use crate::counts::sums::tallies::TodayTotals;
-use crate::counts::{Count, LineRow, StoredCrossing};
+use crate::counts::{Count, LineRow, StoreError, StoredCrossing};
 
 impl CountsWriter {
     /// Announces committed changes.
@@ -89,6 +90,39 @@ impl CountsWriter {
             query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
         self.shared.set_settings(settings);
         Ok(())
+    }
+
+    /// Reports the outcome of announcing. Stored data stays stored even if it could not be read back.
+    pub(super) fn record_publish_result(&mut self, told: Result<(), CountsRowError>) {
+        match told {
+            Ok(()) => self.shared.set_error(None, false),
+            Err(error) => {
+                let words = String::from("counts.db cannot be read back");
+                self.publish_error(words, &store_error(&self.file, &error), false);
+            }
+        }
+    }
+
+    /// The effect of a failed write in words.
+    pub(super) fn waiting_words(&self) -> String {
+        let mut words = match self.held_crossings {
+            0 => return String::from("counts.db cannot be written"),
+            1 => String::from("1 crossing is waiting to be saved"),
+            waiting => format!("{waiting} crossings are waiting to be saved"),
+        };
+        if self.lost > 0 {
+            words.push_str(&format!(", {} are lost", self.lost));
+        }
+        words
+    }
+
+    pub(super) fn publish_error(&self, mut words: String, error: &StoreError, is_full: bool) {
+        if !is_full {
+            // A full disk has a headline of its own.
+            words.push_str(&format!(": {error}"));
+            error.hint().iter().for_each(|hint| words.push_str(&format!("; {hint}")));
+        }
+        self.shared.set_error(Some(words), is_full);
     }
 
     fn refresh_board(&mut self) -> Result<(), CountsRowError> {

@@ -14,13 +14,17 @@ fn a_full_disk_refuses_new_items_and_keeps_stored_ones() {
     let kept = bench.snapshot(Some("kept"), &jpeg(1, 50_000)).expect("kept");
     let mut handle = bench.begin(Some("ride"));
     bench.append(&mut handle, chunk(0, 10, 5000));
+    let ballast = folder.path().join(tallycam_base::ballast::NAME);
+    std::fs::write(&ballast, "room").expect("written");
     bench.writer.limit_growth(Some(2));
     handle.append(chunk(10, 10, 20_000)).expect("a place");
     bench.turn();
+    assert!(ballast.exists(), "pictures never get its room");
     assert!(matches!(handle.error(), Some(MediaError::Full)));
     assert!(bench.media.status().borrow().is_full && bench.media.status().borrow().trouble.is_some());
     let refused = bench.snapshot(Some("too much"), &jpeg(2, 50_000));
     assert!(matches!(refused, Err(MediaError::Full)), "{refused:?}");
+    assert!(!ballast.exists(), "the next edit has its room");
     handle.append(chunk(20, 10, 5000)).expect("the second that waits");
     assert!(handle.append(chunk(30, 10, 5000)).is_err(), "no more");
     bench.turn();

@@ -331,7 +331,16 @@ impl MediaWriter {
             Err(error) => {
                 let error = match error {
                     MediaFault::Edit(error) => error,
-                    MediaFault::File(error) => media_error(&self.file, &error),
+                    MediaFault::File(error) => {
+                        let is_change =
+                            |held: &MediaWrite| matches!(held, MediaWrite::Edit(_) | MediaWrite::End(..));
+                        let error = media_error(&self.file, &error);
+                        if matches!(error, MediaError::Full) && commands.iter().any(is_change) {
+                            // The next try has its room, which pictures still leave free.
+                            ballast::release(&self.directory);
+                        }
+                        error
+                    }
                 };
                 for tell in turn.told {
                     tell(Err(error.clone()));
