@@ -137,7 +137,9 @@ fn a_backup_has_the_settings_in_force_without_a_daemon() {
             let _ = fs::remove_file(place(&one, name));
             text.iter().for_each(|text| fs::write(place(&one, name), text).unwrap());
         }
-        for (items, command) in [(&one, &["backup", file, "--force"][..]), (&other, &["restore", "--yes", file])] {
+        for (items, command) in
+            [(&one, &["backup", file, "--force"][..]), (&other, &["restore", "--yes", file])]
+        {
             let (code, out, err) = items.run(command);
             assert_eq!(code, 0, "{settings:?} {command:?}: {out}{err}");
         }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{MediaItem, bytes, find_item, format_count, require_service};
 use crate::cli::common::daemon::{Daemon, RequestBody};
-use crate::cli::common::terminal::{ask, can_ask};
+use crate::cli::common::terminal::confirm;
 use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 
 /// Rename an item

@@ -291,7 +291,8 @@ impl From<StoreError> for Problem {
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
         match error {
             StoreError::File(Fault { kind: FaultKind::Full, .. }) => {
-                Problem::new(StatusCode::INSUFFICIENT_STORAGE, "the disk is full, and nothing was changed").hint(ROOM)
+                Problem::new(StatusCode::INSUFFICIENT_STORAGE, "the disk is full, and nothing was changed")
+                    .hint(ROOM)
             }
             StoreError::File(Fault { hint, .. }) => {
                 Problem { hint, ..problem.outside("what was counted cannot be read") }

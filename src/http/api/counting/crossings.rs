@@ -26,8 +26,9 @@ use crate::http::server::body::{Body, BrokenBody};
 use crate::http::site::handler::Request;
 use crate::http::site::readers::CountsReaders;
 use tallycam_base::Stop;
-use tallycam_store::{EditError, 
-    CountsReader, CrossingChange, CrossingMark, CrossingsQuery, Direction, StoreError, StoredCrossing,
+use tallycam_store::{
+    CountsReader, CrossingChange, CrossingMark, CrossingsQuery, Direction, EditError, StoreError,
+    StoredCrossing,
 };
 
 /// Default number of crossings on a page.
@@ -275,8 +276,7 @@ pub struct CrossingPatch {
 /// `PATCH /api/v1/crossings/{id}`.
 pub async fn mark(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
-    let patch: CrossingPatch =
-        body::read(&request.headers, &request.body).map_err(Problem::unprocessable)?;
+    let patch: CrossingPatch = body::read(&request.headers, &request.body).map_err(Problem::unprocessable)?;
     let id = request.id;
     let known = request.site.counts_readers()?.read(move |reader| reader.crossing(id)).await?;
     let known = known.ok_or(EditError::Unknown { what: "crossing", id })?;
