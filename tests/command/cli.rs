@@ -360,8 +360,8 @@ fn check_finds_nothing_wrong() {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (code, out, err) = Run::new().run(&arguments);
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
-    assert!(out.contains("✓ address        127.0.0.1:0 can be listened on\n"), "{out}");
-    assert!(out.contains("- camera         left alone, as asked\n"), "{out}");
+    assert!(out.contains("✓ address        127.0.0.1:0 can be listened on.\n"), "{out}");
+    assert!(out.contains("- camera         Left alone, as asked.\n"), "{out}");
 }
 
 #[test]
@@ -374,7 +374,7 @@ fn check_names_the_program_on_the_address_and_sorts_by_severity() {
     assert_eq!((code, err.as_str()), (74, ""));
     let want = format!("✗ address        {address} is in use by ");
     assert!(out.starts_with(&want), "{out}");
-    assert!(out.contains(&format!("(process {})\n", std::process::id())), "{out}");
+    assert!(out.contains(&format!("(process {}).\n", std::process::id())), "{out}");
     arguments.push("--json");
     let found = Run::new().json(&arguments);
     assert_eq!((&found["ok"], &found["items"][0]["state"]), (&Value::Bool(false), &Value::from("bad")));
@@ -432,7 +432,7 @@ fn a_report_has_no_secrets_and_replaces_a_file_only_if_told() {
     .unwrap();
     assert_eq!(run.run(&[&arguments[..], &["--force"]].concat()).0, 0);
     let text = fs::read_to_string(run.folder.path().join("answers.txt")).unwrap();
-    assert!(text.contains("✗ configuration  2 errors\n") && !text.contains("hunter"), "{text}");
+    assert!(text.contains("✗ configuration  2 errors.\n") && !text.contains("hunter"), "{text}");
 }
 
 #[test]

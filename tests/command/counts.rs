@@ -40,11 +40,11 @@ fn without_a_scene_the_recorded_ones_are_named() {
     let (items, _daemon) = counts_db();
     let hint = "hint: no counts of camera for that time, but of: --scene sim\n";
     let (table, said) = counts(&items, &["show"]);
-    assert!(table.trim_end().ends_with("0 %      –      –"), "{table}");
+    assert!(table.trim_end().ends_with("%   –    –"), "{table}");
     assert_eq!(said, hint);
     assert_eq!(counts(&items, &["export"]).1, hint);
     let (table, said) = counts(&items, &["show", "--scene", "sim"]);
-    assert!(table.trim_end().ends_with("0      0"), "{table}");
+    assert!(table.trim_end().ends_with("0    0"), "{table}");
     assert_eq!(said, "");
     // A named scene needs no note.
     assert_eq!(counts(&items, &["show", "--scene", "camera"]).1, "");

@@ -50,7 +50,7 @@ fn the_command_line_reaches_a_daemon_that_speaks_only_https() {
         let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
         if command == "check" {
             assert!(
-                out.contains(&format!("the running service listens on https://127.0.0.1:{port}")),
+                out.contains(&format!("The running service listens on https://127.0.0.1:{port}")),
                 "{out}{err}"
             );
         } else {
