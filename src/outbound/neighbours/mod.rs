@@ -149,15 +149,18 @@ impl Neighbours {
     }
 }
 
-/// All neighbours before they are asked.
+/// All neighbours before they are asked, at most [`MOST`].
 fn beginnings(named: &[String], announced: Vec<AnnouncedCamera>) -> Vec<Neighbour> {
     let of_name = |address: &String| Neighbour {
         name: address.split_once("://").map_or(address.as_str(), |(_, host)| host).to_owned(),
         address: address.clone(),
         ..Neighbour::default()
     };
-    let mut all: Vec<Neighbour> = named.iter().map(of_name).collect();
+    let mut all: Vec<Neighbour> = named.iter().take(MOST).map(of_name).collect();
     for AnnouncedCamera { address, host, id, name } in announced {
+        if all.len() == MOST {
+            break;
+        }
         let origin = |host: &str| match address.port() {
             80 => format!("http://{host}"),
             port => format!("http://{host}:{port}"),
@@ -169,7 +172,6 @@ fn beginnings(named: &[String], announced: Vec<AnnouncedCamera>) -> Vec<Neighbou
         let name = name.unwrap_or_else(|| host.trim_end_matches(".local").to_owned());
         all.push(Neighbour { address, local: Some(local), name, ledger: id, ..Neighbour::default() });
     }
-    all.truncate(MOST);
     all
 }
 
