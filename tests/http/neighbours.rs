@@ -1,7 +1,7 @@
 //! The tallycams of the network: real ones that name each other, one with a password, and others that are none.
 
-use std::io::{BufRead as _, BufReader};
-use std::net::{SocketAddr, TcpListener};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::mpsc::{self, Receiver};
 
@@ -116,6 +116,19 @@ fn each_keeps_its_sign_in_and_one_that_hangs_is_named() {
     let html = html.text();
     assert!(html.contains("Sign in there to see it.") && !html.contains("Together today"), "{html}");
     assert!(!html.contains(&format!("{}/snapshot.jpg", locked.address)), "{html}");
+}
+
+#[test]
+fn a_reader_that_goes_away_begins_no_second_round() {
+    let (hung, heads) = silent();
+    let yard = start(free_address(), "Yard", &[hung], &["detect.backend=\"none\""]);
+    let mut reader = TcpStream::connect(yard.address).unwrap();
+    reader.write_all(b"GET /api/v1/neighbours HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    heads.recv().unwrap();
+    drop(reader);
+    let (items, _) = items(&yard);
+    assert_eq!(items[1]["problem"], "it does not answer");
+    assert!(heads.try_recv().is_err(), "the neighbour is asked again");
 }
 
 #[test]

@@ -8,11 +8,13 @@ pub mod mdns;
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
@@ -74,9 +76,9 @@ struct NeighbourAnswers {
 #[derive(Debug, Default)]
 pub struct Neighbours {
     /// Locked while they are asked: everybody gets the same answers.
-    answers: Mutex<NeighbourAnswers>,
+    answers: Arc<Mutex<NeighbourAnswers>>,
     asked: Cell<Option<Instant>>,
-    are_found: Cell<bool>,
+    are_found: Rc<Cell<bool>>,
 }
 
 /// The parts of a neighbour's state that are shown.
@@ -121,32 +123,43 @@ impl Neighbours {
     /// The neighbours, those in `named` first.
     pub async fn look(&self, named: &[String]) -> Vec<Neighbour> {
         self.asked.set(Some(Instant::now()));
-        let mut answers = self.answers.lock().await;
+        let answers = self.answers.clone().lock_owned().await;
         if answers.at.is_some_and(|at| at.elapsed() < FRESH) && answers.named == named {
             return answers.found.clone();
         }
-        let mut clients = std::mem::take(&mut answers.clients);
-        let asked: Vec<_> = beginnings(named, mdns::browse().await)
-            .into_iter()
-            .map(|neighbour| {
-                let client = clients.remove(&neighbour.address).unwrap_or_default();
-                spawn_local(ask(client, neighbour))
-            })
-            .collect();
-        let mut found: Vec<Neighbour> = Vec::new();
-        for task in asked {
-            let Ok((client, Some(neighbour))) = task.await else { continue };
-            answers.clients.insert(neighbour.address.clone(), client);
-            let is_known = |one: &Neighbour| one.ledger.is_some() && one.ledger == neighbour.ledger;
-            if !found.iter().any(is_known) {
-                found.push(neighbour);
-            }
-        }
-        self.are_found.set(!found.is_empty());
-        (answers.at, answers.named) = (Some(Instant::now()), named.to_vec());
-        answers.found.clone_from(&found);
-        found
+        // In a task of its own, because a reader that goes away ends no round: the next one would begin at once.
+        let (named, are_found) = (named.to_vec(), self.are_found.clone());
+        let round = spawn_local(async move {
+            let found = ask_all(answers, named).await;
+            are_found.set(!found.is_empty());
+            found
+        });
+        round.await.unwrap_or_default()
     }
+}
+
+/// Looks for neighbours and asks all of them.
+async fn ask_all(mut answers: OwnedMutexGuard<NeighbourAnswers>, named: Vec<String>) -> Vec<Neighbour> {
+    let mut clients = std::mem::take(&mut answers.clients);
+    let asked: Vec<_> = beginnings(&named, mdns::browse().await)
+        .into_iter()
+        .map(|neighbour| {
+            let client = clients.remove(&neighbour.address).unwrap_or_default();
+            spawn_local(ask(client, neighbour))
+        })
+        .collect();
+    let mut found: Vec<Neighbour> = Vec::new();
+    for task in asked {
+        let Ok((client, Some(neighbour))) = task.await else { continue };
+        answers.clients.insert(neighbour.address.clone(), client);
+        let is_known = |one: &Neighbour| one.ledger.is_some() && one.ledger == neighbour.ledger;
+        if !found.iter().any(is_known) {
+            found.push(neighbour);
+        }
+    }
+    (answers.at, answers.named) = (Some(Instant::now()), named);
+    answers.found.clone_from(&found);
+    found
 }
 
 /// All neighbours before they are asked, at most [`MOST`].
