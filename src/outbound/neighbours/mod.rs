@@ -152,10 +152,7 @@ async fn ask_all(mut answers: OwnedMutexGuard<NeighbourAnswers>, named: Vec<Stri
     for task in asked {
         let Ok((client, Some(neighbour))) = task.await else { continue };
         answers.clients.insert(neighbour.address.clone(), client);
-        let is_known = |one: &Neighbour| one.ledger.is_some() && one.ledger == neighbour.ledger;
-        if !found.iter().any(is_known) {
-            found.push(neighbour);
-        }
+        found.push(neighbour);
     }
     (answers.at, answers.named) = (Some(Instant::now()), named);
     answers.found.clone_from(&found);
