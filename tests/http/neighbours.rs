@@ -6,7 +6,9 @@ use std::process::Command;
 use std::sync::mpsc::{self, Receiver};
 
 use serde_json::{Value, json};
+use tallycam::access::{Access, Role};
 
+use crate::access::{PASSWORD, basic};
 use crate::common::client;
 use crate::common::daemon::{Daemon, free_address};
 use crate::common::wait_until;
@@ -129,6 +131,35 @@ fn a_reader_that_goes_away_begins_no_second_round() {
     let (items, _) = items(&yard);
     assert_eq!(items[1]["problem"], "it does not answer");
     assert!(heads.try_recv().is_err(), "the neighbour is asked again");
+}
+
+#[test]
+fn the_neighbours_need_a_sign_in_and_faults_of_connections_are_for_operators() {
+    let folder = tempfile::tempdir().unwrap();
+    let access = Access::open(folder.path());
+    access.set(PASSWORD).unwrap();
+    access.set_user("ann", Some(Role::Viewer), Some("only looking")).unwrap();
+    drop(access);
+    let nobody = SocketAddr::from(([127, 0, 0, 1], 1));
+    let store = format!("store.directory=\"{}\"", folder.path().display());
+    let yard = start(free_address(), "Yard", &[nobody], &["detect.backend=\"none\"", &store]);
+    let get = |path: &str, head: &str| {
+        let begin = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 10.0.0.7\r\n");
+        client::ask(yard.address, &format!("{begin}{head}\r\n"))
+    };
+    assert_eq!(get("/api/v1/state", "").status, 200, "reading is open");
+    for path in ["/api/v1/neighbours", "/all"] {
+        let refused = get(path, "");
+        assert!(refused.status != 200 && !refused.text().contains(&nobody.to_string()), "{}", refused.text());
+    }
+    let (viewer, admin) = (basic("ann", "only looking"), basic("me", PASSWORD));
+    let problem = |head: &str| get("/api/v1/neighbours", head).json()["items"][1]["problem"].clone();
+    assert_eq!(problem(&viewer), "it cannot be reached");
+    assert_eq!(problem(&admin), format!("nothing listens at {nobody}"));
+    let html = get("/all", &viewer);
+    let html = html.text();
+    assert!(html.contains(&format!("<a href=\"http://{nobody}/\">")), "{html}");
+    assert!(html.contains("It cannot be reached.") && !html.contains("nothing listens"), "{html}");
 }
 
 #[test]

@@ -60,6 +60,8 @@ pub struct Neighbour {
     pub counts: Option<(u64, u64)>,
     /// Why something is missing.
     pub problem: Option<String>,
+    /// The words of `problem` have names, addresses or errors of this machine's connection.
+    pub is_problem_inside: bool,
 }
 
 /// The answers of all neighbours.
@@ -107,6 +109,8 @@ enum NotTold {
     Own,
     /// The reason.
     Why(String),
+    /// The connection's fault, in words for operators.
+    Fault(String),
 }
 
 impl Neighbours {
@@ -191,6 +195,9 @@ async fn ask(mut client: WebClient, mut neighbour: Neighbour) -> (WebClient, Opt
         Ok(Ok(())) => {}
         Ok(Err(NotTold::Own)) => return (client, None),
         Ok(Err(NotTold::Why(why))) => neighbour.problem = Some(why),
+        Ok(Err(NotTold::Fault(what))) => {
+            (neighbour.problem, neighbour.is_problem_inside) = (Some(what), true);
+        }
         Err(_) => neighbour.problem = Some(String::from("it does not answer")),
     }
     (client, Some(neighbour))
@@ -212,7 +219,7 @@ async fn tell(client: &mut WebClient, neighbour: &mut Neighbour) -> Result<(), N
 
 async fn get<T: DeserializeOwned>(client: &mut WebClient, address: &str, path: &str) -> Result<T, NotTold> {
     let answer = client.get(&format!("{address}{path}"), &HostLimit::Anywhere, LONGEST).await;
-    let (status, body) = answer.map_err(|fault| NotTold::Why(fault.what))?;
+    let (status, body) = answer.map_err(|fault| NotTold::Fault(fault.what))?;
     let why = match status {
         200 => {
             return serde_json::from_slice(&body)

@@ -30,6 +30,9 @@ pub struct NeighbourReport {
     pub today: Option<InOut>,
     /// The reason why something is missing.
     pub problem: Option<String>,
+    /// Only operators read the words of `problem`.
+    #[serde(skip)]
+    pub is_problem_inside: bool,
 }
 
 /// Crossings in both directions.
