@@ -16,6 +16,7 @@ use tallycam::maintenance::restore::{RestoreOptions, stage_restore, verify_archi
 use tallycam::media::exif::{Label, labelled};
 use tallycam::media::jpeg::{EndSearch, JpegError, MAX_PIXELS, end_of_picture, inspect};
 use tallycam::media::{PictureBuilder, SmallImage, View};
+use tallycam::outbound::neighbours::{MOST, mdns::announced};
 use tallycam::source::AviReader;
 use tallycam::source::Mp4Reader;
 use tallycam::source::multipart::{MAX_HEAD, MultipartReader, PartError, Step};
@@ -97,6 +98,19 @@ pub fn avi(data: &[u8]) {
     // Every chunk takes at least its own head.
     assert!(lengths.iter().sum::<usize>() + 8 * lengths.len() <= data.len());
     assert_eq!(play(), lengths);
+}
+
+/// Any answer by multicast DNS announces few cameras, each with a port, a host of one label and short texts.
+pub fn mdns(data: &[u8]) {
+    let found = announced(data);
+    assert!(found.len() <= MOST, "{} cameras", found.len());
+    for one in found {
+        assert!(one.address.port() > 0);
+        assert!(one.host.strip_suffix(".local").is_some_and(|name| !name.contains('.')), "{:?}", one.host);
+        for text in [one.id, one.name].into_iter().flatten() {
+            assert!((1..=100).contains(&text.chars().count()), "{text:?}");
+        }
+    }
 }
 
 /// Any film ends, and gives at most as many bytes as it has.

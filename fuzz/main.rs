@@ -23,6 +23,7 @@ const TARGETS: &[(&str, Check)] = &[
     ("exif", checks::exif),
     ("helper", checks::helper),
     ("jpeg", checks::jpeg),
+    ("mdns", checks::mdns),
     ("mp4", checks::mp4),
     ("multipart", checks::multipart),
     ("onnx", checks::onnx),

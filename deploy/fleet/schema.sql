@@ -36,8 +36,9 @@ create table if not exists lines (
 );
 
 -- `seq` is the place in the camera's order of changes: the id, or a later number of the same sequence once the crossing
--- was taken back or its time mended. A crossing that is gone keeps its row, so that no number is missing. `again`: a
--- restored counts.db sends the crossings that came before, now with its own ledger; they are counted once.
+-- was taken back, its time mended, or it was marked. A crossing that is gone keeps its row, so that no number is
+-- missing. `excluded`: somebody marked it as wrong, and the sums leave it out. `again`: a restored counts.db sends the
+-- crossings that came before, now with its own ledger; they are counted once.
 create table if not exists crossings (
     ledger    text not null references ledgers,
     id        bigint not null,
@@ -57,8 +58,11 @@ create table if not exists crossings (
     gone      boolean not null default false,
     again     boolean not null default false,
     received  timestamptz not null default now(),
+    excluded  boolean not null default false,
     primary key (ledger, id)
 );
+-- Earlier databases lack it.
+alter table crossings add column if not exists excluded boolean not null default false;
 create unique index if not exists crossings_once on crossings (camera, time, line_id, run, track, ordinal)
     where not again;
 create index if not exists crossings_seq on crossings (ledger, seq);
@@ -138,6 +142,7 @@ begin
     new.run := m ->> 'run';
     new.track := m ->> 'track';
     new.ordinal := m ->> 'ordinal';
+    new.excluded := coalesce((m ->> 'excluded')::boolean, false);
     if old.gone then
         return 'gone';
     elsif old.id is not null then
@@ -148,19 +153,32 @@ begin
         elsif old.seq >= place then
             return 'known';
         end if;
-        update crossings set seq = place, time = new.time, time_sure = (m ->> 'time_sure')::boolean
+        update crossings set seq = place, time = new.time, time_sure = (m ->> 'time_sure')::boolean,
+            excluded = new.excluded
         where crossings.ledger = of_ledger and crossings.id = number and crossings.seq < place;
+        -- What is marked in a restored counts.db is the original of this.
+        if old.again then
+            update crossings c set excluded = new.excluded where c.camera = of_camera and not c.again
+                and (c.time, c.line_id, c.run, c.track, c.ordinal)
+                    = (old.time, old.line_id, old.run, old.track, old.ordinal);
+        end if;
         return 'mended';
     end if;
 
     new.again := exists (select from crossings c where c.camera = of_camera and not c.again
         and (c.time, c.line_id, c.run, c.track, c.ordinal) = (new.time, new.line_id, new.run, new.track, new.ordinal));
     insert into crossings (ledger, id, seq, camera, time, time_sure, scene, line_id, direction, class, score, run,
-                           track, ordinal, again)
+                           track, ordinal, again, excluded)
     values (of_ledger, number, place, of_camera, new.time, (m ->> 'time_sure')::boolean,
             coalesce(m ->> 'scene', 'camera'), new.line_id, m ->> 'direction', m ->> 'class', (m ->> 'score')::real,
-            new.run, new.track, new.ordinal, new.again)
+            new.run, new.track, new.ordinal, new.again, new.excluded)
     on conflict (ledger, id) do nothing;
+    -- The restored counts.db may not know of the mark, or be the first to tell of it.
+    if new.again then
+        update crossings c set excluded = new.excluded where c.camera = of_camera and not c.again
+            and c.excluded <> new.excluded and (c.time, c.line_id, c.run, c.track, c.ordinal)
+                = (new.time, new.line_id, new.run, new.track, new.ordinal);
+    end if;
     insert into lines (camera, line_id, name) values (of_camera, new.line_id, m ->> 'line')
     on conflict (camera, line_id) do update set name = excluded.name where lines.name <> excluded.name;
     update cameras set name = m ->> 'camera' where cameras.id = of_camera and name is distinct from m ->> 'camera';
@@ -284,7 +302,7 @@ create or replace view incomplete as
 create or replace view counted as
     select x.camera, c.name, x.time, x.time_sure, x.slot, x.line_id, x.direction, x.class, x.score, x.ledger, x.id
     from crossings x join cameras c on c.id = x.camera and c.scene = x.scene
-    where not x.gone and not x.again;
+    where not x.gone and not x.again and not x.excluded;
 
 -- sums(step, from, to): crossings and covered seconds of each line in buckets of '5 min', '15 min', '30 min', 'hour',
 -- 'day', 'week' or 'month' of the camera's time zone. A bucket without a row was neither covered nor counted in.

@@ -835,10 +835,10 @@ pub static ROUTES: &[Route] = &[
     route!(Operator GET "/api/v1/diagnosis" diagnosis::get, Api,
         "All findings, good and bad, and what to do; worst first.", [],
         [(200, "The findings.", Content::Json("Diagnosis"))]),
-    route!(Counts GET "/api/v1/neighbours" neighbours::list, Api, "This tallycam and the others of the network: those \
+    route!(Viewer GET "/api/v1/neighbours" neighbours::list, Api, "This tallycam and the others of the network: those \
             that announce themselves, and `neighbours` of the configuration. They are asked without credentials.", [],
         [(200, "State and today's counts of each.", Content::Json("Neighbours"))]),
-    route!(Look GET "/all" machine::all, Pages, "All tallycams of the network.", [],
+    route!(Viewer GET "/all" machine::all, Pages, "All tallycams of the network.", [],
         [(200, "The page.", Content::Html)]),
     route!(Operator GET "/api/v1/notifications" notifications::list, Api,
         "How the rules of notifications do, and their last deliveries. The rules are the setting `notify`.", [],

@@ -38,6 +38,11 @@ fn avi() {
 }
 
 #[test]
+fn mdns() {
+    replay("mdns", crate::checks::mdns);
+}
+
+#[test]
 fn mp4() {
     replay("mp4", crate::checks::mp4);
 }

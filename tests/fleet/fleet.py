@@ -295,6 +295,7 @@ class Fleet:
             self.faults.append(f"{sums[2]} crossings are lost, {sums[3]} are counted twice")
         self.check_facts(table)
         self.check_sums(sums[1])
+        self.check_marked()
         self.check_dashboard()
         self.check_teeth(truths)
 
@@ -329,6 +330,23 @@ class Fleet:
         lacking = {camera.name for camera in self.cameras} - {camera for (camera,) in covered}
         if lacking:
             self.faults.append(f"no covered time of {sorted(lacking)}")
+
+    def check_marked(self):
+        """A crossing that is marked leaves the sums and comes back, also one that came again after a restore."""
+        first = "select * from crossings c where not gone and {} order by ledger, id limit 1"
+        original = ("exists (select from crossings o where not o.gone and not o.again and o.camera = c.camera and "
+                    "(o.time, o.line_id, o.run, o.track, o.ordinal) = (c.time, c.line_id, c.run, c.track, c.ordinal))")
+        for of_rows in ("not again", f"again and {original}"):
+            sums = []
+            for is_excluded in ("true", "false"):
+                self.database.rows(
+                    "select take_crossing(camera, jsonb_build_object('ledger', ledger, 'id', id, 'seq', seq + 1, "
+                    "'time', time, 'time_sure', time_sure, 'line_id', line_id, 'run', run, 'track', track, "
+                    f"'ordinal', ordinal, 'wrong', true, 'excluded', {is_excluded})) "
+                    f"from ({first.format(of_rows)}) x")
+                sums.append(int(self.database.rows('select sum("in" + "out") from sums_5min')[0][0]))
+            if sums[1] != sums[0] + 1:
+                self.faults.append(f"a marked crossing ({of_rows}) is summed: {sums}")
 
     def check_dashboard(self):
         """Each query of the dashboard answers."""

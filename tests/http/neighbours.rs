@@ -1,12 +1,14 @@
 //! The tallycams of the network: real ones that name each other, one with a password, and others that are none.
 
-use std::io::{BufRead as _, BufReader};
-use std::net::{SocketAddr, TcpListener};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::mpsc::{self, Receiver};
 
 use serde_json::{Value, json};
+use tallycam::access::{Access, Role};
 
+use crate::access::{PASSWORD, basic};
 use crate::common::client;
 use crate::common::daemon::{Daemon, free_address};
 use crate::common::wait_until;
@@ -75,7 +77,7 @@ fn two_that_name_each_other_show_each_other_and_their_sum() {
     let page = client::get(yard.address, "/all");
     let html = page.text();
     let still = format!("<img src=\"http://{}/snapshot.jpg?w=480&amp;_=", hall.address);
-    assert!(html.contains(&still) && html.contains("Together today"), "{html}");
+    assert!(html.contains(&still) && html.contains("Together</h2>"), "{html}");
     assert!(html.contains("&lt;b&gt;Hall") && !html.contains("<b>Hall"), "{html}");
     let policy = page.header("content-security-policy").unwrap();
     assert!(policy.contains(&format!("img-src 'self' http://{} data: blob:;", hall.address)), "{policy}");
@@ -114,8 +116,50 @@ fn each_keeps_its_sign_in_and_one_that_hangs_is_named() {
     );
     let html = client::get(yard.address, "/all");
     let html = html.text();
-    assert!(html.contains("Sign in there to see it.") && !html.contains("Together today"), "{html}");
+    assert!(html.contains("Sign in there to see it.") && !html.contains("Together</h2>"), "{html}");
     assert!(!html.contains(&format!("{}/snapshot.jpg", locked.address)), "{html}");
+}
+
+#[test]
+fn a_reader_that_goes_away_begins_no_second_round() {
+    let (hung, heads) = silent();
+    let yard = start(free_address(), "Yard", &[hung], &["detect.backend=\"none\""]);
+    let mut reader = TcpStream::connect(yard.address).unwrap();
+    reader.write_all(b"GET /api/v1/neighbours HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    heads.recv().unwrap();
+    drop(reader);
+    let (items, _) = items(&yard);
+    assert_eq!(items[1]["problem"], "it does not answer");
+    assert!(heads.try_recv().is_err(), "the neighbour is asked again");
+}
+
+#[test]
+fn the_neighbours_need_a_sign_in_and_faults_of_connections_are_for_operators() {
+    let folder = tempfile::tempdir().unwrap();
+    let access = Access::open(folder.path());
+    access.set(PASSWORD).unwrap();
+    access.set_user("ann", Some(Role::Viewer), Some("only looking")).unwrap();
+    drop(access);
+    let nobody = SocketAddr::from(([127, 0, 0, 1], 1));
+    let store = format!("store.directory=\"{}\"", folder.path().display());
+    let yard = start(free_address(), "Yard", &[nobody], &["detect.backend=\"none\"", &store]);
+    let get = |path: &str, head: &str| {
+        let begin = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 10.0.0.7\r\n");
+        client::ask(yard.address, &format!("{begin}{head}\r\n"))
+    };
+    assert_eq!(get("/api/v1/state", "").status, 200, "reading is open");
+    for path in ["/api/v1/neighbours", "/all"] {
+        let refused = get(path, "");
+        assert!(refused.status != 200 && !refused.text().contains(&nobody.to_string()), "{}", refused.text());
+    }
+    let (viewer, admin) = (basic("ann", "only looking"), basic("me", PASSWORD));
+    let problem = |head: &str| get("/api/v1/neighbours", head).json()["items"][1]["problem"].clone();
+    assert_eq!(problem(&viewer), "it cannot be reached");
+    assert_eq!(problem(&admin), format!("nothing listens at {nobody}"));
+    let html = get("/all", &viewer);
+    let html = html.text();
+    assert!(html.contains(&format!("<a href=\"http://{nobody}/\">")), "{html}");
+    assert!(html.contains("It cannot be reached.") && !html.contains("nothing listens"), "{html}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::http::auth::caller::Who;
 use crate::http::request::problem::Problem;
 use crate::pipeline::counting::{CountingStatus, Overlay};
-use crate::ui::{CountingReport, ZoneNow};
+use crate::ui::{CountingReport, NeighboursReport, ZoneNow};
 use tallycam_base::clock::rfc3339;
 use tallycam_base::json::{Rfc3339, thousandths};
 use tallycam_store::{
@@ -70,6 +70,15 @@ pub fn redact_place(place: &mut Option<String>) {
 impl Redact for ZoneNow {
     fn redact(&mut self) {
         redact_place(&mut self.row.pinned);
+    }
+}
+
+impl Redact for NeighboursReport {
+    fn redact(&mut self) {
+        // Addresses stay: the page of all links to them.
+        for one in self.items.iter_mut().filter(|one| one.is_problem_inside) {
+            one.problem = Some(String::from("it cannot be reached"));
+        }
     }
 }
 

@@ -10,6 +10,9 @@ use super::message::MqttMessage;
 use tallycam_base::json::Rfc3339;
 use tallycam_base::{Fault, FaultKind};
 
+/// Messages of rules that may wait or be on their way to the broker.
+const RULE_MESSAGES: usize = 16;
+
 tallycam_base::words! {
     MqttState { Connected "connected", Waiting "waiting", Stopped "stopped" }
 }
@@ -53,6 +56,8 @@ struct HandleInner {
     /// `None` if MQTT is off.
     report: Mutex<Option<MqttReport>>,
     waiting: Mutex<VecDeque<RuleMessage>>,
+    /// Each message of a rule holds a clone until it has arrived or is dropped.
+    places: Arc<()>,
     /// The wish that the broker forgets this camera; hears of the end, or is dropped.
     forgetting: Mutex<Option<oneshot::Sender<()>>>,
     queued: Notify,
@@ -62,8 +67,21 @@ struct HandleInner {
 #[derive(Debug)]
 pub(super) struct RuleMessage {
     pub(super) message: MqttMessage,
-    /// Hears of the acknowledgement, or is dropped.
-    pub(super) arrived: oneshot::Sender<()>,
+    pub(super) arrived: RuleArrival,
+}
+
+/// Tells the rule of the acknowledgement, or is dropped.
+#[derive(Debug)]
+pub(super) struct RuleArrival {
+    sender: oneshot::Sender<()>,
+    _place: Arc<()>,
+}
+
+impl RuleArrival {
+    pub(super) fn tell(self) {
+        // The rule may have ended.
+        let _ = self.sender.send(());
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -80,12 +98,20 @@ impl MqttHandle {
     /// connection's own limits end the wait: an earlier second try would only add a copy behind a slow broker.
     ///
     /// # Errors
-    /// There is no connection, or no acknowledgement.
+    /// There is no connection, or no acknowledgement, or too many messages wait.
     pub async fn publish(&self, topic: &str, payload: Vec<u8>) -> Result<String, Fault> {
         self.connected()?;
-        let (arrived, acknowledged) = oneshot::channel();
-        let message = MqttMessage::passing(topic.to_owned(), payload);
-        lock(&self.0.waiting).push_back(RuleMessage { message, arrived });
+        let (sender, acknowledged) = oneshot::channel();
+        {
+            let mut waiting = lock(&self.0.waiting);
+            waiting.retain(|rule| !rule.arrived.sender.is_closed());
+            if Arc::strong_count(&self.0.places) > RULE_MESSAGES {
+                return Err(Fault::new(FaultKind::Busy, "too many messages wait for the broker"));
+            }
+            let message = MqttMessage::passing(topic.to_owned(), payload);
+            let arrived = RuleArrival { sender, _place: self.0.places.clone() };
+            waiting.push_back(RuleMessage { message, arrived });
+        }
         self.acknowledged(acknowledged).await?;
         Ok(String::from("the broker has acknowledged it"))
     }
@@ -139,7 +165,7 @@ impl MqttHandle {
     /// The next message of a rule, unless the rule has ended.
     pub(super) fn take(&self) -> Option<RuleMessage> {
         let mut waiting = lock(&self.0.waiting);
-        waiting.retain(|rule| !rule.arrived.is_closed());
+        waiting.retain(|rule| !rule.arrived.sender.is_closed());
         waiting.pop_front()
     }
 
@@ -151,5 +177,57 @@ impl MqttHandle {
     /// Waits for a message of a rule, or for that wish.
     pub(super) async fn queued(&self) {
         self.0.queued.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::time::Duration;
+
+    use tokio::task::{LocalSet, spawn_local, yield_now};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_some_messages_wait_and_those_that_are_given_up_make_room() {
+        let handle = MqttHandle::default();
+        handle.set(Some(MqttReport {
+            state: MqttState::Connected,
+            topic: String::from("tallycam/door"),
+            words: None,
+            hint: None,
+            behind: 0,
+            behind_since: None,
+            is_faulty: false,
+        }));
+        let publish = || {
+            let handle = handle.clone();
+            spawn_local(async move { handle.publish("t", Vec::new()).await })
+        };
+        LocalSet::new()
+            .run_until(async {
+                let mut waiting: Vec<_> = (0..RULE_MESSAGES).map(|_| publish()).collect();
+                yield_now().await;
+                // On its way to the broker it still counts.
+                let under_way = handle.take().unwrap();
+                let refused = timeout(Duration::from_secs(60), publish()).await.unwrap().unwrap();
+                assert_eq!(refused.unwrap_err().kind, FaultKind::Busy);
+                let given_up = waiting.pop().unwrap();
+                given_up.abort();
+                assert!(given_up.await.is_err());
+                let last = publish();
+                yield_now().await;
+                under_way.arrived.tell();
+                while let Some(rule) = handle.take() {
+                    rule.arrived.tell();
+                }
+                assert!(last.await.unwrap().is_ok());
+                for one in waiting {
+                    assert!(one.await.unwrap().is_ok());
+                }
+            })
+            .await;
     }
 }

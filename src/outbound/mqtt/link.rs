@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use super::discovery::{self, Published};
 use super::facts::{self, Facts};
+use super::handle::RuleArrival;
 use super::message::MqttMessage;
 use super::rows::{self, Behind, CoveredTime, RowsRead, SentSnapshot};
 use super::session::{RowsWanted, SendSession};
@@ -85,7 +86,7 @@ enum TopicGroup {
     Published(Published),
     Covered(u64),
     Picture,
-    Arrived(oneshot::Sender<()>),
+    Arrived(RuleArrival),
     /// The broker keeps nothing of this camera.
     Forgotten(oneshot::Sender<()>),
 }
@@ -352,8 +353,7 @@ impl<'a> BrokerLink<'a> {
             TopicGroup::Published(published) => self.task.keep(|kept| kept.published = published),
             TopicGroup::Covered(until_us) => self.task.keep(|kept| kept.covered_us = until_us),
             TopicGroup::Picture => {}
-            // A rule that does not wait any more.
-            TopicGroup::Arrived(arrived) => drop(arrived.send(())),
+            TopicGroup::Arrived(arrived) => arrived.tell(),
             TopicGroup::Forgotten(forgotten) => {
                 self.task.keep(|kept| (kept.published, kept.has_picture) = (Published::default(), false));
                 self.is_forgotten = true;

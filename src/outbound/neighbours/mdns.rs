@@ -12,7 +12,7 @@ use tokio::net::UdpSocket;
 use tokio::task::{spawn_blocking, spawn_local};
 use tokio::time::{Instant, timeout_at};
 
-use super::shown;
+use super::{MOST, shown};
 use crate::outbound::networks::OwnNetworks;
 
 /// The responders' group (RFC 6762 §3).
@@ -24,9 +24,15 @@ const SERVICE: [&str; 3] = ["_tallycam", "_tcp", "local"];
 /// Time for answers.
 const WITHIN: Duration = Duration::from_millis(800);
 
-/// Interfaces that are asked, packets that are read on each, and compressed names in a row.
+/// Interfaces that are asked, and packets that are read on each.
 const INTERFACES: usize = 8;
 const PACKETS: usize = 64;
+
+/// Questions, and records, that are read of a packet. A tallycam's answer has one question and a handful of records.
+const RECORDS: usize = 64;
+
+/// Labels of a name, and compressed names in a row: an instance of the service has four labels.
+const LABELS: usize = 8;
 const JUMPS: usize = 16;
 
 /// Record types (RFC 1035 §3.2.2, RFC 2782).
@@ -78,6 +84,10 @@ async fn ask(socket: UdpSocket, to: SocketAddrV4, near: OwnNetworks, until: Inst
     }
     let mut packet = vec![0; 9000];
     for _ in 0..PACKETS {
+        // `timeout_at` still reads packets that wait already.
+        if Instant::now() >= until {
+            break;
+        }
         let Ok(Ok((len, SocketAddr::V4(from)))) = timeout_at(until, socket.recv_from(&mut packet)).await
         else {
             break;
@@ -86,6 +96,9 @@ async fn ask(socket: UdpSocket, to: SocketAddrV4, near: OwnNetworks, until: Inst
             continue;
         }
         for one in announced(packet.get(..len).unwrap_or_default()) {
+            if found.len() == MOST {
+                return found;
+            }
             if near.contain(IpAddr::V4(*one.address.ip()))
                 && found.iter().all(|known| known.address != one.address)
             {
@@ -107,7 +120,7 @@ fn question() -> Vec<u8> {
     packet
 }
 
-/// The tallycams in an answer.
+/// The tallycams in an answer, at most [`MOST`].
 pub fn announced(packet: &[u8]) -> Vec<AnnouncedCamera> {
     let records = records(packet);
     let of = |kind: u16, name: &[String]| {
@@ -134,6 +147,9 @@ pub fn announced(packet: &[u8]) -> Vec<AnnouncedCamera> {
         };
         let address = SocketAddrV4::new(address, port);
         found.push(AnnouncedCamera { address, host, id: value("id="), name: value("name=") });
+        if found.len() == MOST {
+            break;
+        }
     }
     found
 }
@@ -146,14 +162,14 @@ struct MdnsRecord {
     end: usize,
 }
 
-/// The records up to the first that makes no sense.
+/// The records up to the first that makes no sense, at most [`RECORDS`].
 fn records(packet: &[u8]) -> Vec<MdnsRecord> {
     let number = |at: usize| Some(u16::from_be_bytes([*packet.get(at)?, *packet.get(at + 1)?]));
     let read = || -> Option<(usize, usize)> {
         // The first bit is an answer's.
         packet.get(2).filter(|flags| **flags & 0x80 != 0)?;
         let mut at = 12;
-        for _ in 0..number(4)? {
+        for _ in 0..number(4).filter(|questions| usize::from(*questions) <= RECORDS)? {
             at = name(packet, at)?.1 + 4;
         }
         Some((at, usize::from(number(6)?) + usize::from(number(8)?) + usize::from(number(10)?)))
@@ -167,7 +183,7 @@ fn records(packet: &[u8]) -> Vec<MdnsRecord> {
         at = end;
         (end <= packet.len()).then_some(MdnsRecord { name, kind, data, end })
     };
-    for _ in 0..count {
+    for _ in 0..count.min(RECORDS) {
         match next() {
             Some(record) => found.push(record),
             None => break,
@@ -195,7 +211,7 @@ fn name(packet: &[u8], mut at: usize) -> Option<(Vec<String>, usize)> {
             }
             _ => return None,
         }
-        if jumps > JUMPS || labels.len() > 127 {
+        if jumps > JUMPS || labels.len() > LABELS {
             return None;
         }
     }
@@ -296,6 +312,30 @@ mod tests {
         let mut ring = packet;
         ring[12..14].copy_from_slice(&[0xc0, 12]);
         assert_eq!(announced(&ring), []);
+    }
+
+    #[test]
+    fn a_crowded_answer_costs_little() {
+        let one = answer("x", &["door", "local"], [10, 0, 0, 1], 80, &[]);
+        let after = |put_first: &dyn Fn(&mut Vec<u8>)| {
+            let mut packet = question();
+            packet[2] = 0x84;
+            put_first(&mut packet);
+            let begin = question().len();
+            packet.extend(&one[begin..]);
+            packet[7] += one[7];
+            announced(&packet).len()
+        };
+        let text = |packet: &mut Vec<u8>| put(packet, &["local"], TXT, &[]);
+        // The four records of the answer still count, and then they no longer do.
+        assert_eq!(after(&|packet| (4..RECORDS).for_each(|_| text(packet))), 1);
+        assert_eq!(after(&|packet| (3..RECORDS).for_each(|_| text(packet))), 0);
+        assert_eq!(after(&|packet| put(packet, &["a"; LABELS], TXT, &[])), 1);
+        assert_eq!(after(&|packet| put(packet, &["a"; LABELS + 1], TXT, &[])), 0);
+        // Many pointers to one camera.
+        let pointer = [1, b'x', 0xc0, 12];
+        let many = |packet: &mut Vec<u8>| (4..RECORDS).for_each(|_| put(packet, &SERVICE, PTR, &pointer));
+        assert_eq!(after(&many), MOST);
     }
 
     #[test]

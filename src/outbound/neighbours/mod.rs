@@ -8,11 +8,13 @@ pub mod mdns;
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
@@ -58,6 +60,8 @@ pub struct Neighbour {
     pub counts: Option<(u64, u64)>,
     /// Why something is missing.
     pub problem: Option<String>,
+    /// The words of `problem` have names, addresses or errors of this machine's connection.
+    pub is_problem_inside: bool,
 }
 
 /// The answers of all neighbours.
@@ -74,9 +78,9 @@ struct NeighbourAnswers {
 #[derive(Debug, Default)]
 pub struct Neighbours {
     /// Locked while they are asked: everybody gets the same answers.
-    answers: Mutex<NeighbourAnswers>,
+    answers: Arc<Mutex<NeighbourAnswers>>,
     asked: Cell<Option<Instant>>,
-    are_found: Cell<bool>,
+    are_found: Rc<Cell<bool>>,
 }
 
 /// The parts of a neighbour's state that are shown.
@@ -105,6 +109,8 @@ enum NotTold {
     Own,
     /// The reason.
     Why(String),
+    /// The connection's fault, in words for operators.
+    Fault(String),
 }
 
 impl Neighbours {
@@ -121,43 +127,54 @@ impl Neighbours {
     /// The neighbours, those in `named` first.
     pub async fn look(&self, named: &[String]) -> Vec<Neighbour> {
         self.asked.set(Some(Instant::now()));
-        let mut answers = self.answers.lock().await;
+        let answers = self.answers.clone().lock_owned().await;
         if answers.at.is_some_and(|at| at.elapsed() < FRESH) && answers.named == named {
             return answers.found.clone();
         }
-        let mut clients = std::mem::take(&mut answers.clients);
-        let asked: Vec<_> = beginnings(named, mdns::browse().await)
-            .into_iter()
-            .map(|neighbour| {
-                let client = clients.remove(&neighbour.address).unwrap_or_default();
-                spawn_local(ask(client, neighbour))
-            })
-            .collect();
-        let mut found: Vec<Neighbour> = Vec::new();
-        for task in asked {
-            let Ok((client, Some(neighbour))) = task.await else { continue };
-            answers.clients.insert(neighbour.address.clone(), client);
-            let is_known = |one: &Neighbour| one.ledger.is_some() && one.ledger == neighbour.ledger;
-            if !found.iter().any(is_known) {
-                found.push(neighbour);
-            }
-        }
-        self.are_found.set(!found.is_empty());
-        (answers.at, answers.named) = (Some(Instant::now()), named.to_vec());
-        answers.found.clone_from(&found);
-        found
+        // In a task of its own, because a reader that goes away ends no round: the next one would begin at once.
+        let (named, are_found) = (named.to_vec(), self.are_found.clone());
+        let round = spawn_local(async move {
+            let found = ask_all(answers, named).await;
+            are_found.set(!found.is_empty());
+            found
+        });
+        round.await.unwrap_or_default()
     }
 }
 
-/// All neighbours before they are asked.
+/// Looks for neighbours and asks all of them.
+async fn ask_all(mut answers: OwnedMutexGuard<NeighbourAnswers>, named: Vec<String>) -> Vec<Neighbour> {
+    let mut clients = std::mem::take(&mut answers.clients);
+    let asked: Vec<_> = beginnings(&named, mdns::browse().await)
+        .into_iter()
+        .map(|neighbour| {
+            let client = clients.remove(&neighbour.address).unwrap_or_default();
+            spawn_local(ask(client, neighbour))
+        })
+        .collect();
+    let mut found: Vec<Neighbour> = Vec::new();
+    for task in asked {
+        let Ok((client, Some(neighbour))) = task.await else { continue };
+        answers.clients.insert(neighbour.address.clone(), client);
+        found.push(neighbour);
+    }
+    (answers.at, answers.named) = (Some(Instant::now()), named);
+    answers.found.clone_from(&found);
+    found
+}
+
+/// All neighbours before they are asked, at most [`MOST`].
 fn beginnings(named: &[String], announced: Vec<AnnouncedCamera>) -> Vec<Neighbour> {
     let of_name = |address: &String| Neighbour {
         name: address.split_once("://").map_or(address.as_str(), |(_, host)| host).to_owned(),
         address: address.clone(),
         ..Neighbour::default()
     };
-    let mut all: Vec<Neighbour> = named.iter().map(of_name).collect();
+    let mut all: Vec<Neighbour> = named.iter().take(MOST).map(of_name).collect();
     for AnnouncedCamera { address, host, id, name } in announced {
+        if all.len() == MOST {
+            break;
+        }
         let origin = |host: &str| match address.port() {
             80 => format!("http://{host}"),
             port => format!("http://{host}:{port}"),
@@ -169,7 +186,6 @@ fn beginnings(named: &[String], announced: Vec<AnnouncedCamera>) -> Vec<Neighbou
         let name = name.unwrap_or_else(|| host.trim_end_matches(".local").to_owned());
         all.push(Neighbour { address, local: Some(local), name, ledger: id, ..Neighbour::default() });
     }
-    all.truncate(MOST);
     all
 }
 
@@ -179,6 +195,9 @@ async fn ask(mut client: WebClient, mut neighbour: Neighbour) -> (WebClient, Opt
         Ok(Ok(())) => {}
         Ok(Err(NotTold::Own)) => return (client, None),
         Ok(Err(NotTold::Why(why))) => neighbour.problem = Some(why),
+        Ok(Err(NotTold::Fault(what))) => {
+            (neighbour.problem, neighbour.is_problem_inside) = (Some(what), true);
+        }
         Err(_) => neighbour.problem = Some(String::from("it does not answer")),
     }
     (client, Some(neighbour))
@@ -200,7 +219,7 @@ async fn tell(client: &mut WebClient, neighbour: &mut Neighbour) -> Result<(), N
 
 async fn get<T: DeserializeOwned>(client: &mut WebClient, address: &str, path: &str) -> Result<T, NotTold> {
     let answer = client.get(&format!("{address}{path}"), &HostLimit::Anywhere, LONGEST).await;
-    let (status, body) = answer.map_err(|fault| NotTold::Why(fault.what))?;
+    let (status, body) = answer.map_err(|fault| NotTold::Fault(fault.what))?;
     let why = match status {
         200 => {
             return serde_json::from_slice(&body)

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::Head;
 use crate::ui::facts::neighbours::{InOut, NeighbourReport, NeighboursReport};
-use crate::ui::format::as_sentence;
+use crate::ui::format::{as_sentence, format_thousands};
 use crate::ui::frame::{PageFrame, Tab, state_class};
 
 /// Data of the page.
@@ -24,8 +24,7 @@ pub fn all_page(page: &AllPage) -> String {
     let AllPage { head, all, .. } = page;
     let sum = all.sum.filter(|_| all.items.len() > 1).map(|sum| {
         format!(
-            "<section class=\"panel\" aria-labelledby=\"sum-head\"><h2 id=\"sum-head\">Together \
-             today</h2>{}</section>\n",
+            "<section class=\"panel\" aria-labelledby=\"sum-head\"><h2 id=\"sum-head\">Together</h2>{}</section>\n",
             figures(sum)
         )
     });
@@ -75,10 +74,12 @@ fn card(page: &AllPage, one: &NeighbourReport) -> String {
     html + &one.today.map(figures).unwrap_or_default() + "</li>\n"
 }
 
-fn figures(InOut { r#in, out }: InOut) -> String {
+fn figures(InOut { r#in: count_in, out }: InOut) -> String {
     format!(
-        "<dl class=\"figs two-figs\"><div><dt>In today</dt><dd class=\"in\">{in}</dd></div><div><dt>Out today</dt><dd \
-         class=\"out\">{out}</dd></div></dl>"
+        "<dl class=\"figs two-figs\"><div><dt>In today</dt><dd class=\"in\">{}</dd></div><div><dt>Out today</dt><dd \
+         class=\"out\">{}</dd></div></dl>",
+        format_thousands(count_in),
+        format_thousands(out),
     )
 }
 
@@ -92,10 +93,12 @@ mod tests {
         let mut page = fixtures::all_cameras();
         let html = all_page(&page);
         assert!(
-            html.contains("Together today") && html.contains("<a href=\"http://10.0.0.7:8080/\">Hall</a>"),
+            html.contains("Together</h2>") && html.contains("<a href=\"http://10.0.0.7:8080/\">Hall</a>"),
             "{html}"
         );
         assert!(html.contains("src=\"http://10.0.0.7:8080/snapshot.jpg?w=480&amp;_=5\""), "{html}");
+        assert!(html.contains("<dd class=\"in\">7\u{202f}236<"), "{html}");
+        assert!(html.contains("<dd class=\"in\">7\u{202f}239<"), "{html}");
         let hostile = NeighbourReport {
             name: String::from("\"><script>alert(1)</script>"),
             address: Some(String::from("http://gate.lan")),
@@ -109,6 +112,6 @@ mod tests {
             html.contains("Sign in there to see it.") && !html.contains("gate.lan/snapshot.jpg"),
             "{html}"
         );
-        assert!(!html.contains("Together today"), "{html}");
+        assert!(!html.contains("Together</h2>"), "{html}");
     }
 }

@@ -14,12 +14,12 @@ use crate::ui::{InOut, NeighbourReport, NeighboursReport};
 
 /// `GET /api/v1/neighbours`.
 pub async fn list(request: Request) -> Response<Body> {
-    let own = StateReport::of(&request.site, &request.reader().await);
+    let own = StateReport::of(&request.site, &request.who);
     reply::json(wire::json(&report(&request, &own).await))
 }
 
-/// This tallycam with the state `own`, and its neighbours. A browser that knows this one by a name in `.local` gets
-/// such names of the others.
+/// This tallycam with the state `own`, and its neighbours, redacted for the caller. A browser that knows this one by a
+/// name in `.local` gets such names of the others.
 pub async fn report(request: &Request, own: &StateReport) -> NeighboursReport {
     let site = &request.site;
     let is_local = host_names::named(&request.headers).is_some_and(|name| name.ends_with(".local"));
@@ -31,10 +31,11 @@ pub async fn report(request: &Request, own: &StateReport) -> NeighboursReport {
         headline: Some(own.headline.to_owned()),
         today: today(site),
         problem: None,
+        is_problem_inside: false,
     };
     let neighbours = site.neighbours.look(&site.settings().neighbours).await;
     let others = neighbours.into_iter().map(|neighbour| {
-        let Neighbour { address, local, name, ledger, state, counts, problem } = neighbour;
+        let Neighbour { address, local, name, ledger, state, counts, problem, is_problem_inside } = neighbour;
         let (state, headline) = state.unzip();
         NeighbourReport {
             name,
@@ -44,9 +45,11 @@ pub async fn report(request: &Request, own: &StateReport) -> NeighboursReport {
             headline,
             today: counts.map(|(r#in, out)| InOut { r#in, out }),
             problem,
+            is_problem_inside,
         }
     });
-    NeighboursReport::of(std::iter::once(here).chain(others).collect())
+    let all = NeighboursReport::of(std::iter::once(here).chain(others).collect());
+    wire::redacted_for(&request.who, all)
 }
 
 /// The crossings of all lines today.
