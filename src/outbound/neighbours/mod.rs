@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use super::connect::HostLimit;
 use super::web::WebClient;
 use mdns::AnnouncedCamera;
+use tallycam_base::ClockTime;
 use tallycam_base::unicode::is_unseen_control;
 
 /// Neighbours that are asked.
@@ -62,6 +63,8 @@ pub struct Neighbour {
     pub problem: Option<String>,
     /// The words of `problem` have names, addresses or errors of this machine's connection.
     pub is_problem_inside: bool,
+    /// The moment of its start, in seconds since 1970 by this machine's clock.
+    pub started_s: Option<u64>,
 }
 
 /// The answers of all neighbours.
@@ -90,17 +93,19 @@ struct ToldState {
     state: String,
     headline: String,
     ledger: Option<String>,
+    uptime_s: f64,
+}
+
+/// The sums of the day; without counts of a time there are none.
+#[derive(Debug, Deserialize)]
+struct ToldCounts {
+    items: Vec<ToldSum>,
 }
 
 #[derive(Debug, Deserialize)]
-struct ToldTallies {
-    lines: Vec<ToldTally>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ToldTally {
-    r#in: u64,
-    out: u64,
+struct ToldSum {
+    r#in: Option<u64>,
+    out: Option<u64>,
 }
 
 /// The end of asking a neighbour early.
@@ -211,10 +216,20 @@ async fn tell(client: &mut WebClient, neighbour: &mut Neighbour) -> Result<(), N
     }
     neighbour.state = Some((shown(&state.state), shown(&state.headline)));
     neighbour.ledger = state.ledger.map(|ledger| shown(&ledger));
-    let tallies: ToldTallies = get(client, &neighbour.address, "/api/v1/tallies").await?;
-    let sum = |count: fn(&ToldTally) -> u64| tallies.lines.iter().map(count).fold(0, u64::saturating_add);
-    neighbour.counts = Some((sum(|line| line.r#in), sum(|line| line.out)));
+    neighbour.started_s = Some(start_s(state.uptime_s));
+    let today = "/api/v1/counts?from=today&to=now&bucket=total";
+    let counts: ToldCounts = get(client, &neighbour.address, today).await?;
+    let sum = |count: fn(&ToldSum) -> Option<u64>| {
+        counts.items.iter().filter_map(count).fold(0, u64::saturating_add)
+    };
+    neighbour.counts = Some((sum(|row| row.r#in), sum(|row| row.out)));
     Ok(())
+}
+
+/// The moment at which a program started that runs for `uptime_s`, in seconds since 1970.
+pub fn start_s(uptime_s: f64) -> u64 {
+    let uptime_us = (uptime_s * 1e6).clamp(0.0, 1e18) as u64;
+    ClockTime::now().wall_us.saturating_sub(uptime_us) / 1_000_000
 }
 
 async fn get<T: DeserializeOwned>(client: &mut WebClient, address: &str, path: &str) -> Result<T, NotTold> {
@@ -281,16 +296,15 @@ mod tests {
         ask(WebClient::default(), neighbour).await.1
     }
 
-    const STATE: &str =
-        r#"{"name":"<b>Door\u202e\n","state":"live","headline":"Live","ledger":"4f","more":[1]}"#;
+    const STATE: &str = r#"{"name":"<b>Door\u202e\n","state":"live","headline":"Live","ledger":"4f","uptime_s":1.5,"more":[1]}"#;
 
     #[tokio::test]
     async fn a_neighbour_tells_name_state_and_sums_or_why_not() {
-        let tallies = r#"{"lines":[{"in":3,"out":1,"line":"a"},{"in":18446744073709551615,"out":2}]}"#;
+        let counts = r#"{"items":[{"in":3,"out":3,"x":"a"},{"in":18446744073709551615,"out":null}]}"#;
         let long = format!("{{\"name\":\"{}\"}}", "x".repeat(LONGEST));
         LocalSet::new()
             .run_until(async {
-                let told = asked(vec![answer("200 OK", STATE), answer("200 OK", tallies)]).await.unwrap();
+                let told = asked(vec![answer("200 OK", STATE), answer("200 OK", counts)]).await.unwrap();
                 assert_eq!((told.name.as_str(), told.ledger.as_deref()), ("<b>Door", Some("4f")));
                 assert_eq!(
                     (told.state, told.counts),

@@ -5,12 +5,13 @@ use hyper::Response;
 use crate::http::auth::host_names;
 use crate::http::report::state::StateReport;
 use crate::http::report::wire;
-use crate::http::request::reply;
+use crate::http::request::{reply, time_param};
 use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::http::site::handler::Request;
-use crate::outbound::neighbours::Neighbour;
+use crate::outbound::neighbours::{Neighbour, start_s};
 use crate::ui::{InOut, NeighbourReport, NeighboursReport};
+use tallycam_store::{BucketSize, CountsQuery, Direction};
 
 /// `GET /api/v1/neighbours`.
 pub async fn list(request: Request) -> Response<Body> {
@@ -25,17 +26,17 @@ pub async fn report(request: &Request, own: &StateReport) -> NeighboursReport {
     let is_local = host_names::named(&request.headers).is_some_and(|name| name.ends_with(".local"));
     let here = NeighbourReport {
         name: own.name.clone(),
-        address: None,
         ledger: own.ledger.clone(),
         state: Some(own.state.to_owned()),
         headline: Some(own.headline.to_owned()),
-        today: today(site),
-        problem: None,
-        is_problem_inside: false,
+        today: today(site).await,
+        started_s: Some(start_s(own.uptime_s)),
+        ..NeighbourReport::default()
     };
     let neighbours = site.neighbours.look(&site.settings().neighbours).await;
     let others = neighbours.into_iter().map(|neighbour| {
-        let Neighbour { address, local, name, ledger, state, counts, problem, is_problem_inside } = neighbour;
+        let Neighbour { address, local, name, ledger, state, counts, problem, is_problem_inside, started_s } =
+            neighbour;
         let (state, headline) = state.unzip();
         NeighbourReport {
             name,
@@ -46,6 +47,7 @@ pub async fn report(request: &Request, own: &StateReport) -> NeighboursReport {
             today: counts.map(|(r#in, out)| InOut { r#in, out }),
             problem,
             is_problem_inside,
+            started_s,
         }
     });
     let all = NeighboursReport::of(std::iter::once(here).chain(others).collect());
@@ -53,12 +55,21 @@ pub async fn report(request: &Request, own: &StateReport) -> NeighboursReport {
 }
 
 /// The crossings of all lines today.
-fn today(site: &Site) -> Option<InOut> {
-    let counts = site.counts().ok()?;
-    let tallies = counts.subscribe_tallies().borrow().clone();
-    let sum = |sum: InOut, line: &tallycam_store::TallyRow| InOut {
-        r#in: sum.r#in.saturating_add(line.count_in),
-        out: sum.out.saturating_add(line.count_out),
+async fn today(site: &Site) -> Option<InOut> {
+    let (scene, clock) = (site.counts().ok()?.scene(), site.clock());
+    let query = CountsQuery {
+        scene,
+        from_us: time_param::day(&clock, 0),
+        to_us: clock.now_us,
+        bucket: BucketSize::Total,
+        lines: Vec::new(),
+        classes: Vec::new(),
+        hours: None,
     };
-    Some(tallies.lines.iter().fold(InOut::default(), sum))
+    let rows = site.counts_readers().ok()?.read(move |reader| reader.counts(&query)).await.ok()?;
+    let sum = |direction| {
+        let counts = rows.iter().flat_map(|row| &row.counts).filter(|count| count.direction == direction);
+        counts.map(|count| count.count).sum()
+    };
+    Some(InOut { r#in: sum(Direction::In), out: sum(Direction::Out) })
 }
