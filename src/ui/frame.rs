@@ -6,7 +6,7 @@ use super::banner::banner;
 use super::escape::{MarkedText, Text};
 use super::facts::{Alert, Head, Reader, RefusalReason, ReturnedForm, SetUp};
 use super::form::locked_banner;
-use super::format::{as_sentence, sentence, thousands};
+use super::format::{as_sentence, thousands};
 use super::set_up::set_up_bar;
 
 /// The pages, in the order of the tabs.

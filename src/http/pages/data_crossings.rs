@@ -1,7 +1,7 @@
 //! Data of the page Crossings.
 
 use crate::http::api::media::video;
-use crate::http::pages::data_counting::{classes, head};
+use crate::http::pages::data_counting::{classes, head, recorded};
 use crate::http::report::wire;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::wrong_value;
