@@ -194,7 +194,7 @@ fn the_clock_of_a_machine_without_a_time_server_is_set() {
     }
     assert_eq!(kept.ask("GET /api/v1/clock HTTP/1.1\r\nHost: localhost\r\n\r\n").status, 405);
     // The network may keep the clock of the machine that runs this test: then it is left alone.
-    let is_kept = tallycam::base::clock::is_kept();
+    let is_kept = tallycam::base::clock::is_set_by_network();
     let answer = set("2026-11-30T14:02:37Z");
     assert_eq!(answer.status, if is_kept { 409 } else { 204 }, "{}", answer.text());
     let wanted = if is_kept { vec![] } else { vec![1_796_047_357_000_000] };
