@@ -70,7 +70,8 @@ fn camera(state: &Value) -> Row {
         }
         _ => format!("{}. {}", text_field(state, "headline"), text_field(state, "reason")),
     };
-    (state["healthy"] == true, "camera", words.trim_end_matches(". ").to_owned())
+    let is_well = matches!(text_field(state, "state"), "live" | "idle" | "starting" | "paused");
+    (is_well, "camera", words.trim_end_matches(". ").to_owned())
 }
 
 fn counting(counting: &Value) -> Row {
@@ -140,7 +141,7 @@ mod tests {
     #[test]
     fn one_screen_tells_camera_counts_disk_and_troubles() {
         let state = json!({
-            "name": "Gate", "version": "0.1.0", "uptime_s": 3723.4, "state": "live", "healthy": true, "camera": "HQ",
+            "name": "Gate", "version": "0.1.0", "uptime_s": 3723.4, "state": "live", "healthy": false, "camera": "HQ",
             "width": 1280, "height": 720, "fps": 29.97, "viewers": 1,
             "counting": {"state": "fault", "reason": "The model is missing."},
             "recording": {"now": {"name": "a.avi", "bytes": 12_345_678}, "fault": null},
@@ -167,9 +168,9 @@ Total  205  159
 ";
         assert_eq!(describe(&state, &tallies), expected);
         let none =
-            describe(&json!({"state": "paused", "headline": "Camera paused", "reason": null}), &json!({}));
+            describe(&json!({"state": "missing", "headline": "No camera", "reason": null}), &json!({}));
         assert!(
-            none.contains("✗ camera     Camera paused\n") && none.ends_with("on the page \"Lines\".\n"),
+            none.contains("✗ camera     No camera\n") && none.ends_with("on the page \"Lines\".\n"),
             "{none}"
         );
     }
