@@ -122,7 +122,8 @@ impl Daemon {
         self
     }
 
-    fn is_heard(&self) -> bool {
+    /// True if something listens at the address.
+    pub fn is_heard(&self) -> bool {
         match &self.listen {
             Listen::Tcp(address) => TcpStream::connect_timeout(&reachable(*address), ANSWERS_WITHIN).is_ok(),
             // The control socket was tried before.
