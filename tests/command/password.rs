@@ -127,6 +127,7 @@ fn the_command_line_changes_the_password_of_a_running_daemon() {
     assert_eq!(change(&daemon, Some("correct horse")).status, 200);
     let (_, out, _) = run(&["status"], "");
     assert!(out.starts_with("There is a password; nobody is signed in. ") && !out.contains("horse"), "{out}");
+    assert!(!out.contains("journal"), "it was not made by the service: {out}");
 
     let (code, out, err) = run(&["set"], "short\n");
     assert_eq!((code, out.as_str()), (1, ""));

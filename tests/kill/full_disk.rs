@@ -279,6 +279,10 @@ fn a_recording_that_is_stopped_on_a_full_disk_reports_its_lost_end() {
         );
         assert!(recording()["dropped"].as_u64() > Some(30), "{}", recording());
         assert_eq!(daemon.log().matches("the end of recording").count(), 1, "{}", daemon.log());
+        if has_ballast && left == 0 {
+            let is_full = || daemon.state()["storage"]["full"] == true;
+            wait_until("the disk counts as full while the ballast is used up", is_full);
+        }
         if has_ballast {
             disk.make_room();
         }

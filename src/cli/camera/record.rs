@@ -134,20 +134,28 @@ impl RecordBeginArgs {
         if !self.wait {
             return Ok(());
         }
-        wait_for_end(&daemon, number_field(&item, "id"))?;
-        let path = format!("/api/v1/media/{}", number_field(&item, "id"));
-        let item: Value = daemon.json("GET", &path, RequestBody::Nothing, "the recording cannot be read")?;
+        let item = wait_for_end(&daemon, number_field(&item, "id")).map_err(|failure| {
+            // A service that stops closes its sockets one after the other.
+            std::thread::sleep(POLL);
+            match failure {
+                Failure::Io { .. } if !daemon.is_heard() => {
+                    Failure::io("the service has stopped; the recording ends there")
+                }
+                failure => failure,
+            }
+        })?;
         if self.json { print_json(&item) } else { print_stdout(&describe_recorded(&item)) }
     }
 }
 
-/// Waits until this item is no longer being recorded.
-fn wait_for_end(daemon: &Daemon, id: u64) -> Result<(), Failure> {
+/// Waits until this item is no longer being recorded, and returns it.
+fn wait_for_end(daemon: &Daemon, id: u64) -> Result<Value, Failure> {
     loop {
         let what = "the status of recording cannot be read";
         let status: Value = daemon.json("GET", RECORDING, RequestBody::Nothing, what)?;
         if status["now"]["id"].as_u64() != Some(id) {
-            return Ok(());
+            let path = format!("/api/v1/media/{id}");
+            return daemon.json("GET", &path, RequestBody::Nothing, "the recording cannot be read");
         }
         std::thread::sleep(POLL);
     }

@@ -125,7 +125,7 @@ mod tests {
         let failure = write_bytes_atomically(Path::new("/nowhere/a.jpg"), b"", false).unwrap_err();
         assert_eq!(
             failure.to_text(),
-            "tallycam: /nowhere/a.jpg could not be written: No such file or directory (os error 2)"
+            "tallycam: /nowhere/a.jpg could not be written: No such file or directory"
         );
         assert_eq!(failure.code(), 74);
     }

@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::process::Stdio;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -15,6 +15,7 @@ use std::time::Duration;
 use bytes::{Buf as _, Bytes};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{CONNECTION, CONTENT_TYPE, HOST};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
@@ -32,6 +33,9 @@ use tallycam_config::{Config, Listen, StoreConfig};
 
 /// Time limit for a connection and for quick answers.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// After this time without an answer, the service has to show by another request that it runs at all.
+const SILENT_FOR: Duration = Duration::from_secs(3);
 
 /// Time limit for a query of the stores.
 const READS_WITHIN: Duration = Duration::from_secs(120);
@@ -118,7 +122,8 @@ impl Daemon {
         self
     }
 
-    fn is_heard(&self) -> bool {
+    /// True if something listens at the address.
+    pub fn is_heard(&self) -> bool {
         match &self.listen {
             Listen::Tcp(address) => TcpStream::connect_timeout(&reachable(*address), ANSWERS_WITHIN).is_ok(),
             // The control socket was tried before.
@@ -135,6 +140,23 @@ impl Daemon {
         })
     }
 
+    /// Connects for one request.
+    async fn sender(&self) -> io::Result<SendRequest<SentBody>> {
+        let socket = timeout(ANSWERS_WITHIN, self.connect()).await??;
+        let (sender, connection) = handshake(TokioIo::new(socket)).await.map_err(http_error)?;
+        // An error of the connection also reaches the caller of `send_request`.
+        drop(tokio::spawn(connection));
+        Ok(sender)
+    }
+
+    /// Fails if the service answers nothing at all: the kernel takes connections for a program that hangs, too.
+    async fn check_alive(&self) -> io::Result<()> {
+        let request = RequestBody::Nothing.into_request("GET", "/health")?;
+        let mut sender = self.sender().await?;
+        let answer = timeout(ANSWERS_WITHIN.saturating_sub(SILENT_FOR), sender.send_request(request)).await?;
+        answer.map(drop).map_err(http_error)
+    }
+
     /// Sends a request and waits for the head of the answer. `path` must be percent-encoded.
     ///
     /// # Errors
@@ -144,12 +166,17 @@ impl Daemon {
             let request = sent.into_request(method, path)?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let response = block_on(&runtime, async {
-                let socket = timeout(ANSWERS_WITHIN, self.connect()).await??;
-                let talk = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await;
-                let (mut sender, connection) = talk.map_err(http_error)?;
-                // An error of the connection also reaches the caller of `send_request`.
-                drop(tokio::spawn(connection));
-                timeout(self.patience, sender.send_request(request)).await?.map_err(http_error)
+                let mut sender = self.sender().await?;
+                let mut answer = pin!(sender.send_request(request));
+                let early = timeout(SILENT_FOR, &mut answer).await;
+                let answer = match early {
+                    Ok(answer) => answer,
+                    Err(_) => {
+                        self.check_alive().await?;
+                        timeout(self.patience, answer).await?
+                    }
+                };
+                answer.map_err(http_error)
             })?;
             Ok(Answer { runtime, response, patience: self.patience, come: Bytes::new() })
         };
@@ -301,8 +328,8 @@ impl Answer {
         // An empty body reads as `null`, so that an `Option` works.
         let text = if text.is_empty() { "null" } else { &text };
         serde_json::from_str(text).map_err(|error| {
-            Failure::failed(format!("the daemon's answer is not understood: {error}"))
-                .hint("is it another version? Restart the daemon")
+            Failure::failed(format!("the service's answer is not understood: {error}"))
+                .hint("is it another version? Restart the service")
         })
     }
 
@@ -354,7 +381,7 @@ fn http_error(error: hyper::Error) -> io::Error {
 /// The failure for an error of the connection.
 fn connection_failure(error: &io::Error) -> Failure {
     let message = match error.kind() {
-        ErrorKind::WouldBlock | ErrorKind::TimedOut => String::from("the daemon does not answer"),
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => String::from("the service does not answer"),
         _ => format!("the service could not be reached: {error}"),
     };
     Failure::io(message)
@@ -474,6 +501,30 @@ mod tests {
         assert_eq!(text, cut_off, "a cut body has no message");
         let text = refused(b"HTTP/1.1 409 Conflict\r\n\r\n{\"detail\": \"it is there\", \"hint\": \"look\"}");
         assert_eq!(text, "tallycam: nothing was done: it is there\nhint: look");
+    }
+
+    #[test]
+    fn a_slow_answer_is_awaited_while_the_service_answers_another_request() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listen = Listen::Tcp(listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let accept = || {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut head = [0; 1000];
+                let got = stream.read(&mut head).unwrap();
+                (stream, String::from_utf8_lossy(&head[..got]).into_owned())
+            };
+            let (mut slow, _) = accept();
+            let (mut other, head) = accept();
+            other.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+            slow.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow").unwrap();
+            head
+        });
+        let daemon = Daemon { listen, patience: ANSWERS_WITHIN };
+        let answer = daemon.request("GET", "/api/v1/counts", RequestBody::Nothing).unwrap();
+        assert_eq!(answer.into_text().unwrap(), "slow");
+        let head = server.join().unwrap();
+        assert!(head.starts_with("GET /health HTTP/1.1\r\n"), "{head}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::cli::common::terminal::{coloured, shown, takes_colour};
-use tallycam_base::{Fault, FaultKind};
+use tallycam_base::{Fault, FaultKind, without_error_number};
 use tallycam_camera::media::SourceError;
 use tallycam_config::Diagnostics;
 
@@ -152,6 +152,7 @@ impl Failure {
 }
 
 fn with_hint(message: &str, hint: Option<&str>) -> String {
+    let message = without_error_number(message.to_owned());
     match hint {
         Some(hint) => format!("tallycam: {message}\nhint: {hint}"),
         None => format!("tallycam: {message}"),

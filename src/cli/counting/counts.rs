@@ -9,10 +9,12 @@ use serde_json::{Value, json};
 use crate::cli::common::daemon::{Answer, Daemon, RequestBody};
 use crate::cli::common::table::{format_columns, short_time};
 use crate::cli::common::terminal::{ask, can_ask};
+use crate::cli::common::text_field;
 use crate::cli::counting::recount;
 use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 use crate::daemon::counting::store_settings;
 use crate::http::report::counts::{BUCKETS, By};
+use tallycam_base::clock;
 use tallycam_base::unicode::percent_encoded;
 use tallycam_store::{Scene, StoreError};
 
@@ -21,7 +23,8 @@ use tallycam_store::{Scene, StoreError};
 pub enum CountsCommand {
     /// Show the counts as a table: a column for each line and direction, and a last row with the sums.
     ///
-    /// Time without counting shows as a dash, never as zero.
+    /// Time without counting shows as a dash, never as zero. "covered" is the counted share of the time that has
+    /// passed since counting began, as on the page Counts.
     Show(CountsShowArgs),
     /// Print the counts as CSV or JSON, for programs.
     Export(CountsExportArgs),
@@ -125,18 +128,20 @@ impl CountsShowArgs {
     fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.load()?.config;
         let by: &[&str] = if self.json { &By::WORDS } else { &["line", "direction"] };
-        let report = self.span.read(&Daemon::require_own(&config, "this")?, by)?;
+        let daemon = Daemon::require_own(&config, "this")?;
+        let now_s = clock::wall_us() as f64 / 1e6;
+        let report = self.span.read(&daemon, by)?;
         if self.json {
             return print_json(&report);
         }
         // The service made the rows in its own time zone.
         let zone = report["time_zone"].as_str().and_then(|name| TimeZone::get(name).ok());
-        print_stdout(&format_table(&report, &zone.unwrap_or_else(|| store_settings(&config).zone)))
+        print_stdout(&format_table(&report, &zone.unwrap_or_else(|| store_settings(&config).zone), now_s))
     }
 }
 
 /// The table for people: times, covered share, sums, and a column for each group; the last row has the totals.
-fn format_table(report: &Value, zone: &TimeZone) -> String {
+fn format_table(report: &Value, zone: &TimeZone, now_s: f64) -> String {
     let name = |group: &Value| {
         let words = By::WORDS.iter().filter_map(|word| group[*word].as_str());
         words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
@@ -149,6 +154,7 @@ fn format_table(report: &Value, zone: &TimeZone) -> String {
     let head = ["from", "covered", "in", "out"].map(str::to_owned);
     let mut table = vec![[head.to_vec(), names.clone()].concat()];
     let mut totals = vec![None; 2 + names.len()];
+    let began_s = began_s(report);
     let (mut covered_s, mut all_s) = (0.0, 0.0);
     for row in rows(report) {
         let is_counted = row["in"].is_u64();
@@ -161,18 +167,14 @@ fn format_table(report: &Value, zone: &TimeZone) -> String {
         for (total, sum) in totals.iter_mut().zip(&sums) {
             *total = total.map_or(*sum, |total: u64| Some(total + sum.unwrap_or(0)));
         }
-        let (start, end) =
-            (row["start"].as_str().unwrap_or_default(), row["end"].as_str().unwrap_or_default());
-        let length = seconds(end) - seconds(start);
-        let covered = row["covered"].as_f64().unwrap_or_default();
-        covered_s += covered * length;
-        all_s += length;
-        table.push(
-            [vec![short_time(start, zone), percent(covered)], sums.into_iter().map(count).collect()].concat(),
-        );
+        let (covered, passed) = covered_seconds(row, began_s, now_s);
+        covered_s += covered;
+        all_s += passed;
+        let first = vec![short_time(text_field(row, "start"), zone), percent(covered, passed)];
+        table.push([first, sums.into_iter().map(count).collect()].concat());
     }
-    if table.len() > 2 && all_s > 0.0 {
-        let first = vec![String::from("total"), percent(covered_s / all_s)];
+    if table.len() > 2 {
+        let first = vec![String::from("total"), percent(covered_s, all_s)];
         table.push([first, totals.into_iter().map(count).collect()].concat());
     }
     format_columns(&table, |column| column > 0)
@@ -183,14 +185,34 @@ fn count(sum: Option<u64>) -> String {
     sum.map_or_else(|| String::from("–"), |sum| sum.to_string())
 }
 
-/// A share that is less than all never becomes 100 %.
-fn percent(share: f64) -> String {
-    format!("{:.0} %", (share * 100.0).floor())
+/// The covered seconds of a row, and its seconds between the start of counting and now.
+fn covered_seconds(row: &Value, began_s: f64, now_s: f64) -> (f64, f64) {
+    let (start, end) = (seconds(row, "start"), seconds(row, "end"));
+    let length = end - start;
+    let passed = (end.min(now_s) - start.max(began_s)).max(0.0);
+    let covered = row["covered"].as_f64().unwrap_or_default() * length;
+    // The service rounds the share of the whole row down to four decimals, and knows the last second a moment later.
+    let unsure = if passed < length { length / 1e4 + 1.0 } else { 0.0 };
+    (if covered > 0.0 && covered + unsure >= passed { passed } else { covered }, passed)
 }
 
-/// Seconds since 1970; 0 for what is no time.
-fn seconds(time: &str) -> f64 {
-    time.parse::<Timestamp>().map_or(0.0, |time| time.as_microsecond() as f64 / 1e6)
+/// The start of counting if the report contains it, else 0: the end of the adjacent gaps from the one before it.
+fn began_s(report: &Value) -> f64 {
+    let gaps = report["gaps"].as_array().into_iter().flatten();
+    gaps.skip_while(|gap| gap["why"] != "not_begun").fold(0.0, |end, gap| {
+        if end <= 0.0 || seconds(gap, "from") <= end { seconds(gap, "to").max(end) } else { end }
+    })
+}
+
+/// A share that is less than all never becomes 100 %, and one that is more than nothing never 0 %.
+fn percent(part: f64, all: f64) -> String {
+    let share = if all > 0.0 { (part / all * 100.0).floor() } else { 0.0 };
+    if part > 0.0 && share < 1.0 { String::from("<1 %") } else { format!("{share:.0} %") }
+}
+
+/// The time of this key in seconds since 1970; 0 for what is no time.
+fn seconds(value: &Value, key: &str) -> f64 {
+    text_field(value, key).parse::<Timestamp>().map_or(0.0, |time| time.as_microsecond() as f64 / 1e6)
 }
 
 #[derive(Debug, Args)]
@@ -296,6 +318,23 @@ Tue 1 Jan 2019 01:00    100 %   0    0        0         0
 Tue 1 Jan 2019 02:00      0 %   –    –        –         –
 total                    66 %   5    2        5         2
 ";
-        assert_eq!(format_table(&report, &TimeZone::UTC), expected);
+        assert_eq!(format_table(&report, &TimeZone::UTC, 1_800_000_000.0), expected);
+    }
+
+    #[test]
+    fn coverage_is_of_the_time_from_the_start_of_counting_until_now() {
+        let table = |covered: f64, gaps: Value| {
+            let (start, end) = ("2019-01-01T00:00:00Z", "2019-01-02T00:00:00Z");
+            let row =
+                json!({"start": start, "end": end, "covered": covered, "in": 11, "out": 28, "counts": []});
+            let six_pm_s = 1_546_300_800.0 + 18.0 * 3600.0;
+            format_table(&json!({"items": [row], "gaps": gaps}), &TimeZone::UTC, six_pm_s)
+        };
+        let gap = |from: &str, to: &str, why: &str| json!({"from": from, "to": to, "why": why});
+        let at = |hour: u8| format!("2019-01-01T{hour:02}:00:00Z");
+        let before = [gap(&at(0), &at(9), "not_begun"), gap(&at(9), &at(12), "no_line")];
+        assert!(table(0.2499, json!(before)).contains("  100 %  11"), "{}", table(0.2499, json!(before)));
+        assert!(table(0.2499, json!([])).contains("  33 %  11"), "{}", table(0.2499, json!([])));
+        assert!(table(0.0031, json!([])).contains("  <1 %  11"), "{}", table(0.0031, json!([])));
     }
 }

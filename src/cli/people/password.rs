@@ -17,7 +17,7 @@ use tallycam_config::Config;
 pub enum PasswordCommand {
     /// Show whether there is a password, and where to find it.
     ///
-    /// It is stored as a hash and cannot be read back. The first password is in the journal.
+    /// It is stored as a hash and cannot be read back. A first password that the service made is in the journal.
     #[command(alias = "show-how")]
     Status,
     /// Set a password, and end all sessions.
@@ -62,12 +62,13 @@ impl PasswordCommand {
 }
 
 fn print_how_to_set(config: &Config) -> Result<(), Failure> {
-    let (is_set, sessions, file) = match PasswordFile::from_config(config) {
+    let (is_set, is_first, sessions, file) = match PasswordFile::from_config(config) {
         PasswordFile::Daemon(daemon) => {
             let what = "the service does not answer that";
             let report: Value = daemon.json("GET", "/api/v1/password", RequestBody::Nothing, what)?;
-            let file = report["file"].as_str().unwrap_or_default().to_owned();
-            (report["set"] == true, report["sessions"].as_u64().unwrap_or(0), file)
+            // Only the admin is told sessions and file.
+            let file = report["file"].as_str().map(str::to_owned);
+            (report["set"] == true, report["first"] == true, report["sessions"].as_u64(), file)
         }
         PasswordFile::File(access) => {
             if let AccessGuard::Unreadable(why) = access.guard() {
@@ -75,18 +76,24 @@ fn print_how_to_set(config: &Config) -> Result<(), Failure> {
                 return Err(Failure::Io { message: format!("the password cannot be read: {why}"), hint });
             }
             let file = access.file().display().to_string();
-            (access.guard() == AccessGuard::Password, access.sessions(access.now_s()).len() as u64, file)
+            let sessions = access.sessions(access.now_s()).len() as u64;
+            (access.guard() == AccessGuard::Password, access.is_first(), Some(sessions), Some(file))
         }
     };
     print_stdout(&if is_set {
         let signed_in = match sessions {
-            0 => String::from("nobody is signed in"),
-            1 => String::from("1 browser is signed in"),
-            n => format!("{n} browsers are signed in"),
+            None => String::new(),
+            Some(0) => String::from("; nobody is signed in"),
+            Some(1) => String::from("; 1 browser is signed in"),
+            Some(n) => format!("; {n} browsers are signed in"),
+        };
+        let place = file.map(|file| format!(" in {file}")).unwrap_or_default();
+        let first = match is_first {
+            true => "The first password is in the journal: journalctl -u tallycam -g password\n",
+            false => "",
         };
         format!(
-            "There is a password; {signed_in}. It is stored in {file} as a hash and cannot be read back.\n\
-             The first password is in the journal: journalctl -u tallycam -g password\n\
+            "There is a password{signed_in}. It is stored{place} as a hash and cannot be read back.\n{first}\
              `tallycam password set` sets another one, `tallycam password random` makes one.\n"
         )
     } else {

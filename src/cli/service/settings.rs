@@ -267,7 +267,7 @@ impl SettingsExportArgs {
         let mut text = String::new();
         answer
             .read_to_string(&mut text)
-            .map_err(|error| Failure::failed(format!("the daemon's answer was cut off: {error}")))?;
+            .map_err(|error| Failure::failed(format!("the service's answer was cut off: {error}")))?;
         match &self.output {
             None => print_stdout(&text),
             Some(file) => write_new(file, &text),

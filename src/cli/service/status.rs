@@ -1,12 +1,15 @@
 //! `tallycam status`: one screen about the running service.
 
 use clap::Args;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::cli::common::daemon::{Daemon, RequestBody};
 use crate::cli::common::table::format_columns;
 use crate::cli::common::{number_field, text_field};
 use crate::cli::{ConfigArgs, Failure, media, print_coloured, print_json};
+use crate::daemon::counting::store_settings;
 
 /// Show the running service on one screen: camera, counting, today's counts, disk, troubles
 #[derive(Debug, Args)]
@@ -19,19 +22,20 @@ pub struct StatusArgs {
 impl StatusArgs {
     /// Runs the command.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let daemon = Daemon::require(&given.load()?.config, "this")?;
+        let config = given.load()?.config;
+        let daemon = Daemon::require(&config, "this")?;
         let read = |path: &str, what: &str| daemon.json("GET", path, RequestBody::Nothing, what);
         let state: Value = read("/api/v1/state", "the state could not be read")?;
         let tallies: Value = read("/api/v1/tallies", "today's counts could not be read")?;
         if self.json {
             return print_json(&json!({"state": state, "tallies": tallies}));
         }
-        print_coloured(&describe(&state, &tallies))
+        print_coloured(&describe(&state, &tallies, &store_settings(&config).zone))
     }
 }
 
 /// The screen. A fault starts with ✗, a note with !, and what is well with ✓.
-fn describe(state: &Value, tallies: &Value) -> String {
+fn describe(state: &Value, tallies: &Value, zone: &TimeZone) -> String {
     let up = media::format_duration((state["uptime_s"].as_f64().unwrap_or_default() * 1e6) as u64);
     let mut text =
         format!("{}  tallycam {}, up {up}\n\n", text_field(state, "name"), text_field(state, "version"));
@@ -55,7 +59,7 @@ fn describe(state: &Value, tallies: &Value) -> String {
             text.push_str(&format!("    hint: {hint}\n"));
         }
     }
-    text + "\n" + &today(tallies)
+    text + "\n" + &today(tallies, zone)
 }
 
 type Row = (bool, &'static str, String);
@@ -70,7 +74,8 @@ fn camera(state: &Value) -> Row {
         }
         _ => format!("{}. {}", text_field(state, "headline"), text_field(state, "reason")),
     };
-    (state["healthy"] == true, "camera", words.trim_end_matches(". ").to_owned())
+    let is_well = matches!(text_field(state, "state"), "live" | "idle" | "starting" | "paused");
+    (is_well, "camera", words.trim_end_matches(". ").to_owned())
 }
 
 fn counting(counting: &Value) -> Row {
@@ -114,23 +119,42 @@ fn disk(storage: &Value) -> Row {
 }
 
 /// Today's counts, a row a line, and their sum.
-fn today(tallies: &Value) -> String {
+fn today(tallies: &Value, zone: &TimeZone) -> String {
     let lines = tallies["lines"].as_array().map(Vec::as_slice).unwrap_or_default();
     if lines.is_empty() {
         return String::from("No line is drawn. Draw one on the page \"Lines\".\n");
     }
     let keys = ["in", "out", "inside"];
     let head = ["Today", "in", "out", "inside"].map(str::to_owned).to_vec();
+    let day = text_field(tallies, "day").parse::<Timestamp>().unwrap_or_default();
     let row = |line: &Value| {
         let cells = keys.map(|key| number_field(line, key).to_string());
-        [vec![text_field(line, "line").to_owned()], cells.to_vec()].concat()
+        [vec![text_field(line, "line").to_owned()], cells.to_vec(), vec![describe_origin(line, day, zone)]]
+            .concat()
     };
     let mut rows: Vec<Vec<String>> = [vec![head], lines.iter().map(row).collect()].concat();
     if lines.len() > 1 {
         let sum = |key: &str| lines.iter().map(|line| number_field(line, key)).sum::<u64>().to_string();
         rows.push(vec![String::from("Total"), sum("in"), sum("out"), String::new()]);
     }
-    format_columns(&rows, |column| column > 0)
+    format_columns(&rows, |column| matches!(column, 1..=3))
+}
+
+/// Why a line's figures are not in and out of the whole day: "since 12:25, 14 corrected".
+fn describe_origin(line: &Value, day: Timestamp, zone: &TimeZone) -> String {
+    let after = |key: &str| {
+        let at = text_field(line, key).parse::<Timestamp>().ok().filter(|at| *at > day)?;
+        Some(at.to_zoned(zone.clone()).strftime("since %H:%M").to_string())
+    };
+    let all = after("since");
+    let inside = after("inside_since").filter(|inside| Some(inside) != all.as_ref());
+    let corrected = Some(number_field(line, "inside_corrected")).filter(|corrected| *corrected > 0);
+    let words = [
+        all,
+        inside.map(|since| format!("inside {since}")),
+        corrected.map(|corrected| format!("{corrected} corrected")),
+    ];
+    words.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -140,15 +164,20 @@ mod tests {
     #[test]
     fn one_screen_tells_camera_counts_disk_and_troubles() {
         let state = json!({
-            "name": "Gate", "version": "0.1.0", "uptime_s": 3723.4, "state": "live", "healthy": true, "camera": "HQ",
+            "name": "Gate", "version": "0.1.0", "uptime_s": 3723.4, "state": "live", "healthy": false, "camera": "HQ",
             "width": 1280, "height": 720, "fps": 29.97, "viewers": 1,
             "counting": {"state": "fault", "reason": "The model is missing."},
             "recording": {"now": {"name": "a.avi", "bytes": 12_345_678}, "fault": null},
             "storage": {"free": 5_000_000_000u64, "bytes": 999, "recordings": 1, "snapshots": 2, "full": false},
             "alerts": [{"headline": "Time not confirmed", "reason": "Nobody has.", "hint": "set it", "bad": false}],
         });
-        let tallies = json!({"lines": [
-            {"line": "Door", "in": 204, "out": 159, "inside": 45}, {"line": "Gate", "in": 1, "out": 0, "inside": 1},
+        let day = "2026-11-30T00:00:00.000Z";
+        let noon = "2026-11-30T12:25:00.000Z";
+        let tallies = json!({"day": day, "lines": [
+            {"line": "Door", "in": 204, "out": 159, "inside": 45, "since": day, "inside_since": day},
+            {"line": "Gate", "in": 6, "out": 20, "inside": 0, "since": day, "inside_since": noon,
+             "inside_corrected": 14},
+            {"line": "Yard", "in": 1, "out": 0, "inside": 1, "since": noon, "inside_since": noon},
         ]});
         let expected = "\
 Gate  tallycam 0.1.0, up 1:02:03
@@ -162,14 +191,18 @@ Gate  tallycam 0.1.0, up 1:02:03
 
 Today   in  out  inside
 Door   204  159      45
-Gate     1    0       1
-Total  205  159
+Gate     6   20       0  inside since 12:25, 14 corrected
+Yard     1    0       1  since 12:25
+Total  211  179
 ";
-        assert_eq!(describe(&state, &tallies), expected);
-        let none =
-            describe(&json!({"state": "paused", "headline": "Camera paused", "reason": null}), &json!({}));
+        assert_eq!(describe(&state, &tallies, &TimeZone::UTC), expected);
+        let none = describe(
+            &json!({"state": "missing", "headline": "No camera", "reason": null}),
+            &json!({}),
+            &TimeZone::UTC,
+        );
         assert!(
-            none.contains("✗ camera     Camera paused\n") && none.ends_with("on the page \"Lines\".\n"),
+            none.contains("✗ camera     No camera\n") && none.ends_with("on the page \"Lines\".\n"),
             "{none}"
         );
     }

@@ -49,21 +49,25 @@ fn disk_finding(directory: &Path, free: u64, total: u64) -> Finding {
 
 /// The wall clock, in the time zone of the counts.
 pub fn clock(zone: &TimeZone) -> Finding {
-    clock_finding(ClockTime::now(), clocks::is_synchronised(), zone)
+    let kept_by = match clocks::is_set_by_network() {
+        true => Some("synchronised"),
+        false => clocks::is_synchronised().then_some("set by hand"),
+    };
+    clock_finding(ClockTime::now(), kept_by, zone)
 }
 
-fn clock_finding(now: ClockTime, is_synchronised: bool, zone: &TimeZone) -> Finding {
+fn clock_finding(now: ClockTime, kept_by: Option<&str>, zone: &TimeZone) -> Finding {
     let name = "clock";
     let time = Timestamp::from_microsecond(now.wall_us as i64)
         .map(|time| time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string())
         .unwrap_or_default();
-    match (clock_is_wrong(now, zone), is_synchronised) {
+    match (clock_is_wrong(now, zone), kept_by) {
         (Some(wrong), _) => Finding::bad(name, format!("It {wrong}.")).hint(SET_CLOCK),
-        (None, false) => Finding::warning(name, format!("{time}, not synchronised (no NTP).")).hint(
+        (None, None) => Finding::warning(name, format!("{time}, not synchronised (no NTP).")).hint(
             "`sudo timedatectl set-ntp true` has the network set it; where chrony or another program does, \
                  /usr/share/doc/tallycam/examples/tallycam-clock.conf lets the service see that",
         ),
-        (None, true) => Finding::good(name, format!("{time}, synchronised.")),
+        (None, Some(kept_by)) => Finding::good(name, format!("{time}, {kept_by}.")),
     }
 }
 
@@ -196,12 +200,12 @@ mod tests {
     #[test]
     fn a_clock_is_synchronised_wrong_or_unsynchronised() {
         let at = |wall_us: u64, wall_trusted: bool| ClockTime { monotonic_us: 1, wall_us, wall_trusted };
-        let finding = |stamp, is_kept| clock_finding(stamp, is_kept, &TimeZone::UTC);
+        let finding = |stamp, kept_by| clock_finding(stamp, kept_by, &TimeZone::UTC);
         let now = at(1_795_000_000_000_000, true);
-        assert_eq!(finding(now, true).message, "2026-11-18 11:06:40 UTC, synchronised.");
-        assert_eq!(finding(now, true).verdict, Verdict::Good);
-        assert_eq!(finding(now, false).verdict, Verdict::Warning);
-        let unset = finding(at(5, false), true);
+        assert_eq!(finding(now, Some("set by hand")).message, "2026-11-18 11:06:40 UTC, set by hand.");
+        assert_eq!(finding(now, Some("synchronised")).verdict, Verdict::Good);
+        assert_eq!(finding(now, None).verdict, Verdict::Warning);
+        let unset = finding(at(5, false), Some("synchronised"));
         assert_eq!(
             (unset.verdict, unset.message.as_str()),
             (Verdict::Bad, "It is not set: it says 1970-01-01.")

@@ -63,8 +63,8 @@ pub async fn diagnosis(request: Request) -> Response<Body> {
         findings: diagnosis::diagnose(site).await,
         head: data_counting::head(&request),
         clock: site.clock(),
-        // The stores notice a moment later.
-        has_unsure_clock: !site.is_time_sure() && !clock::is_synchronised(),
+        // A clock that was set by hand can be corrected.
+        has_clock_form: !clock::is_set_by_network(),
         refused: request.refused(),
     }))
 }

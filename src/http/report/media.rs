@@ -92,7 +92,7 @@ impl StorageReport {
             bytes_a_day: storage.bytes_a_day.filter(|rate| rate.is_finite()).map(f64::round),
             days_left: tenths(storage.days_left),
             aside: storage.aside.clone(),
-            full: status.is_full,
+            full: status.is_full || storage.lacks_ballast,
             fault,
             hint: hint.flatten(),
             chunks_dropped: status.chunks_dropped,
@@ -140,7 +140,9 @@ impl StorageSummary {
             bytes: storage.snapshots.1 + storage.recordings.1,
             free: storage.free_bytes,
             days_left: tenths(storage.days_left),
-            full: status.is_full || site.counts().is_ok_and(|counts| counts.is_full()),
+            full: status.is_full
+                || storage.lacks_ballast
+                || site.counts().is_ok_and(|counts| counts.is_full()),
             fault,
             hint: hint.flatten(),
         })

@@ -15,8 +15,8 @@ pub struct DiagnosisPage {
     pub head: Head,
     pub clock: LocalClock,
     pub findings: Vec<Finding>,
-    /// Nobody has confirmed the machine's clock.
-    pub has_unsure_clock: bool,
+    /// The network does not keep the machine's clock.
+    pub has_clock_form: bool,
     /// The refusal of the last request.
     pub refused: Option<RefusalReason>,
 }
@@ -92,9 +92,9 @@ pub fn diagnosis_page(page: &DiagnosisPage) -> String {
          href=\"state\">State</a> <a href=\"metrics\">Metrics</a> <a \
          href=\"api/v1/openapi.json\">API</a></p></section>\n</main>\n",
         // One main button: the clock is set first.
-        main = if page.has_unsure_clock { "" } else { " main" },
+        main = if page.has_clock_form { "" } else { " main" },
         refused = page.refused.as_ref().map(refusal_html).unwrap_or_default(),
-        clock = if page.has_unsure_clock { clock_form(page) } else { String::new() },
+        clock = if page.has_clock_form { clock_form(page) } else { String::new() },
         at = second(&to_zoned(page.clock.now_us, &page.clock.zone)),
     );
     PageFrame::new(&page.head, Tab::Diagnosis, "Diagnosis", &["page.js", "head.js"]).render(&main)

@@ -93,6 +93,7 @@ pub(super) fn read(
     let (file_bytes, unused_bytes) = pages(connection)?;
     let directory = file.parent().unwrap_or(Path::new("."));
     let (free_bytes, total_bytes) = ballast::space(directory).unwrap_or((0, 0));
+    let missing_bytes = ballast::missing_bytes(directory);
     let mut storage = Storage {
         file_bytes,
         unused_bytes,
@@ -103,6 +104,9 @@ pub(super) fn read(
         aside: aside_files(directory),
         free_bytes,
         total_bytes,
+        // Nearly full, the writer gives unused bytes back to the file system.
+        lacks_ballast: missing_bytes > 0
+            && free_bytes.saturating_add(unused_bytes) < missing_bytes + ballast::LAST_BYTES,
         bytes_a_day: None,
         days_left: None,
     };

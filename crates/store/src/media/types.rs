@@ -395,6 +395,8 @@ pub struct Storage {
     pub free_bytes: u64,
     /// Total bytes of the file system.
     pub total_bytes: u64,
+    /// The ballast is used up, and there is no room to make it again: the disk is full for pictures.
+    pub lacks_ballast: bool,
     /// Bytes per day that were added over the last week, or since the first item if it is younger. `None` before the
     /// first hour.
     pub bytes_a_day: Option<f64>,

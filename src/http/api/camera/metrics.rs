@@ -136,7 +136,8 @@ fn kept(page: &mut MetricsPage, recorder: &RecorderHandle, storage: Option<&Stor
             "Chunks of recordings that the disk did not accept in time.",
             status.chunks_dropped,
         );
-        page.one("tallycam_media_full", "gauge", "1 while the disk is full.", u8::from(status.is_full));
+        let is_full = status.is_full || storage.is_some_and(|storage| storage.lacks_ballast);
+        page.one("tallycam_media_full", "gauge", "1 while the disk is full.", u8::from(is_full));
     }
     let Some(storage) = storage else { return };
     let kinds = [(MediaKind::Snapshot, storage.snapshots), (MediaKind::Recording, storage.recordings)];

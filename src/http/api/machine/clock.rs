@@ -5,6 +5,7 @@ use hyper::{Response, StatusCode};
 use serde::Deserialize;
 
 use super::power;
+use crate::http::auth::audit::{AuditNote, noted};
 use crate::http::request::body;
 use crate::http::request::problem::Problem;
 use crate::http::request::{reply, time_param};
@@ -40,7 +41,9 @@ pub async fn set(request: Request) -> Result<Response<Body>, Problem> {
     let none =
         || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "this program cannot set the clock of its machine");
     let machine = request.site.power.clone().ok_or_else(none)?;
+    let before = clock::rfc3339(clock::wall_us());
     machine.set_clock(wall_us).inspect_err(|fault| log::error!("{fault}"))?;
-    log::warn!("the clock was set by {}", request.link.peer());
-    Ok(reply::no_content())
+    let did = format!("set the clock from {before} to {}", clock::rfc3339(wall_us));
+    log::warn!("{} {did}", request.link.peer());
+    Ok(noted(reply::no_content(), AuditNote::Did(did)))
 }

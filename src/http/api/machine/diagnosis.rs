@@ -184,7 +184,7 @@ async fn pictures(site: &Site) -> Option<Finding> {
         return Some(Finding::warning(name, unknown).hint(hint));
     }
     Some(match storage::room(site).await {
-        Ok(room) => room_finding(name, &room, status.is_full),
+        Ok(room) => room_finding(name, &room, status.is_full || room.lacks_ballast),
         Err(problem) => Finding::bad(name, problem.detail).maybe_hint(problem.hint),
     })
 }
