@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(missing_bytes(at), BYTES, "holes give no room");
         make(at);
         assert!(is_there(at));
-        // Where blocks tell nothing, the length does.
+        // A file system that compresses has fewer blocks.
         let mut filled = File::create(at.join(NAME)).unwrap();
         fill(&mut filled).unwrap();
         assert_eq!(filled.metadata().unwrap().len(), BYTES + 1);

@@ -161,7 +161,7 @@ fn wait_for_end(daemon: &Daemon, id: u64) -> Result<Value, Failure> {
     }
 }
 
-/// What has been recorded, in a line.
+/// A line about a recording.
 fn describe_recorded(item: &Value) -> String {
     format!(
         "{} {}: {}, {} pictures, {}{}\n",

@@ -66,7 +66,7 @@ fn print_how_to_set(config: &Config) -> Result<(), Failure> {
         PasswordFile::Daemon(daemon) => {
             let what = "the service does not answer that";
             let report: Value = daemon.json("GET", "/api/v1/password", RequestBody::Nothing, what)?;
-            // Only the admin is told sessions and file.
+            // An admin also gets the sessions and the file.
             let file = report["file"].as_str().map(str::to_owned);
             (report["set"] == true, report["first"] == true, report["sessions"].as_u64(), file)
         }

@@ -18,7 +18,8 @@
   });
   on(document, 'keydown', e => {
     // Elsewhere the arrows scroll.
-    const step = e.target.closest('a.at') ? { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[e.key] : { j: 1, k: -1 }[e.key];
+    const keys = { j: 1, k: -1 }, arrows = { ArrowDown: 1, ArrowUp: -1 };
+    const step = keys[e.key] || (e.target.closest('a.at') && arrows[e.key]);
     if (!step || e.ctrlKey || e.metaKey || e.altKey || e.target.closest('input, select, textarea')) return;
     const all = links(), at = all.findIndex(isCurrent), next = all[at < 0 ? 0 : at + step];
     if (!next) return;

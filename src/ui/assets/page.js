@@ -293,7 +293,7 @@ const listen = (handlers, opened) => {
   };
   try {
     const worker = new SharedWorker('events.js');
-    // Where its file does not come.
+    // Its file does not come.
     on(worker, 'error', () => {
       close();
       port.onmessage = null;

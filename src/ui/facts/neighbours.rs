@@ -101,7 +101,7 @@ mod tests {
         // The same program at another address.
         let all = NeighboursReport::of(vec![camera("Hall", "5a", true, 2), camera("Hall", "5a", true, 2)]);
         assert_eq!((all.items.len(), all.sum), (1, Some(InOut { r#in: 2, out: 0 })));
-        // What only claims the identity hides nothing.
+        // A claimed identity hides nothing.
         let all = NeighboursReport::of(vec![camera("Claims", "5a", false, 0), camera("Hall", "5a", true, 2)]);
         assert!(all.items.iter().all(|one| one.problem.is_none()) && all.sum.is_none(), "{all:?}");
     }

@@ -472,7 +472,7 @@ mod tests {
         let html = player_page(&PlayerPage { refused: Some(refusal), ..page });
         assert!(
             html.contains("value=\"Gate\"")
-                && html.contains("there is an item called &quot;Gate&quot; already")
+                && html.contains("There is an item called &quot;Gate&quot; already")
         );
         assert!(!html.contains("value=\"1\" checked"), "the box was unticked");
     }

@@ -264,7 +264,7 @@ fn end_row(table: &mut CsvTable, ledger: &str, seq: u64, crossing: Option<&Store
     table.end_row();
 }
 
-/// A person's verdict on a crossing. What is missing stays as it is.
+/// A person's verdict on a crossing. A missing field keeps its value.
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
 pub struct CrossingPatch {
     /// It did not happen so.
