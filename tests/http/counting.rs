@@ -539,7 +539,18 @@ fn a_wrong_crossing_is_struck_out_on_the_page_and_told_to_followers() {
     assert_eq!(mark(9, r#"{"wrong": true}"#).status, 404);
     let refused = mark(1, r#"{"wrong": false, "excluded": true}"#);
     assert_eq!((refused.status, &refused.json()["field"]), (422, &json!("excluded")));
-    assert_eq!(mark(1, "{}").status, 422);
+    assert_eq!(mark(1, r#"{"excluded": true}"#).status, 422);
+    // A missing field keeps its value.
+    for (body, is_excluded) in [
+        (r#"{"wrong": true}"#, true),
+        (r#"{"excluded": false}"#, false),
+        (r#"{"wrong": true}"#, false),
+        (r#"{"excluded": true}"#, true),
+        ("{}", true),
+    ] {
+        let kept = mark(2, body).json();
+        assert_eq!((&kept["wrong"], &kept["excluded"]), (&json!(true), &json!(is_excluded)), "{body}");
+    }
     let since = served.get("/api/v1/crossings?since=3").json();
     assert_eq!((&since["items"][0]["id"], &since["items"][0]["wrong"]), (&json!(2), &json!(true)));
     let counts = served.get("/api/v1/counts?bucket=total").json();
@@ -1074,7 +1085,7 @@ fn models_are_chosen_and_fetched() {
     }
     let offline = served.send("POST", "/api/v1/model/fetch", FORM, "next=models&name=nano");
     assert_eq!((offline.status, offline.header("content-type")), (503, Some("text/html; charset=utf-8")));
-    assert!(offline.text().contains("copy it there by hand"));
+    assert!(offline.text().contains("Copy it there by hand"));
     let used = served.send("POST", "/api/v1/model", FORM, "_method=put&next=models&name=stage");
     assert_eq!((used.status, used.header("location")), (303, Some("../../models")));
 
