@@ -296,7 +296,8 @@ mod tests {
         ask(WebClient::default(), neighbour).await.1
     }
 
-    const STATE: &str = r#"{"name":"<b>Door\u202e\n","state":"live","headline":"Live","ledger":"4f","uptime_s":1.5,"more":[1]}"#;
+    const STATE: &str =
+        r#"{"name":"<b>Door\u202e\n","state":"live","headline":"Live","ledger":"4f","uptime_s":1}"#;
 
     #[tokio::test]
     async fn a_neighbour_tells_name_state_and_sums_or_why_not() {

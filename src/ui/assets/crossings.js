@@ -1,4 +1,5 @@
-// Steps through the crossings: a click on a time, J and K, or on a time the arrow keys, show that crossing beside the table.
+// Steps through the crossings: a click on a time, J and K, or on a time the arrow keys, show that crossing beside the
+// table.
 // @ts-check
 'use strict';
 {

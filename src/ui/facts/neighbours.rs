@@ -46,8 +46,8 @@ pub struct InOut {
 }
 
 impl NeighboursReport {
-    /// All of these, with their sum. A tallycam that answers at two addresses is shown once. A copy of a card has the same
-    /// counts.db, but another start: it says so, and is not in the sum.
+    /// All of these, with their sum. A tallycam that answers at two addresses is shown once. A copy of a card has the
+    /// same counts.db, but another start: it says so, and is not in the sum.
     pub fn of(given: Vec<NeighbourReport>) -> NeighboursReport {
         let (mut sum, mut items) = (Some(InOut::default()), Vec::<NeighbourReport>::new());
         for mut one in given {
