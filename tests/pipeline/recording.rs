@@ -603,7 +603,19 @@ fn privacy_mode_stores_and_serves_nothing() {
 
 /// A counts.db with the lines `Door` and `Gate`, and its writer.
 /// The writer ends when nobody uses counts.db any more, so it must be dropped last, also in a failing test.
-fn counts_db(folder: &Path) -> (Worker, Counts) {
+/// Ends the writer with the test, also with one that fails.
+struct CountsWriter {
+    counts: Counts,
+    _worker: Worker,
+}
+
+impl Drop for CountsWriter {
+    fn drop(&mut self) {
+        self.counts.stop();
+    }
+}
+
+fn counts_db(folder: &Path) -> (CountsWriter, Counts) {
     let settings = store::CountsOptions {
         directory: folder.to_owned(),
         camera: String::from("door"),
@@ -614,7 +626,7 @@ fn counts_db(folder: &Path) -> (Worker, Counts) {
     let line = |name: &str| LineDraft::new(name, [0.1, 0.5], [0.9, 0.5]);
     let origin = String::from("config.toml:1");
     counts.pin(vec![(line("Door"), origin.clone()), (line("Gate"), origin)], vec![]).unwrap();
-    (writer, counts)
+    (CountsWriter { counts: counts.clone(), _worker: writer }, counts)
 }
 
 fn cross(counts: &Counts, line: &str, track: u64) {
@@ -681,6 +693,5 @@ fn a_crossing_starts_a_recording_and_each_more_prolongs_it() {
     assert_eq!(items.len(), 3);
     assert!(items.iter().all(|item| !item.is_open && item.frames > 0));
     drop(bench);
-    counts.stop();
     drop(writer);
 }
