@@ -294,7 +294,7 @@ fn logins_basic_and_digest() {
 
         let trouble = refused(&mut url(&format!("http://{host}/a")));
         assert_eq!(trouble.kind, SourceErrorKind::Denied);
-        assert!(trouble.hint.unwrap().contains("username"));
+        assert!(trouble.hint.unwrap().contains("user name"));
         let trouble = refused(&mut url(&format!("http://admin:wrong@{host}/a")));
         assert_eq!(trouble.kind, SourceErrorKind::Denied);
         assert!(trouble.what.contains("refuses") && !trouble.line().contains("wrong"), "{trouble}");
