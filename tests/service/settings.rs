@@ -458,7 +458,8 @@ fn a_setting_that_cannot_be_stored_does_not_apply() {
     fs::create_dir(place.state().join("settings.toml.new")).unwrap();
     let refused = patch(&daemon, &json!({"name": "door", "stream.quality": 70}));
     assert_eq!(refused.status, 507, "{}", refused.text());
-    assert!(refused.json()["detail"].as_str().unwrap().contains("settings.toml"));
+    let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.starts_with("settings could not be saved"), "{detail}");
     assert_eq!(
         (daemon.state()["name"].clone(), value(&daemon, "stream.quality")),
         (json!("camera"), json!(80))
@@ -645,7 +646,7 @@ fn exported_settings_can_be_imported_and_secrets_are_never_shown() {
     ] {
         let refused = send(&daemon, method, path, if method == "POST" { FORM } else { "" }, body);
         assert_eq!(refused.status, 400, "{path}");
-        assert!(refused.text().contains("nothing was sent that could be imported"), "{}", refused.text());
+        assert!(refused.text().contains("othing was sent that could be imported"), "{}", refused.text());
     }
     assert_eq!(value(&daemon, "name"), "door");
 }
