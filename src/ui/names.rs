@@ -13,7 +13,7 @@ pub(super) fn label(path: &str) -> Option<&'static str> {
     Some(label).filter(|label| !label.is_empty())
 }
 
-/// Replaces keys in `text` by the page's names for them: "`stream.fps` must" becomes "“Frame rate” must".
+/// Replaces keys in `text` by the page's names for them: "`stream.fps` must" becomes "“Stream frame rate” must".
 pub(super) fn name_settings(text: &str) -> String {
     let text = name_sections(text);
     let mut parts = text.split('`');
@@ -144,16 +144,16 @@ fn name_sections(text: &str) -> String {
         named.push_str(before);
         rest = after;
         if let Some(head) = named.strip_suffix(" under ") {
-            let (from, key) = last_key(head, section);
+            let (end, (from, key)) = (head.len(), last_key(head, section));
             match key {
                 Some((key, value)) => {
-                    let words = format!("{}{value}", name(key));
+                    let words = name(key, value);
                     named.replace_range(from.., &words);
                 }
-                None => named.replace_range(head.len().., " on the page Settings"),
+                None => named.replace_range(end.., " on the page Settings"),
             }
             let more = [" in the configuration", " of the configuration"];
-            rest = more.iter().find_map(|more| rest.strip_prefix(more)).unwrap_or(rest);
+            rest = more.iter().find_map(|more| rest.strip_prefix(*more)).unwrap_or(rest);
             continue;
         }
         let (word, after) = first_word(after.strip_prefix(' ').unwrap_or_default());
@@ -162,11 +162,11 @@ fn name_sections(text: &str) -> String {
             Some(key) if named.ends_with('`') => {
                 named.pop();
                 let (value, after) = after.split_once('`').unwrap_or((after, ""));
-                named += &format!("{}{value}", name(key));
+                named += &name(key, value);
                 rest = after;
             }
             Some(key) => {
-                named += &name(key);
+                named += &name(key, "");
                 rest = after;
             }
             None => named += &format!("[{section}]"),
@@ -202,12 +202,12 @@ fn first_word(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len()))
 }
 
-/// A setting that no page shows is in the configuration file.
-fn name(key: &Key) -> String {
+/// The label of a setting, with a value; a setting that no page shows is in the configuration file.
+fn name(key: &Key, value: &str) -> String {
     match key.page {
         PagePlace::Elsewhere => String::from("the configuration file"),
         _ if key.label.is_empty() => String::from("the configuration file"),
-        _ => format!("“{}”", key.label),
+        _ => format!("“{}”{value}", key.label),
     }
 }
 
@@ -218,13 +218,13 @@ mod tests {
     #[test]
     fn a_key_has_the_name_that_the_page_gives_it() {
         for (text, named) in [
-            ("`stream.fps` must", "“Frame rate” must"),
+            ("`stream.fps` must", "“Stream frame rate” must"),
             ("`kind` under [lights] in the configuration sets it", "“Light type” sets it"),
             ("set [detect] backend to \"auto\"", "set “Detector” to \"auto\""),
             ("`[privacy] counts_only` is on.", "“Privacy mode” is on."),
             ("set least_height under [detect], and", "set “Minimum height”, and"),
             ("set limits under [retention]", "set limits on the page Settings"),
-            ("`names` under [http] there adds one", "the configuration file there adds one"),
+            ("`listen = [\"x\"]` under [http] lets others in", "the configuration file lets others in"),
             (
                 "[source] kind = \"exec\", command = \"ffmpeg\"",
                 "[source] kind = \"exec\", command = \"ffmpeg\"",

@@ -27,7 +27,7 @@ const INSIDE: &str = "os error|errno|/var/|/tmp/|/etc/|/api/v1/|.toml|.db:|Err(|
     field|SQLITE|constraint failed|expected value|not TOML|`|panicked";
 
 /// What a page is meant to show: the beginning of its title, and the words around.
-const MEANT: [(&str, &str); 8] = [
+const MEANT: [(&str, &str); 9] = [
     // Where a pinned setting can be changed.
     ("Settings", "Set in "),
     ("Cameras", "Set in "),
@@ -38,6 +38,8 @@ const MEANT: [(&str, &str); 8] = [
     // Names and addresses of files.
     ("Models", "ssdlite_mobilenet_v2"),
     ("Models", "https://"),
+    // A command that no page can replace.
+    ("Media", "ffmpeg -i CLIP"),
     // Its findings are what `tallycam check` says.
     ("Diagnosis", ""),
     // Its lines are written for whoever runs the machine.

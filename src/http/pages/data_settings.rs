@@ -18,8 +18,7 @@ use crate::http::site::handler::Request;
 use crate::http::site::preferences::{SettingsInForce, meanwhile};
 use crate::pipeline::CameraControls;
 use crate::ui::{
-    self, CameraMode, ControlsFacts, RefusalReason, ReturnedForm, Setting, SettingField, SettingsPage,
-    ValueOrigin,
+    CameraMode, ControlsFacts, RefusalReason, ReturnedForm, Setting, SettingField, SettingsPage, ValueOrigin,
 };
 use tallycam_camera::media;
 use tallycam_config::keys::Key;
