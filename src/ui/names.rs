@@ -106,7 +106,8 @@ pub fn name_fields(text: &str) -> String {
         }
         let (word, rest) = sentence.split_once(' ').unwrap_or((sentence, ""));
         let says = ["is ", "should ", "must ", "takes "].iter().any(|verb| rest.starts_with(verb));
-        match find(FIELDS, word).filter(|_| says) {
+        let of_key = || keys::all().find(|key| key.name == word && word.contains('_')).map(|key| key.label);
+        match find(FIELDS, word).or_else(of_key).filter(|label| says && !label.is_empty()) {
             Some(label) => format!("“{label}” {rest}"),
             // The key of a setting gets its name on the page.
             None if word.contains('.') && label(word).is_some() => format!("`{word}` {rest}"),
@@ -244,6 +245,7 @@ mod tests {
             ),
             ("anchor should be one of a, b", "“Count point” should be one of a, b"),
             ("line 1 has been changed", "line 1 has been changed"),
+            ("snapshots_age is set elsewhere", "“Delete snapshots after” is set elsewhere"),
             ("access.view must be x", "`access.view` must be x"),
             ("`notify` has a wrong `more_than`: it must be 1", "“More than” must be 1"),
             (
