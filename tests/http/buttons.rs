@@ -26,12 +26,12 @@ const LAST: &str = "reset restore media/new password sessions users tokens sign-
 const INSIDE: &str = "os error|errno|/var/|/tmp/|/etc/|/api/v1/|.toml|.db:|Err(|invalid type|missing field|unknown \
     field|SQLITE|constraint failed|expected value|not TOML|`|panicked";
 
-/// What a page is meant to show: the beginning of its title, and the words around.
+/// The words that a page is meant to show: the beginning of its title, and the words around.
 const MEANT: [(&str, &str); 9] = [
-    // Where a pinned setting can be changed.
+    // The file in which a pinned setting can be changed.
     ("Settings", "Set in "),
     ("Cameras", "Set in "),
-    // Where the pictures are, to find the file.
+    // The path of the pictures, to find the file.
     ("Database", "Location"),
     // The card's file, which the reset applies again.
     ("Backup", "on a card, tallycam.toml"),
@@ -42,7 +42,7 @@ const MEANT: [(&str, &str); 9] = [
     ("Media", "ffmpeg -i CLIP"),
     // Its findings are what `tallycam check` says.
     ("Diagnosis", ""),
-    // Its lines are written for whoever runs the machine.
+    // Its lines are written for the operator of the machine.
     ("Log", ""),
 ];
 
@@ -116,7 +116,7 @@ fn forms(html: &str) -> Vec<Form> {
     all
 }
 
-/// What somebody reads: the texts, and the words of attributes, each with the word before it.
+/// The texts that a person reads, and the words of attributes, each with the word before it.
 fn read_aloud(html: &str) -> Vec<String> {
     let (mut all, mut is_silent, mut before) = (Vec::new(), false, String::new());
     for (tag, text) in tags(html) {

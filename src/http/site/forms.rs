@@ -283,7 +283,7 @@ pub fn refusal(problem: &Problem) -> RefusalReason {
     let (detail, hint) = match &*wrong.field {
         // The ticks of a list.
         "ids" => ("Select at least one item first.", ""),
-        // A form of which nothing is filled in has no body.
+        // An empty form has no body.
         "" if problem.detail == PayloadError::Missing.to_string() => ("Nothing was entered.", ""),
         _ if problem.is_outdated => {
             (&*problem.detail, "Yours is shown: save it again to replace the newer one.")
