@@ -265,7 +265,8 @@ fn no_button_is_answered_by_words_of_the_inside() {
     let file = folder.path().join("config.toml");
     let store = folder.path().display();
     let config = format!(
-        "[source]\nkind = \"sim\"\nfps = 5\nwidth = 320\nheight = 180\n[lights]\nkind = \"sim\"\n[store]\ndirectory = \"{store}\"\n"
+        "[source]\nkind = \"sim\"\nfps = 5\nwidth = 320\nheight = 180\n[lights]\nkind = \"sim\"\n[store]\n\
+         directory = \"{store}\"\n"
     );
     std::fs::write(&file, config).unwrap();
     let mut program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
