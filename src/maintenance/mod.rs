@@ -74,7 +74,7 @@ pub fn unfit(why: impl fmt::Display) -> Fault {
     let why = why.to_string();
     let hint = match why.contains("newer") {
         true => "update tallycam here first, then restore",
-        false => "choose a file that a backup wrote; nothing was changed",
+        false => "send an archive from `tallycam backup` or the page Backup; nothing was changed",
     };
     Fault::wrong(format!("this backup cannot be used: {why}")).hint(hint)
 }

@@ -91,7 +91,7 @@ pub async fn connect(
         if !reach.allows(host, address.ip(), &own) {
             refused =
                 Fault::wrong(format!("{host} is a machine of this network, which the page may not name"))
-                    .hint("set it in the configuration file, or allow the host there");
+                    .hint("set it in the configuration file, or name the host in `messages.hosts` there");
             continue;
         }
         match timeout(WITHIN, TcpStream::connect(address)).await {

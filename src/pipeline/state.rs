@@ -70,7 +70,9 @@ impl CameraState {
     /// The remedy if a picture was requested. It includes the pause, which needs no hint next to the state.
     pub fn remedy_hint(&self) -> Option<String> {
         match self {
-            CameraState::Paused => Some(String::from("Resume the camera on the live page.")),
+            CameraState::Paused => {
+                Some(String::from("Resume the camera: on the live page, or by POST /api/v1/resume."))
+            }
             state => state.hint(),
         }
     }

@@ -2,8 +2,6 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
-use super::names::name_settings;
-
 /// Text as HTML, between tags and inside double-quoted attributes.
 pub struct Text<'a>(pub &'a str);
 
@@ -25,12 +23,12 @@ impl Display for Text<'_> {
     }
 }
 
-/// Text as HTML in which `` `this` `` becomes code, and a setting has the page's name for it. Between tags only.
+/// Text as HTML in which `` `this` `` becomes code. Between tags only.
 pub(super) struct MarkedText<'a>(pub &'a str);
 
 impl Display for MarkedText<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        for (i, part) in name_settings(self.0).split('`').enumerate() {
+        for (i, part) in self.0.split('`').enumerate() {
             if i % 2 == 0 {
                 write!(f, "{}", Text(part))?;
             } else {

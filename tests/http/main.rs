@@ -3,7 +3,6 @@
 
 mod access;
 mod audit;
-mod buttons;
 mod claim;
 #[path = "../common/mod.rs"]
 mod common;

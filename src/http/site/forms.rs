@@ -13,14 +13,13 @@ use hyper::header::{
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri};
 
 use crate::http::request::form_data::boundary;
-use crate::http::request::json_body::PayloadError;
 use crate::http::request::problem::{Problem, WrongValueOf};
 use crate::http::request::query::Query;
 use crate::http::server::body::Body;
 use crate::http::site::handler::{MadeId, Route};
 use crate::http::site::html;
 use crate::http::site::way::{ID, next_page, up_from};
-use crate::ui::{self, RefusalReason, ReturnedForm};
+use crate::ui::{RefusalReason, ReturnedForm};
 use tallycam_base::unicode::percent_encoded;
 use tallycam_config::may_be_secret;
 
@@ -270,21 +269,19 @@ pub fn without_next(uri: &Uri) -> Uri {
 pub fn refusal(problem: &Problem) -> RefusalReason {
     let wrong = problem.wrong.as_deref().cloned().unwrap_or_default();
     let each = wrong.errors.into_iter().map(|WrongValueOf { path, message, hint, .. }| {
-        let hint = hint.map(|hint| format!(". {}", ui::name_example(&hint))).unwrap_or_default();
-        (path, ui::name_fields(message.trim_end_matches('.')) + &hint)
+        let hint = hint.map(|hint| format!(". {hint}")).unwrap_or_default();
+        (path, message.trim_end_matches('.').to_owned() + &hint)
     });
     let mut errors: Vec<(String, String)> = each.collect();
     if errors.is_empty() && !wrong.field.is_empty() {
         let takes = format!("{}{}", RefusalReason::TAKES, wrong.range);
-        let words = if wrong.range.is_empty() { ui::name_fields(&problem.detail) } else { takes };
-        errors.push((wrong.field.clone(), words));
+        errors
+            .push((wrong.field.clone(), if wrong.range.is_empty() { problem.detail.clone() } else { takes }));
     }
     let is_stale = problem.status == StatusCode::PRECONDITION_FAILED;
     let (detail, hint) = match &*wrong.field {
         // The ticks of a list.
         "ids" => ("Select at least one item first.", ""),
-        // An empty form has no body.
-        "" if problem.detail == PayloadError::Missing.to_string() => ("Nothing was entered.", ""),
         _ if problem.is_outdated => {
             (&*problem.detail, "Yours is shown: save it again to replace the newer one.")
         }
@@ -294,8 +291,7 @@ pub fn refusal(problem: &Problem) -> RefusalReason {
             (&*problem.detail, hint.unwrap_or_default())
         }
     };
-    let (detail, hint) = (ui::name_fields(detail), ui::name_example(hint));
-    RefusalReason { detail, hint, field: wrong.field, errors, is_stale }
+    RefusalReason { detail: detail.to_owned(), hint: hint.to_owned(), field: wrong.field, errors, is_stale }
 }
 
 #[cfg(test)]

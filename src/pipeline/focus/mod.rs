@@ -351,7 +351,7 @@ impl Focus {
             is_free
         });
         if !begun {
-            let hint = "wait until it is over, or move the lens: that ends it";
+            let hint = "DELETE /api/v1/lens/sweep ends it, and so does any move of the lens";
             return Err(Fault::new(FaultKind::Busy, "a focus sweep is under way").hint(hint).into());
         }
         Ok(Sweeping { focus: self.clone(), drive, identity, search, cancel, has_moved: false })

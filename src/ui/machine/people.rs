@@ -127,8 +127,6 @@ const LABELS: [(&str, &str); 5] = [
 fn reason(RefusalReason { detail, hint, field, errors, .. }: &RefusalReason) -> String {
     let label = LABELS.iter().find(|(name, _)| name == field);
     match label.zip(errors.iter().find(|(path, _)| path == field)) {
-        // A sentence that names its field.
-        Some((_, (_, words))) if words.starts_with('“') => sentence(words),
         Some(((_, label), (_, words))) => {
             sentence(&format!("{label}: {}", words.strip_prefix(RefusalReason::TAKES).unwrap_or(words)))
         }

@@ -164,7 +164,7 @@ pub async fn import(request: Request) -> Result<Response<Body>, Problem> {
 fn as_text(body: &[u8]) -> Result<&str, Problem> {
     std::str::from_utf8(body).map_err(|_| {
         Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "what was sent is no UTF-8 text")
-            .hint("send a file of settings that an export wrote")
+            .hint("send a file of settings in TOML, as an export (GET /api/v1/settings.toml) has it")
     })
 }
 
@@ -187,7 +187,7 @@ fn check_import(toml: &str) -> Result<String, Problem> {
     let is_nothing = keys.is_empty() && !is_faulty;
     if is_nothing && !Saved::is_our_format(toml) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "nothing was sent that could be imported")
-            .hint("send a file that an export wrote; nothing has changed"));
+            .hint("send an export (/api/v1/settings.toml); nothing has changed"));
     }
     Ok(keys)
 }
