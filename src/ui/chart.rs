@@ -360,6 +360,8 @@ impl WeekMap {
     /// The map as one `svg` element with seven rows of 24 px.
     pub fn svg(&self, label: &str) -> String {
         let steps = self.steps();
+        // A cell is as wide as two digits.
+        let has_figures = self.means.iter().flatten().flatten().all(|mean| *mean < 99.5);
         let mut paths: [String; 6] = Default::default();
         let (mut hatch, mut values, mut deep) = (String::new(), String::new(), String::new());
         for (row, means) in self.means.iter().enumerate() {
@@ -374,7 +376,7 @@ impl WeekMap {
                 };
                 let step = WeekMap::step_index(*mean, &steps);
                 let _ = write!(paths[step], "M{} {y}h9.8v23h-9.8z", hour * 10);
-                if step > 0 {
+                if step > 0 && has_figures {
                     let into = if step > 3 { &mut deep } else { &mut values };
                     let value = self.in_words(*mean);
                     let _ = write!(into, "<text x=\"{:.2}%\" y=\"{}\">{value}</text>", x + 2.08, y + 16);

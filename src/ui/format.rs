@@ -35,6 +35,11 @@ pub(super) fn second(at: &Zoned) -> String {
     format!("{:02}:{:02}:{:02}", at.hour(), at.minute(), at.second())
 }
 
+/// The name of a class; motion knows no classes.
+pub(super) fn class_name(class: &str) -> &str {
+    if class == "moving" { "object" } else { class }
+}
+
 /// The weekdays of the heat map.
 pub(super) const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 

@@ -95,9 +95,10 @@ test('the arrow of a line points to the left of its way, and to the right in a m
 });
 
 test('the words of a line stay on the drawing', () => {
-  const [, , , way, name] = shapes({ ...LINE, in_name: 'towards the old town', a: [0, 1], b: [0, 0] });
+  const long = { in_name: 'towards the old town', name: 'Main entrance to the street' };
+  const [, , , way, name] = shapes({ ...LINE, ...long, a: [0, 1], b: [0, 0] });
   for (const text of [way, name]) {
-    assert.ok(+text.attributes.x >= 48 && +text.attributes.y >= 16 && +text.attributes.y <= 390, text.attributes);
+    assert.ok(+text.attributes.x >= 4.5 * text.textContent.length && +text.attributes.y >= 16 && +text.attributes.y <= 390, text.attributes);
   }
   const point = shapes({ ...LINE, b: LINE.a })[1];
   assert.equal(point.attributes.d, 'M200.0 400.0L200.0 400.0', 'a line without length is drawn');

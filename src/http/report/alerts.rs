@@ -78,7 +78,7 @@ pub fn of(state: &StateReport, now: &Zoned) -> Vec<Alert> {
         });
         alerts.push(Alert {
             why: Some(String::from("unconfirmed")),
-            reason: Some(format!("Times may be off (~).{}", ages.unwrap_or_default())),
+            reason: Some(format!("Times with ~ may be off.{}", ages.unwrap_or_default())),
             hint: Some(SET_CLOCK.to_owned()),
             ..Alert::new(AlertKind::Clock, "Clock not set by the network")
         });

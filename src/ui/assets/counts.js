@@ -3,10 +3,6 @@
 'use strict';
 {
   const FRESH_MS = 2000; // at most so often
-  // Days in the browser's own way.
-  const days = document.querySelectorAll('h1 time');
-  const dateStyle = days[1] ? 'medium' : 'full';
-  for (const day of days) day.textContent = new Date(day.dateTime + 'T12:00').toLocaleDateString([], { dateStyle });
   // What is chosen acts at once.
   el('show').hidden = true;
   el('go').hidden = true;

@@ -10,7 +10,12 @@
     link.focus();
     history.replaceState(null, '', link.href.replace(/#.*/, ''));
     if (await renew('one')) put('news', el('one').querySelector('h2')?.textContent ?? '');
+    // On a phone the crossing lies over the end of the table.
+    link.scrollIntoView({ block: 'nearest' });
   };
+  // What is chosen acts at once.
+  el('show').hidden = true;
+  on(el('choose'), 'change', ({ currentTarget: form }) => form.requestSubmit());
   on(el('crossings'), 'click', e => {
     const link = e.target.closest('a.at');
     if (!link || e.ctrlKey || e.metaKey || e.shiftKey) return;

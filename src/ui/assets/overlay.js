@@ -13,6 +13,7 @@
   // Number → { class, box, velocity, at, every, trail }, as it was last seen; line → { isIn, text, until }.
   let tracks = new Map();
   const flashes = new Map();
+  let named = []; // the room that names of lines and zones take
 
   svg.classList.remove('still');
   // A drawing of its own, as large as the picture: what is beyond it is not seen.
@@ -31,8 +32,10 @@
     svg.setAttribute('viewBox', `0 0 ${f.W} ${f.H}`);
     frameTo(moving, f);
     // The name of a line that was just crossed has the first claim to its room.
-    const take = labelRoom(), first = [...lines].sort((a, b) => +flashes.has(b.id) - +flashes.has(a.id));
-    const over = first.flatMap(line => lineShapes(line, f, take));
+    named = [];
+    const take = labelRoom(named), first = [...lines].sort((a, b) => +flashes.has(b.id) - +flashes.has(a.id));
+    // Arrows of many lines would touch: only what was just crossed has one.
+    const over = first.flatMap(line => lineShapes(line, f, take, lines.length <= 4 || flashes.has(line.id)));
     drawn.replaceChildren(...zones.flatMap(zone => zoneShapes(zone, f, take)), ...over, hit);
     draw();
   };
@@ -49,7 +52,7 @@
   const draw = () => {
     cancelAnimationFrame(frame);
     frame = 0;
-    const f = place(), time = performance.now(), texts = [];
+    const f = place(), time = performance.now(), texts = [], take = labelRoom([...named]);
     let [paths, dims, trails, hits] = ['', '', '', ''];
     for (const [id, track] of tracks) {
       // One that the next detection missed fades, and then goes.
@@ -62,8 +65,12 @@
       const dots = [...track.trail, [(l + r) / 2, b]].map(f.at);
       if (dots.length > 1) trails += path(dots);
       const top = Math.min(y, y2);
-      const name = track.class === 'moving' ? 'object' : track.class;
-      texts.push({ x: Math.min(x, x2), y: top > 20 ? top - 6 : Math.max(y, y2) + 16, text: `${name} ${id}`, isDim });
+      const text = `${track.class === 'moving' ? 'object' : track.class} ${id}`;
+      const half = halfWidth(text), middle = clamp(Math.min(x, x2) + half, f.x + half, f.x + f.w - half);
+      /** @type {Point[]} */
+      const places = [[middle, top - 6], [middle, Math.max(y, y2) + 16]];
+      const at = take(text, places.filter(([, y]) => y > f.y + 14));
+      if (at) texts.push({ x: at[0] - half, y: at[1], text, isDim });
     }
     for (const [line, flash] of flashes) {
       const own = lines.find(other => other.id === line);

@@ -362,20 +362,22 @@ const path = points => `M${points.map(([x, y]) => `${p(x)} ${p(y)}`).join('L')}`
 const clamp = (v, least, most) => Math.min(most, Math.max(least, v));
 
 /** @typedef {(words: string, places: Point[]) => Point | undefined} Room */
-// Room for the words over a picture: gives the first of the places where they touch no others, if there is one. A
-// letter is about 9 wide.
-/** @type {() => Room} */
-const labelRoom = () => {
-  const taken = [];
+// Half of the width of words over a picture. A letter is about 9 wide.
+/** @type {(words: string) => number} */
+const halfWidth = words => 4.5 * words.length + 4;
+// Room for the words over a picture: gives the first of the places where they touch no others, if there is one.
+/** @type {(taken?: number[][]) => Room} */
+const labelRoom = (taken = []) => {
   return (words, places) => places.find(([x, y]) => {
-    const half = 4.5 * words.length + 4, [l, t, r, b] = [x - half, y - 16, x + half, y + 6];
+    const half = halfWidth(words), [l, t, r, b] = [x - half, y - 16, x + half, y + 6];
     const isFree = taken.every(other => r <= other[0] || other[2] <= l || b <= other[1] || other[3] <= t);
     if (isFree) taken.push([l, t, r, b]);
     return isFree;
   });
 };
-/** @type {(name: string, words: string, take: Room, f: Fit, edge: number, places: Point[]) => SVGElement[]} */
-const label = (name, words, take, f, edge, places) => {
+/** @type {(name: string, words: string, take: Room, f: Fit, places: Point[]) => SVGElement[]} */
+const label = (name, words, take, f, places) => {
+  const edge = halfWidth(words);
   /** @type {(place: Point) => Point} */
   const within = ([x, y]) => [clamp(x, edge, Math.max(edge, f.W - edge)), clamp(y, 16, f.H - 10)];
   const at = take(words, places.map(within));
@@ -384,8 +386,8 @@ const label = (name, words, take, f, edge, places) => {
 
 // A line, its arrow to the left of a→b (that way is in; to the right in a mirror), and its names; like draw.rs. The
 // name stands at the end that has room.
-/** @type {(line: Line, f: Fit, take?: Room) => SVGElement[]} */
-const lineShapes = (line, f, take = labelRoom()) => {
+/** @type {(line: Line, f: Fit, take?: Room, hasArrow?: boolean) => SVGElement[]} */
+const lineShapes = (line, f, take = labelRoom(), hasArrow = true) => {
   const hand = f.isMirrored ? -1 : 1;
   const [a, b] = [f.at(line.a), f.at(line.b)];
   const [dx, dy] = [b[0] - a[0], b[1] - a[1]], long = Math.hypot(dx, dy) || 1e-6;
@@ -393,13 +395,14 @@ const lineShapes = (line, f, take = labelRoom()) => {
   /** @type {(far: number, on: number) => Point} */
   const beside = (far, on) => [mx + uy * far * hand + ux * on, my - ux * far * hand + uy * on];
   const tip = beside(40, 0);
-  const bar = path([a, b]), arrow = path([beside(6, 0), tip]) + path([beside(30, -8), tip, beside(30, 8)]);
+  const bar = path([a, b]);
+  const arrow = hasArrow ? path([beside(6, 0), tip]) + path([beside(30, -8), tip, beside(30, 8)]) : '';
   const half = Math.max(8, 4 * line.in_name.length), [low, high] = a[1] > b[1] ? [a, b] : [b, a];
   const way = beside(48 + half * Math.abs(uy) + 8 * Math.abs(ux), 0);
   return [shape('path', { class: 'case', d: bar + arrow }), shape('path', { class: 'line', d: bar }),
     shape('path', { class: 'arrow', d: arrow }),
-    ...label('hi mid', line.in_name, take, f, half + 16, [[way[0], way[1] + 5]]),
-    ...label('mid', line.name, take, f, 48, [[low[0], low[1] + 22], [high[0], high[1] - 12]])];
+    ...label('hi mid', hasArrow ? line.in_name : '', take, f, [[way[0], way[1] + 5]]),
+    ...label('mid', line.name, take, f, [[low[0], low[1] + 22], [high[0], high[1] - 12]])];
 };
 
 // A video is made while it is downloaded, one at a time; what comes of it is told beside the link.
@@ -421,5 +424,5 @@ const zoneShapes = (zone, f, take = labelRoom()) => {
   const at = zone.points.map(f.at);
   const [x, y] = [0, 1].map(axis => at.reduce((sum, one) => sum + one[axis], 0) / at.length);
   return [shape('path', { class: zone.exclude ? 'zone off' : 'zone', d: `${path(at)}z` }),
-    ...label('mid', zone.name, take, f, 48, [[x, y]])];
+    ...label('mid', zone.name, take, f, [[x, y]])];
 };

@@ -11,7 +11,8 @@ use crate::ui::escape::Text;
 use crate::ui::facts::{Head, LocalClock, Reader, RefusalReason};
 use crate::ui::form::{field, form_to, lock};
 use crate::ui::format::{
-    capital, day, format_long_day, format_sums, format_thousands, format_when, rfc3339, second, to_zoned,
+    capital, class_name, day, format_long_day, format_sums, format_thousands, format_when, rfc3339, second,
+    to_zoned,
 };
 use crate::ui::frame::{PageFrame, Tab, refusal_html};
 use tallycam_base::unicode::percent_encoded;
@@ -113,7 +114,10 @@ pub fn crossings_page(page: &CrossingsPage) -> String {
             page.lines.iter().map(|line| (line.id.to_string(), line.draft.name.as_str().to_owned())),
             ask.line.map(|line| line.to_string())
         ),
-        classes = options(page.classes.iter().map(|one| (one.clone(), capital(one))), ask.class.clone()),
+        classes = options(
+            page.classes.iter().map(|one| (one.clone(), capital(class_name(one)))),
+            ask.class.clone()
+        ),
         refused = page.refused.as_ref().map(refusal_html).unwrap_or_default(),
         sums = format_sums(page.sums),
         camera = Text(&page.head.name),
@@ -268,7 +272,7 @@ impl CrossingsPage {
                 current = if is_chosen { " aria-current=\"true\"" } else { "" },
                 time = self.time(row),
                 way = Text(&way),
-                what = Text(&capital(&row.class)),
+                what = Text(&capital(class_name(&row.class))),
                 word = wrong_word(row),
                 line = Text(&row.line),
                 links = self.links(row.id, *clip),
@@ -384,7 +388,7 @@ impl CrossingsPage {
             Text(&way),
             self.links(row.id, chosen.clip),
             Text(&row.line),
-            Text(&capital(&row.class)),
+            Text(&capital(class_name(&row.class))),
             format_thousands(row.id),
         )
     }

@@ -23,9 +23,10 @@ use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::{CountingReport, Head, LocalClock, Reader, RefusalReason, ZoneFigures};
 use crate::ui::form::{form_to, lock};
 use crate::ui::format::{
-    began_us, capital, day, format_long_day, format_thousands, maybe_sentence, minute, rfc3339, to_zoned,
+    began_us, capital, class_name, day, format_long_day, format_thousands, maybe_sentence, minute, rfc3339,
+    to_zoned,
 };
-use crate::ui::frame::{PageFrame, Tab, refusal_html, remedy};
+use crate::ui::frame::{PageFrame, Tab, hidden_attribute, refusal_html, remedy};
 use tallycam_base::unicode::percent_encoded;
 use tallycam_store::{BucketRow, Gap, LineRow, Reset, TallyRow, is_open};
 
@@ -111,6 +112,8 @@ pub fn counts_page(page: &CountsPage) -> String {
         hours = view.hour_options(),
         with = view.comparison_options(),
         undo = view.undo(),
+        // Other days have no counters.
+        zero_hidden = hidden_attribute(!view.is_today()),
         lock = lock,
         unlock = unlock,
         against = ask.with.as_deref().filter(|with| with.contains('-')).unwrap_or_default(),
@@ -185,15 +188,13 @@ impl ChartView<'_> {
         let ask = &self.page.ask;
         let of = |us| to_zoned(us, &self.clock().zone);
         let (first, last) = (of(ask.shown.from_us), of(ask.shown.to_us.saturating_sub(1)));
-        let time =
-            |date: jiff::civil::Date, words: String| format!("<time datetime=\"{date}\">{words}</time>");
         if self.is_one_day() {
             let day = format_long_day(&first);
             return match ask.range {
-                "today" => format!("Today, {}", time(ask.first, day)),
-                "yesterday" => format!("Yesterday, {}", time(ask.first, day)),
-                _ if first.year() == self.today().year() => time(ask.first, day),
-                _ => time(ask.first, format!("{day} {}", first.year())),
+                "today" => format!("Today, {day}"),
+                "yesterday" => format!("Yesterday, {day}"),
+                _ if first.year() == self.today().year() => day,
+                _ => format!("{day} {}", first.year()),
             };
         }
         let is_this_year = last.year() == self.today().year() && first.year() == last.year();
@@ -203,7 +204,7 @@ impl ChartView<'_> {
         } else {
             format!("{} {}", day(&first), first.year())
         };
-        format!("{} to {}", time(ask.first, from), time(ask.last, day(&last) + &year))
+        format!("{from} to {}{year}", day(&last))
     }
 
     /// The address of this page with another range, bucket or heat map.
@@ -404,7 +405,7 @@ impl ChartView<'_> {
                 "<option value=\"{}\"{}>{}</option>",
                 Text(class),
                 if self.page.ask.class.as_ref() == Some(class) { " selected" } else { "" },
-                Text(&capital(class)),
+                Text(&capital(class_name(class))),
             );
         }
         options
@@ -445,8 +446,7 @@ impl ChartView<'_> {
         }
         if page.scene == "sim" {
             html.push_str(
-                "<div class=\"banner\"><p><b>This is a simulation.</b> Demo data, kept apart from \
-                 real counts.</p></div>",
+                "<p class=\"small muted like\">This is a simulation: demo data, kept apart from real counts.</p>",
             );
         }
         let compared = self.comparison();

@@ -9,6 +9,9 @@ use crate::ui::facts::ZoneFigures;
 use crate::ui::format::{format_when, to_zoned};
 use tallycam_store::{BucketRow, Count, Direction, OccupancyRow};
 
+/// A chart has at least so many bars.
+const LEAST_BARS: usize = 7;
+
 impl ChartView<'_> {
     /// The zones, if no line or class is chosen.
     pub(super) fn occupancy(&self) -> String {
@@ -73,9 +76,10 @@ impl ChartView<'_> {
         if zone.buckets.iter().all(|bucket| bucket.watched_us == 0) {
             return String::new();
         }
-        // Before the zone was watched nothing is known of it.
-        let watched = zone.buckets.iter().skip_while(|bucket| bucket.watched_us == 0);
-        let buckets = shown_buckets(self.page, watched.map(bar).collect());
+        // Before the zone was watched nothing is known of it, but a single bar would be as wide as the chart.
+        let unknown = zone.buckets.iter().take_while(|bucket| bucket.watched_us == 0).count();
+        let first = unknown.min(zone.buckets.len().saturating_sub(LEAST_BARS));
+        let buckets = shown_buckets(self.page, zone.buckets[first..].iter().map(bar).collect());
         let svg = Bars {
             buckets: &buckets,
             bucket: self.page.ask.shown.bucket,

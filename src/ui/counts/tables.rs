@@ -9,8 +9,8 @@ use super::{ChartView, set_to};
 use crate::ui::chart::{ChartSums, WeekMap, bucket_name, is_fine, is_unknown, sums};
 use crate::ui::escape::Text;
 use crate::ui::format::{
-    WEEKDAYS, capital, format_duration, format_thousands, format_when, is_before_begin, is_listed, minute,
-    not_counted_reason, percent, to_zoned,
+    WEEKDAYS, capital, class_name, format_duration, format_thousands, format_when, is_before_begin,
+    is_listed, minute, not_counted_reason, percent, to_zoned,
 };
 use tallycam_store::{BucketRow, Direction, Gap};
 
@@ -24,20 +24,21 @@ impl ChartView<'_> {
         let has_before = compared.is_some_and(|compared| compared.marks.iter().any(Option::is_some));
         let now = self.clock().now_us;
         let mut rows = String::new();
+        // A sum needs all its rows.
+        let mut all_before = Some((0, 0));
         for (n, bucket) in self.buckets.iter().enumerate().rev() {
             if bucket.start_us >= now {
                 continue;
             }
             let (count_in, out) = sums(bucket);
+            let before = compared.and_then(|compared| compared.marks.get(n).copied().flatten());
+            all_before = all_before.zip(before).map(|(all, one)| (all.0 + one.0, all.1 + one.1));
             let of = |count: u64| if is_unknown(bucket) { "–".to_owned() } else { format_thousands(count) };
             let counted = if bucket.end_us > now { "so far".to_owned() } else { percent(bucket.covered) };
             let _ = write!(
                 rows,
                 "<tr data-n=\"{n}\" data-words=\"{}\"><th scope=\"row\">{}</th><td>{}</td><td>{}</td>",
-                Text(&self.bucket_in_words(
-                    bucket,
-                    compared.and_then(|compared| compared.marks.get(n).copied().flatten())
-                )),
+                Text(&self.bucket_in_words(bucket, before)),
                 self.way_to_crossings(
                     bucket,
                     bucket_name(bucket, ask.shown.bucket, self.is_one_day(), self.clock())
@@ -46,17 +47,7 @@ impl ChartView<'_> {
                 of(out),
             );
             if has_before {
-                match compared.and_then(|compared| compared.marks.get(n).copied().flatten()) {
-                    Some((count_in, out)) => {
-                        let _ = write!(
-                            rows,
-                            "<td>{}</td><td>{}</td>",
-                            format_thousands(count_in),
-                            format_thousands(out)
-                        );
-                    }
-                    None => rows.push_str("<td>–</td><td>–</td>"),
-                }
+                rows.push_str(&two_cells(before));
             }
             let _ = write!(rows, "<td>{counted}</td></tr>");
         }
@@ -73,10 +64,10 @@ impl ChartView<'_> {
         let (heads, sums) = if has_before {
             (
                 format!("<th scope=\"col\">In, {than}</th><th scope=\"col\">Out, {than}</th>"),
-                "<td></td><td></td>",
+                two_cells(all_before),
             )
         } else {
-            (String::new(), "")
+            (String::new(), String::new())
         };
         format!(
             "<section class=\"panel\" aria-labelledby=\"table-head\"><header><h2 id=\"table-head\">Figures</h2><p \
@@ -164,7 +155,7 @@ impl ChartView<'_> {
             let _ = write!(
                 rows,
                 "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td></tr>",
-                Text(&capital(class)),
+                Text(&capital(class_name(class))),
                 format_thousands(count_in),
                 format_thousands(out)
             );
@@ -268,6 +259,16 @@ impl ChartView<'_> {
              class=\"sr\"><tr><th scope=\"col\">When</th><th scope=\"col\">What</th></tr></thead><tbody>{rows}</tbody>\
              </table></section>"
         )
+    }
+}
+
+/// The cells of earlier sums; dashes if they are unknown.
+fn two_cells(sums: Option<ChartSums>) -> String {
+    match sums {
+        Some((count_in, out)) => {
+            format!("<td>{}</td><td>{}</td>", format_thousands(count_in), format_thousands(out))
+        }
+        None => "<td>–</td><td>–</td>".into(),
     }
 }
 

@@ -16,14 +16,19 @@ pub(in crate::ui) fn view_box(size: (u32, u32)) -> (f64, f64) {
     (WIDE, (WIDE * height / width).round().clamp(1.0, 16.0 * WIDE))
 }
 
+/// Half of the width of words: a letter is about 9 wide.
+fn half_width(words: &str) -> f64 {
+    4.5 * words.chars().count() as f64 + 4.0
+}
+
 /// Room for the words over a picture: those that would touch others are left out.
 #[derive(Default)]
 pub(in crate::ui) struct LabelRoom(Vec<[f64; 4]>);
 
 impl LabelRoom {
-    /// Takes the first of `places` where `words` touch no others. A letter is about 9 wide.
+    /// Takes the first of `places` where `words` touch no others.
     fn take(&mut self, words: &str, places: &[[f64; 2]]) -> Option<[f64; 2]> {
-        let half = 4.5 * words.chars().count() as f64 + 4.0;
+        let half = half_width(words);
         places.iter().copied().find(|[x, y]| {
             let own = [x - half, y - 16.0, x + half, y + 6.0];
             let is_free = !self.0.iter().any(|other| {
@@ -47,9 +52,14 @@ fn word(class: &str, words: &str, room: &mut LabelRoom, places: &[[f64; 2]]) -> 
 /// The zones and lines, each with its name, and the lines with an arrow to their inner side.
 pub(in crate::ui) fn all(lines: &[LineRow], zones: &[ZoneNow], size: (u32, u32)) -> String {
     let mut room = LabelRoom::default();
+    // Arrows of many lines would touch.
+    let has_arrows = lines.len() <= 4;
     let lines: String = lines
         .iter()
-        .map(|LineRow { draft, .. }| line((draft.a, draft.b), &draft.name, &draft.in_name, size, &mut room))
+        .map(|LineRow { draft, .. }| {
+            let in_name = if has_arrows { draft.in_name.as_str() } else { "" };
+            line((draft.a, draft.b), &draft.name, in_name, size, &mut room)
+        })
         .collect();
     let draw = |row: &ZoneNow| {
         let ZoneDraft { name, points, exclude, .. } = &row.row.draft;
@@ -58,7 +68,7 @@ pub(in crate::ui) fn all(lines: &[LineRow], zones: &[ZoneNow], size: (u32, u32))
     zones.iter().map(draw).collect::<String>() + &lines
 }
 
-/// One line from a to b, with its name and an arrow to `in_name`.
+/// One line from a to b, with its name and an arrow to `in_name`; without a word there is no arrow.
 pub(in crate::ui) fn line(
     ends: ([f64; 2], [f64; 2]),
     name: &str,
@@ -79,20 +89,24 @@ pub(in crate::ui) fn line(
     };
     let (foot, tip, one, other) =
         (beside(6.0, 0.0), beside(46.0, 0.0), beside(34.0, -9.0), beside(34.0, 9.0));
-    let arrow = format!(
-        "M{:.1} {:.1}L{:.1} {:.1}M{:.1} {:.1}L{:.1} {:.1}L{:.1} {:.1}",
-        foot[0], foot[1], tip[0], tip[1], one[0], one[1], tip[0], tip[1], other[0], other[1]
-    );
+    let arrow = match in_name {
+        "" => String::new(),
+        _ => format!(
+            "M{:.1} {:.1}L{:.1} {:.1}M{:.1} {:.1}L{:.1} {:.1}L{:.1} {:.1}",
+            foot[0], foot[1], tip[0], tip[1], one[0], one[1], tip[0], tip[1], other[0], other[1]
+        ),
+    };
     let bar = format!("M{:.1} {:.1}L{:.1} {:.1}", a[0], a[1], b[0], b[1]);
     // The word stands beyond the arrow's tip, however long it is: a letter is about 8 wide, and half of them reach
     // back.
     let half = (4.0 * in_name.chars().count() as f64).max(8.0);
     let way = beside(56.0 + half * left[0].abs() + 8.0 * left[1].abs(), 0.0);
     let edge = (half + 16.0).min(width / 2.0);
+    let name_edge = half_width(name).min(width / 2.0);
     let (low, high) = if a[1] > b[1] { (a, b) } else { (b, a) };
     let within = |x: f64, y: f64, edge: f64| [x.max(edge).min(width - edge), y.max(16.0).min(height - 10.0)];
     // The name stands at the end that has room.
-    let ends = [within(low[0], low[1] + 24.0, 48.0), within(high[0], high[1] - 12.0, 48.0)];
+    let ends = [within(low[0], low[1] + 24.0, name_edge), within(high[0], high[1] - 12.0, name_edge)];
     let _ = write!(
         svg,
         "<path class=\"case\" d=\"{bar}{arrow}\"/><path class=\"line\" d=\"{bar}\"/>\

@@ -12,7 +12,7 @@ use std::fmt::Write;
 use crate::ui::escape::Text;
 use crate::ui::facts::{CountingReport, Head, LocalClock, Reader, RefusalReason, ReturnedForm, ZoneNow};
 use crate::ui::form::sign_in_link;
-use crate::ui::format::capital;
+use crate::ui::format::{capital, class_name};
 use crate::ui::frame::{PageFrame, Tab, options};
 use form::{ask_to_delete, class_names, how_to_draw, named, reasons};
 use tallycam_store::{LineDraft, LineRow, TallyRow};
@@ -563,7 +563,7 @@ fn classes(facts: &CountingReport, chosen: &[String]) -> String {
         format!(
             "<label class=\"tick\"><input type=\"checkbox\" name=\"classes\" value=\"{}\"{checked}> {}</label> ",
             Text(label),
-            Text(&capital(label))
+            Text(&capital(class_name(label)))
         )
     };
     let is_first = |label: &str| USUAL.contains(&label) || chosen.iter().any(|own| own == label);

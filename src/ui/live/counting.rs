@@ -8,7 +8,7 @@ use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::{CountingReport, LocalClock, Reader, ZoneNow};
 use crate::ui::form::change_link;
 use crate::ui::format::{
-    began_us, format_sums, format_thousands, is_before_begin, is_listed, maybe_sentence, minute,
+    began_us, class_name, format_sums, format_thousands, is_before_begin, is_listed, maybe_sentence, minute,
     not_counted_reason, second, sentence, to_zoned,
 };
 use crate::ui::frame::{hidden_attribute, remedy};
@@ -221,11 +221,6 @@ fn log(counting: &LiveCounting) -> String {
         html.push_str("<li class=\"none muted\">No crossings yet.</li>");
     }
     html
-}
-
-/// The name of a class; motion knows no classes.
-fn class_name(class: &str) -> &str {
-    if class == "moving" { "object" } else { class }
 }
 
 /// The state of counting in a word or two.

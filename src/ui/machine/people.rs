@@ -229,7 +229,6 @@ fn viewer(page: &AccessPage, people: &People) -> Part {
 
 fn users(page: &AccessPage, people: &People) -> Part {
     let others = || people.users.iter().filter(|user| ![ADMIN, VIEWER].contains(&user.name.as_str()));
-    let roles = |chosen: &str| options(&ROLES, chosen);
     let names = ROLES.map(|(word, words)| (word, words.split(':').next().unwrap_or_default()));
     let user_row = |Person { name, role }: &Person| {
         let address = user_address(name);
@@ -254,17 +253,17 @@ fn users(page: &AccessPage, people: &People) -> Part {
         inner: format!(
             "<p class=\"muted\">People with their own name and password.</p>{}{}{}<label \
              class=\"field\"><span>Name</span><input name=\"name\" value=\"{}\" maxlength=\"40\" autocomplete=\"off\" \
-             autocapitalize=\"none\" required{}></label> <label class=\"field\"><span>Role</span><select \
-             name=\"role\">{}</select></label> <label class=\"field\"><span>Password</span><input \
-             {NEW_PASSWORD}{}></label> <button class=\"btn\">Add</button> <small class=\"hint\">Name: letters, digits, \
+             autocapitalize=\"none\" required{}></label> <label class=\"field\"><span>Password</span><input \
+             {NEW_PASSWORD}{}></label> <label class=\"field whole\"><span>Role</span><select \
+             name=\"role\">{}</select></label> <button class=\"btn\">Add</button> <small class=\"hint\">Name: letters, digits, \
              dots, dashes and underscores. Password: 8 characters or more.</small></form>",
             list(others().map(user_row), "Nobody but the admin."),
             form_to("put", "api/v1/users/{name}", &next("user", "users"), FIELDS),
             field("_version", "*"),
             Text(typed(page, "users", "name")),
             mark(page, "users", "name"),
-            roles(typed(page, "users", "role")),
             mark(page, "users", "password"),
+            options(&ROLES, typed(page, "users", "role")),
         ),
     }
 }

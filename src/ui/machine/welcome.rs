@@ -55,9 +55,8 @@ pub fn welcome_page(page: &WelcomePage) -> String {
         ),
         (
             "Password",
-            String::from(
-                "<p>Needed to change anything. Without one, anyone on this network can change this camera.</p>",
-            ) + &link(1, password),
+            String::from("<p>Without one, anyone on this network can change this camera.</p>")
+                + &link(1, password),
         ),
         ("First line", format!("<p>{line}</p>") + &link(2, "Draw a line")),
         ("Test walk", format!("<p>{walk}</p>") + &link(3, "Open Live")),
@@ -65,14 +64,17 @@ pub fn welcome_page(page: &WelcomePage) -> String {
     let mut html = String::new();
     for (step, ((title, inner), is_done)) in parts.into_iter().zip(steps.done()).enumerate() {
         // A refused name is in the first step.
-        let is_open =
-            steps.next() == Some(step) || (step == 0 && (page.refused.is_some() || steps.is_simulated));
+        let is_open = steps.next() == Some(step) || (step == 0 && page.refused.is_some());
+        let mark = match is_done {
+            true => "<span class=\"small muted\">done</span>",
+            false if step == 0 && steps.is_simulated => "<span class=\"small muted\">simulated</span>",
+            false => "",
+        };
         let _ = write!(
             html,
-            "<li><details{}><summary><i>{}</i><h2>{title}</h2>{}</summary>{inner}</details></li>",
+            "<li><details{}><summary><i>{}</i><h2>{title}</h2>{mark}</summary>{inner}</details></li>",
             if is_open { " open" } else { "" },
             if is_done { String::from("✓") } else { (step + 1).to_string() },
-            if is_done { "<span class=\"small muted\">done</span>" } else { "" },
         );
     }
     let is_over = steps.next().is_none();

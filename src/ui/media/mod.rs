@@ -149,13 +149,14 @@ pub fn media_page(page: &MediaPage) -> String {
         kinds =
             options(&[("", "Everything"), ("recording", "Recordings"), ("snapshot", "Snapshots")], ask.kind),
         kepts = options(
-            &[("", "All"), ("1", "Protected"), ("0", "Not protected")],
+            &[("", "Protected or not"), ("1", "Protected"), ("0", "Not protected")],
             match ask.is_kept {
                 Some(true) => "1",
                 Some(false) => "0",
                 None => "",
             }
         ),
+        filters_open = if ask.has_filters() { " open" } else { "" },
         from = ask.from.map(|day| day.to_string()).unwrap_or_default(),
         to = ask.to.map(|day| day.to_string()).unwrap_or_default(),
         all = if ask.has_filters() { "<a class=\"btn quiet\" href=\"media\">Show all</a>" } else { "" },
