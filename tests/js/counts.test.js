@@ -38,11 +38,31 @@ test('hours that end where they begin are not sent', () => {
   choose.requestSubmit = () => { sent++; };
   const change = (open, close) => {
     [choose.elements.open.value, choose.elements.close.value] = [open, close];
-    choose.dispatchEvent({ type: 'change', currentTarget: choose });
+    choose.dispatchEvent({ type: 'change', target: choose.elements.open });
   };
   change('08:00', '08:00');
   assert.equal(sent, 0);
   change('08:00', '18:00');
   change('', '');
+  assert.equal(sent, 2);
+});
+
+test('a day of the calendar is sent at once, a typed one when its field is left', () => {
+  let sent = 0;
+  const form = new Stub('form', { requestSubmit: () => { sent++; } });
+  const day = new Stub('input', { type: 'date', form, value: '2026-11-30', defaultValue: '2026-11-30' });
+  page(['counts.js'], { elements: { date: day, choose: new Stub('form', { elements: {} }) } });
+  const happens = type => form.dispatchEvent({ type, target: day });
+  happens('change');
+  assert.equal(sent, 1);
+  for (const typed of ['2026-01-30', '2026-01-16', '0002-01-16', '2025-01-16']) {
+    day.value = typed;
+    happens('keydown');
+    happens('change');
+  }
+  assert.equal(sent, 1, 'no key sends it');
+  happens('focusout');
+  assert.equal(sent, 2);
+  happens('focusout');
   assert.equal(sent, 2);
 });

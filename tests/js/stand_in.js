@@ -38,6 +38,7 @@ class Stub {
   matches() { return false; }
   closest() { return null; }
   contains() { return false; }
+  checkValidity() { return true; }
   focus() {}
 }
 

@@ -6,12 +6,10 @@
   // What is chosen acts at once.
   el('show').hidden = true;
   el('go').hidden = true;
-  on(el('date'), 'change', ({ currentTarget: date }) => { if (date.value) date.form.requestSubmit(); });
+  sendsItself(el('date').form);
   // Hours that end where they begin are half chosen.
-  on(el('choose'), 'change', ({ currentTarget: form }) => {
-    const { open, close } = form.elements;
-    if (!open.value || open.value !== close.value) form.requestSubmit();
-  });
+  const { open, close } = el('choose').elements;
+  sendsItself(el('choose'), () => !open.value || open.value !== close.value);
 
   // The range input lies over the chart: mouse, touch and arrow keys choose a bar.
   const read = () => {

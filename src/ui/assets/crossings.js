@@ -15,7 +15,7 @@
   };
   // What is chosen acts at once.
   el('show').hidden = true;
-  on(el('choose'), 'change', ({ currentTarget: form }) => form.requestSubmit());
+  sendsItself(el('choose'));
   on(el('crossings'), 'click', e => {
     const link = e.target.closest('a.at');
     if (!link || e.ctrlKey || e.metaKey || e.shiftKey) return;

@@ -12,6 +12,19 @@ const el = id => document.getElementById(id);
 /** @type {(target: EventTarget | null | undefined, type: string, act: (e: Happening) => any, how?: any) => void} */
 const on = (target, type, act, how) => target?.addEventListener(type, act, how);
 
+// A form of choices is sent with each of them. With every key a typed day is another one: it is sent when its field is
+// left.
+/** @type {(form: Part, isWhole?: () => boolean) => void} */
+const sendsItself = (form, isWhole = () => true) => {
+  let typed;
+  on(form, 'keydown', ({ target }) => { if (target.type === 'date') typed = target; });
+  on(form, 'change', ({ target }) => { if (target !== typed && target.checkValidity() && isWhole()) form.requestSubmit(); });
+  on(form, 'focusout', ({ target }) => {
+    if (target === typed && typed.value && typed.value !== typed.defaultValue) form.requestSubmit();
+    typed = null;
+  });
+};
+
 // Times in the camera's zone, if the page tells it.
 const offset = +(document.querySelector('[data-offset]')?.dataset.offset ?? -60 * new Date().getTimezoneOffset());
 /** @type {(ms: number) => string} */
