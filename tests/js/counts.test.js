@@ -4,13 +4,14 @@ const { test } = require('node:test');
 const assert = require('node:assert/strict');
 const { page, Stub } = require('./stand_in.js');
 
-const chart = () => {
+const chart = more => {
   const row = (n, words) => new Stub('tr', { dataset: { n: `${n}`, words } });
   const parent = new Stub('figure');
   const elements = {
     reader: new Stub('input', { max: '3', parentElement: parent, clientWidth: 400 }),
     table: new Stub('table', { tBodies: [{ rows: [row(0, '8 in at 8:00'), row(2, '3 in at 10:00')] }] }),
     choose: new Stub('form', { elements: { open: new Stub('input'), close: new Stub('input') } }),
+    ...more,
   };
   const col = new Stub('rect');
   const it = page(['counts.js'], { elements, selected: { '#bars .col': col } });
@@ -51,7 +52,7 @@ test('a day of the calendar is sent at once, a typed one when its field is left'
   let sent = 0;
   const form = new Stub('form', { requestSubmit: () => { sent++; } });
   const day = new Stub('input', { type: 'date', form, value: '2026-11-30', defaultValue: '2026-11-30' });
-  page(['counts.js'], { elements: { date: day, choose: new Stub('form', { elements: {} }) } });
+  chart({ date: day });
   const happens = type => form.dispatchEvent({ type, target: day });
   happens('change');
   assert.equal(sent, 1);
