@@ -89,6 +89,10 @@ fn actions(alert: &Alert, reader: Reader) -> String {
                 "lines" | "media" => Reader::Operator,
                 _ => Reader::Admin,
             };
+            // A note does not ask others to sign in.
+            if reader < least && !alert.kind.is_bad() {
+                return String::new();
+            }
             change_link(reader, least, "btn", address, words)
         })
         .unwrap_or_default();

@@ -107,11 +107,50 @@ fn the_scale_stands_beside_the_bars_and_their_sum_comes_first() {
     let overlap = "const bars = document.querySelector('#bars svg svg').getBoundingClientRect();
         return [...document.querySelectorAll('#bars .scale')].filter(e => e.getBoundingClientRect().right > bars.left + 1).length";
     assert_eq!(browser.script(overlap), json!(0));
+    // The input that reads a bar lies over the bars alone: its share of the width is an hour.
+    let beside = "const box = selector => document.querySelector(selector).getBoundingClientRect();
+        const [input, bars] = [box('#reader'), box('#bars svg svg')];
+        return Math.abs(input.left - bars.left) + Math.abs(input.right - bars.right)";
+    assert!(browser.script(beside).as_f64().unwrap() < 2.0, "{}", browser.script(beside));
     let first = "const top = selector => document.querySelector(selector).getBoundingClientRect().top;
         return top('#table tfoot tr') < top('#table tbody tr')";
     assert_eq!(browser.script(first), json!(true));
     assert_eq!(browser.script("return document.documentElement.scrollWidth"), json!(360));
     browser.wait_for("document.getElementById('shown').textContent.includes('Counting since')");
+}
+
+#[test]
+fn paper_has_every_row_and_the_table_on_its_first_page() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
+    browser.devtools("Emulation.setEmulatedMedia", json!({ "media": "print" }));
+    open(&browser, &daemon, "counts");
+    let cut = "const isCut = e => e.scrollHeight > e.clientHeight + 1;
+        return [...document.querySelectorAll('.scroll')].filter(isCut).length";
+    assert_eq!(browser.script(cut), json!(0));
+    open(&browser, &daemon, "crossings");
+    assert_eq!(browser.script(cut), json!(0));
+    let kept = "return getComputedStyle(document.querySelector('#crossings').closest('.panel')).breakInside";
+    assert_eq!(
+        browser.script(kept),
+        json!("auto"),
+        "a table that is longer than a page may begin on the first"
+    );
+}
+
+#[test]
+fn a_crossing_that_was_chosen_on_a_phone_is_in_sight_with_its_row() {
+    let Some((browser, daemon)) = start(Wanted::PHONE) else { return };
+    crate::common::wait_until("three cross", || sum(&daemon) > 2);
+    open(&browser, &daemon, "crossings");
+    browser.click("#crossings a.at");
+    browser.wait_for("!!document.querySelector('#one h2')");
+    browser.wait_for(
+        "[...document.querySelectorAll('#one h2, .at[aria-current]')].every(e => {
+            const { top, bottom, left } = e.getBoundingClientRect();
+            const over = document.elementFromPoint(left + 4, (top + bottom) / 2);
+            return top >= 0 && bottom <= innerHeight && e.contains(over);
+        })",
+    );
 }
 
 #[test]

@@ -90,7 +90,8 @@ pub async fn crossings_page(request: &Request) -> Result<Option<CrossingsPage>, 
         has_pictures,
         is_counts_only: site.is_counts_only(),
         has_video: !recordings.is_empty() && site.videos.encoders().await.is_some(),
-        offers_recording: has_pictures && can_record(site, scene),
+        offers_recording: has_pictures && can_record(site),
+        records_all: has_pictures && records(site).iter().any(|line| line == "*"),
         refused: request.refused(),
         ask,
         clock,
@@ -118,14 +119,19 @@ fn ask(request: &Request, clock: &LocalClock) -> Result<CrossingsAsk, Problem> {
     })
 }
 
+/// The lines whose crossings are recorded.
+fn records(site: &Site) -> Vec<String> {
+    let Ok(preferences) = site.preferences() else { return Vec::new() };
+    preferences.in_force().resolved.config.record.on_crossing.clone()
+}
+
 /// True if no line's crossings are recorded, and the setting may be changed.
-fn can_record(site: &Site, scene: Scene) -> bool {
+fn can_record(site: &Site) -> bool {
     const KEY: &str = "record.on_crossing";
     let Ok(preferences) = site.preferences() else { return false };
     let in_force = preferences.in_force();
     let is_pinned = in_force.resolved.origin(KEY).is_some_and(|origin| origin.is_operators());
-    let is_off = in_force.resolved.config.record.on_crossing.is_empty();
-    is_off && !is_pinned && scene == Scene::Camera && site.media_readers().is_ok()
+    records(site).is_empty() && !is_pinned && site.media_readers().is_ok()
 }
 
 /// The recording of a crossing, and the seconds of its clip.

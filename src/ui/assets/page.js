@@ -18,7 +18,9 @@ const on = (target, type, act, how) => target?.addEventListener(type, act, how);
 const sendsItself = (form, isWhole = () => true) => {
   let typed;
   on(form, 'keydown', ({ target }) => { if (target.type === 'date') typed = target; });
-  on(form, 'change', ({ target }) => { if (target !== typed && target.checkValidity() && isWhole()) form.requestSubmit(); });
+  on(form, 'change', ({ target }) => {
+    if (target !== typed && target.checkValidity() && isWhole()) form.requestSubmit();
+  });
   on(form, 'focusout', ({ target }) => {
     if (target === typed && typed.value && typed.value !== typed.defaultValue) form.requestSubmit();
     typed = null;

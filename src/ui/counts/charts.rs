@@ -65,7 +65,7 @@ impl ChartView<'_> {
         if self.is_today() && ask.class.is_none() && !tallies.is_empty() {
             let inside: u64 = tallies.iter().map(|tally| tally.inside).sum();
             let how = Text(&inside_in_words(&tallies, self.clock())).to_string();
-            let how = format!("{how} · <a href=\"#zero\">Set</a>");
+            let how = format!("{how}<span class=\"no-print\"> · <a href=\"#zero\">Set</a></span>");
             put("", "Inside now", " id=\"inside\"", &format_thousands(inside), &how);
         }
         if let Some((peak, at_us)) = self.peak_inside() {

@@ -35,20 +35,27 @@ pub struct CrossingsAsk {
 }
 
 impl CrossingsAsk {
-    /// The shown time: a day, or from `from` to `to`; today without a query. The day is `None` for other times.
+    /// The shown time: a day, or from `from` to `to`; today without a query. The day is `None` for other times than a
+    /// whole day.
     pub fn span(
         date: Option<Date>,
         from_us: Option<u64>,
         to_us: Option<u64>,
         clock: &LocalClock,
     ) -> (u64, u64, Option<Date>) {
+        let today = counting_day(clock.now_us, clock);
+        let bounds = |day| (day_start_us(day, clock), day_start_us(days_before(day, -1), clock));
+        let whole = from_us.zip(to_us).and_then(|(from_us, to_us)| {
+            Some(counting_day(from_us, clock)).filter(|day| bounds(*day) == (from_us, to_us))
+        });
+        let date = date.or(whole);
         if date.is_none() && (from_us.is_some() || to_us.is_some()) {
-            let to_us = to_us.unwrap_or(clock.now_us).min(clock.now_us);
+            let to_us = to_us.unwrap_or(clock.now_us);
             return (from_us.unwrap_or_else(|| to_us.saturating_sub(3_600_000_000)).min(to_us), to_us, None);
         }
-        let today = counting_day(clock.now_us, clock);
         let day = date.unwrap_or(today).min(today);
-        (day_start_us(day, clock), day_start_us(days_before(day, -1), clock), Some(day))
+        let (from_us, to_us) = bounds(day);
+        (from_us, to_us, Some(day))
     }
 }
 
@@ -89,6 +96,8 @@ pub struct CrossingsPage {
     pub has_video: bool,
     /// Crossings are not recorded, and the page can change that.
     pub offers_recording: bool,
+    /// Every crossing is recorded.
+    pub records_all: bool,
     pub refused: Option<RefusalReason>,
 }
 
@@ -321,8 +330,11 @@ impl CrossingsPage {
         format!("<p class=\"muted\">Choose a time to see {what}.</p>{}", self.recording_offer())
     }
 
-    /// The button that has all crossings recorded.
+    /// The button that has all crossings recorded, or that they are.
     fn recording_offer(&self) -> String {
+        if self.records_all {
+            return "<p class=\"small muted\">Every crossing is recorded from now on.</p>".into();
+        }
         if !self.offers_recording {
             return String::new();
         }
@@ -433,6 +445,17 @@ mod tests {
         let (from, to, day) = CrossingsAsk::span(None, None, None, &clock);
         assert!(from <= clock.now_us && clock.now_us < to && day.is_some());
         assert_eq!(CrossingsAsk::span(None, Some(5), Some(9), &clock), (5, 9, None));
+        assert_eq!(
+            CrossingsAsk::span(None, Some(from), Some(to), &clock),
+            (from, to, day),
+            "a whole day is a day"
+        );
+        let later = clock.now_us + 1;
+        assert_eq!(
+            CrossingsAsk::span(None, Some(from), Some(later), &clock),
+            (from, later, None),
+            "more may come"
+        );
         let late = day.map(|day| days_before(day, -30));
         assert_eq!(CrossingsAsk::span(late, None, None, &clock), (from, to, day), "it is not in the future");
     }

@@ -79,13 +79,14 @@ impl ChartView<'_> {
         // Before the zone was watched nothing is known of it, but a single bar would be as wide as the chart.
         let unknown = zone.buckets.iter().take_while(|bucket| bucket.watched_us == 0).count();
         let first = unknown.min(zone.buckets.len().saturating_sub(LEAST_BARS));
+        let since_us = zone.buckets.get(unknown).map_or(0, |bucket| bucket.start_us);
         let buckets = shown_buckets(self.page, zone.buckets[first..].iter().map(bar).collect());
         let svg = Bars {
             buckets: &buckets,
             bucket: self.page.ask.shown.bucket,
             before: &[],
             gaps: &[],
-            since_us: self.begun_us().unwrap_or(0),
+            since_us: self.begun_us().unwrap_or(0).max(since_us),
             clock: self.clock(),
             height: 96,
             has_scale: true,

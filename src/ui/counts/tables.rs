@@ -74,14 +74,14 @@ impl ChartView<'_> {
              class=\"row\"><a class=\"btn\" id=\"list\" href=\"{crossings}\">Crossings</a> <a class=\"btn\" id=\"csv\" \
              href=\"{csv}\" download=\"{name}.csv\" title=\"For programs\">CSV</a> <a class=\"btn\" id=\"sheet\" \
              href=\"{csv}&amp;sheet=1\" \
-             download=\"{name}.csv\">Spreadsheet</a> <a class=\"btn\" \
+             download=\"{name}-table.csv\">Spreadsheet</a> <a class=\"btn\" \
              id=\"json\" href=\"{json}\" download=\"{name}.json\">JSON</a></p></header><div class=\"scroll\" \
              tabindex=\"0\" role=\"region\" aria-label=\"Table of figures\"><table id=\"table\"><thead><tr><th \
              scope=\"col\">{kind}</th><th scope=\"col\">In</th><th scope=\"col\">Out</th>{heads}<th \
              scope=\"col\">Counted</th></tr></thead><tfoot><tr><th \
              scope=\"row\">All</th><td>{}</td><td>{}</td>{sums}<td>{}\
              </td></tr></tfoot><tbody>{rows}</tbody></table></div><p class=\"small muted\">– = not \
-             counted. Exports match this table. Choose a time for its crossings.</p></section>",
+             counted. Exports match this table. <span class=\"no-print\">Choose a time for its crossings.</span></p></section>",
             self.format_sum(count_in),
             self.format_sum(out),
             percent(share),
