@@ -258,8 +258,9 @@ exception
         return 'refused';
 end $$;
 
--- missing(): for each camera, the first numbers that its counts.db has used and this database does not know, at most
--- 500. The camera is asked to tell of them again: {"since": …, "until": …} to its topic replay/set.
+-- missing(): for each camera, the first number that its counts.db has used and this database does not know, and the last
+-- such of the 500 that begin with it: a broker that dies often leaves many small gaps. The camera is asked to tell of
+-- them again: {"since": …, "until": …} to its topic replay/set.
 create or replace function missing() returns table (camera text, ledger text, since bigint, until bigint)
 language plpgsql security definer set search_path = public as $$
 declare
@@ -279,9 +280,9 @@ begin
         camera := l.camera;
         ledger := l.ledger;
         since := first - 1;
-        select least(min(s.n) - 1, l.last, first + 499) into until from (
-            select min(c.id) as n from crossings c where c.ledger = l.ledger and c.id > first
-            union all select min(c.seq) from crossings c where c.ledger = l.ledger and c.seq > first) s;
+        select max(n) into until from generate_series(first, least(l.last, first + 499)) n
+        where not exists (select from crossings c where c.ledger = l.ledger and c.id = n)
+            and not exists (select from crossings c where c.ledger = l.ledger and c.seq = n);
         return next;
     end loop;
 end $$;
