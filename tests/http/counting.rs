@@ -99,7 +99,7 @@ fn an_invalid_line_is_refused_in_words() {
         // The values in the order of our own declaration; no order is guaranteed.
         (JSON, String::from(r#"["Gate", [0.1, 0.1], [0.9, 0.9]]"#), 422, "should be an object"),
         (JSON, with("colour", json!("red")), 422, "colour"),
-        (JSON, with("a", json!([0.5])), 422, "a should be [x, y]"),
+        (JSON, with("a", json!([0.5])), 422, "`a` should be [x, y]"),
         (JSON, with("a", json!(null)), 422, "a is missing"),
         (JSON, with("a", json!([0.9, 0.9])), 422, "same point"),
         (JSON, with("a", json!([7, 7])), 422, "from 0 to 1"),
@@ -399,10 +399,10 @@ fn a_class_with_a_comma_in_its_name_can_be_queried() {
 fn a_meaningless_value_is_reported() {
     let (_cam, served) = counted();
     for (path, word) in [
-        ("/api/v1/counts?from=soon", "from is \"soon\""),
+        ("/api/v1/counts?from=soon", "`from` is \"soon\""),
         ("/api/v1/counts?from=now&to=-1h", "later than from"),
-        ("/api/v1/counts?from=-1h&from=-2h", "from is \"-2h\", and should be given once"),
-        ("/api/v1/crossings?to=now&to=-2h", "to is \"-2h\", and should be given once"),
+        ("/api/v1/counts?from=-1h&from=-2h", "`from` is \"-2h\", and should be given once"),
+        ("/api/v1/crossings?to=now&to=-2h", "`to` is \"-2h\", and should be given once"),
         ("/api/v1/counts?bucket=minute", "hour, day, week, month, total"),
         ("/api/v1/counts?by=colour", "line, class, direction"),
         ("/api/v1/counts?from=2000-01-01", "more than 20000 buckets"),
@@ -859,7 +859,7 @@ fn without_a_counts_db_the_rest_goes_on() {
     {
         let answer = served.get(path);
         assert_eq!(answer.status, 503, "{path}");
-        assert_eq!(answer.json()["detail"], "counts.db: it is damaged", "{path}");
+        assert_eq!(answer.json()["detail"], "`counts.db`: it is damaged", "{path}");
         assert_eq!(answer.json()["hint"], "read the test", "{path}");
     }
     let page = served.get("/counts");
