@@ -34,7 +34,7 @@ const MEANT: [(&str, &str); 9] = [
     // The path of the pictures, to find the file.
     ("Database", "Location"),
     // The card's file, which the reset applies again.
-    ("Factory reset", "on a card,  tallycam.toml"),
+    ("Backup", "on a card,  tallycam.toml"),
     // Names and addresses of files.
     ("Models", "ssdlite_mobilenet_v2"),
     ("Models", "https://"),

@@ -1053,7 +1053,7 @@ fn the_command_line_speaks_to_the_daemon_that_runs() {
     );
     assert_eq!(run(&["settings", "get", "stream.colour"]).0, 64);
     let (code, _, said) = run(&["settings", "set", "stream.quality=1", "stream.quality=2"]);
-    assert_eq!((code, said.contains("`stream.quality` is given twice")), (64, true), "{said}");
+    assert_eq!((code, said.contains("stream.quality is given twice")), (64, true), "{said}");
     assert_eq!(run(&["settings", "get", "stream.quality"]).1, "70\n");
 
     let file = place.folder.path().join("exported.toml");

@@ -160,11 +160,11 @@ fn banners(page: &SettingsPage) -> String {
     if !page.fixed.is_empty() {
         let _ = write!(html, "<div class=\"banner\"><p>{}</p></div>", MarkedText(&sentence(&page.fixed)));
     }
-    let waiting: Vec<&str> = page
+    let waiting: Vec<String> = page
         .settings
         .iter()
         .filter(|own| own.needs_restart)
-        .map(|own| label(&own.path).unwrap_or(&own.path))
+        .map(|own| label(&own.path).unwrap_or_else(|| own.path.clone()))
         .collect();
     let _ = write!(
         html,
