@@ -100,7 +100,7 @@ fn an_invalid_line_is_refused_in_words() {
         (JSON, String::from(r#"["Gate", [0.1, 0.1], [0.9, 0.9]]"#), 422, "should be an object"),
         (JSON, with("colour", json!("red")), 422, "colour"),
         (JSON, with("a", json!([0.5])), 422, "`a` should be [x, y]"),
-        (JSON, with("a", json!(null)), 422, "a is missing"),
+        (JSON, with("a", json!(null)), 422, "`a` is missing"),
         (JSON, with("a", json!([0.9, 0.9])), 422, "same point"),
         (JSON, with("a", json!([7, 7])), 422, "from 0 to 1"),
         (JSON, with("name", json!("")), 422, "name"),
@@ -410,13 +410,13 @@ fn a_meaningless_value_is_reported() {
         ("/api/v1/counts?scene=moon", "camera, files, sim"),
         ("/api/v1/counts?format=xml", "json, csv"),
         ("/api/v1/crossings?limit=0", "from 1 to 5000"),
-        ("/api/v1/crossings?cursor=x", "cursor is"),
+        ("/api/v1/crossings?cursor=x", "`cursor` is"),
         ("/api/v1/crossings?order=up", "newest, oldest"),
         ("/api/v1/crossings?direction=left", "in, out"),
-        ("/api/v1/crossings?to=2026-99-01", "to is"),
-        ("/api/v1/lines?deleted=maybe", "deleted is"),
+        ("/api/v1/crossings?to=2026-99-01", "`to` is"),
+        ("/api/v1/lines?deleted=maybe", "`deleted` is"),
         ("/api/v1/events?types=pictures", "crossing, tally"),
-        ("/api/v1/events?last_event_id=x", "last_event_id is"),
+        ("/api/v1/events?last_event_id=x", "`last_event_id` is"),
     ] {
         let answer = served.get(path);
         assert_eq!(
@@ -909,7 +909,7 @@ fn pages_and_their_forms() {
     let part =
         served.send("PATCH", &format!("/api/v1/lines/{}", own.json()["id"]), FORM, "ax=10&ay=10&bx=20");
     assert_eq!(part.status, 422, "a line is not moved to where nobody put it");
-    assert!(part.text().contains("by is missing"), "{}", part.text());
+    assert!(part.text().contains("“End b, from the top” is missing"), "{}", part.text());
     let own = format!("/api/v1/lines/{}", own.json()["id"]);
     assert_eq!(served.send("DELETE", &own, JSON, "").status, 204);
     let equal = served.send("POST", "/api/v1/lines", FORM, "next=lines&name=Second&ax=50&ay=50&bx=50&by=50");
