@@ -187,7 +187,7 @@ fn an_invalid_line_is_refused_in_words() {
         let all: Vec<&str> = missing.iter().map(|(key, _)| *key).collect();
         assert_eq!(paths, if all.len() > 1 { all.clone() } else { Vec::new() }, "{problem}");
         assert!(
-            all.iter().all(|key| problem["detail"].as_str().unwrap().contains(&format!("{key} is missing")))
+            all.iter().all(|key| problem["detail"].as_str().unwrap().contains(&format!("`{key}` is missing")))
         );
     }
     assert_eq!(names(&served.get("/api/v1/lines").json()), ["Door"]);
@@ -909,7 +909,7 @@ fn pages_and_their_forms() {
     let part =
         served.send("PATCH", &format!("/api/v1/lines/{}", own.json()["id"]), FORM, "ax=10&ay=10&bx=20");
     assert_eq!(part.status, 422, "a line is not moved to where nobody put it");
-    assert!(part.text().contains("“End b, from the top” is missing"), "{}", part.text());
+    assert!(part.text().contains("`by` is missing"), "{}", part.text());
     let own = format!("/api/v1/lines/{}", own.json()["id"]);
     assert_eq!(served.send("DELETE", &own, JSON, "").status, 204);
     let equal = served.send("POST", "/api/v1/lines", FORM, "next=lines&name=Second&ax=50&ay=50&bx=50&by=50");
