@@ -83,7 +83,8 @@ pub fn refused(listen: &Listen, cause: &io::Error) -> Fault {
     let port = address.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
     let hint = match (cause.kind(), port) {
         (ErrorKind::AddrInUse, Some(port)) => Some(format!(
-            "another program listens there (`ss -ltnp 'sport = :{port}'` names it): stop it, or set another port in `http.listen`"
+            "another program listens there (`ss -ltnp 'sport = :{port}'` names it): stop it, or set another port in \
+             `http.listen`"
         )),
         (ErrorKind::AddrInUse, None) => Some(
             "another program answers on this socket: stop it, or set another path in `http.listen`".into(),

@@ -195,8 +195,8 @@ impl From<NotSet> for Problem {
                 Problem { wrong: Some(Box::new(field)), ..Problem::new(StatusCode::CONFLICT, detail) }
             }
             NotSet::Deletes(_) => Problem::new(StatusCode::CONFLICT, detail).hint(
-                "it cannot be undone: protect what is to stay. Send the same with `?confirm=1` (`--yes` of the command) to \
-                 confirm it",
+                "it cannot be undone: protect what is to stay. Send the same with `?confirm=1` (`--yes` of the command) \
+                 to confirm it",
             ),
             NotSet::Busy => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5),
             NotSet::Changed => Problem::new(StatusCode::PRECONDITION_FAILED, detail)
