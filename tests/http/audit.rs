@@ -132,7 +132,10 @@ fn sign_ins_refusals_and_changes_are_on_the_list() {
     let table = ask(&daemon, "GET", "/api/v1/audit?format=csv", &admin(), "").text().to_owned();
     assert!(table.contains(",'=cmd|x,PATCH,/api/v1/settings,"), "{table}");
     let html = ask(&daemon, "GET", "/activity", &admin(), "").text().to_owned();
-    assert!(html.contains("changed line Door: “Name along the arrow”") && html.contains("eve (viewer)"), "{html}");
+    assert!(
+        html.contains("changed line Door: “Name along the arrow”") && html.contains("eve (viewer)"),
+        "{html}"
+    );
 
     daemon.kill();
     let daemon = start(folder.path());

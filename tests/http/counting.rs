@@ -187,7 +187,8 @@ fn an_invalid_line_is_refused_in_words() {
         let all: Vec<&str> = missing.iter().map(|(key, _)| *key).collect();
         assert_eq!(paths, if all.len() > 1 { all.clone() } else { Vec::new() }, "{problem}");
         assert!(
-            all.iter().all(|key| problem["detail"].as_str().unwrap().contains(&format!("`{key}` is missing")))
+            all.iter()
+                .all(|key| problem["detail"].as_str().unwrap().contains(&format!("`{key}` is missing")))
         );
     }
     assert_eq!(names(&served.get("/api/v1/lines").json()), ["Door"]);
