@@ -74,7 +74,7 @@ pub fn unfit(why: impl fmt::Display) -> Fault {
     let why = why.to_string();
     let hint = match why.contains("newer") {
         true => "update tallycam here first, then restore",
-        false => "send an archive from `tallycam backup` or the page Backup; nothing was changed",
+        false => "choose a file that a backup wrote; nothing was changed",
     };
     Fault::wrong(format!("this backup cannot be used: {why}")).hint(hint)
 }
@@ -86,7 +86,7 @@ pub fn cut(why: impl fmt::Display) -> Fault {
 
 /// The fault of an operation that the system refused.
 fn system_error(what: impl fmt::Display, error: impl fmt::Display) -> Fault {
-    Fault::new(FaultKind::File, format!("{what}: {error}"))
+    Fault::new(FaultKind::File, format!("`{what}`: {error}"))
 }
 
 /// The fault of a failed operation on `file`.

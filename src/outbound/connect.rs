@@ -84,9 +84,11 @@ pub async fn connect(
     let unreachable = |what: String| Fault::new(FaultKind::Unreachable, what);
     let late = |_| unreachable(format!("{host}:{port} does not answer"));
     let found = timeout(WITHIN, lookup_host((host, port))).await.map_err(late)?;
-    let found = found.map_err(|error| unreachable(format!("there is no host called {host}: {error}")))?;
+    let unknown = || unreachable(format!("there is no host called {host}"));
+    // The resolver's own words say no more.
+    let found = found.map_err(|_| unknown())?;
     let own = reach.own_networks().await?;
-    let mut refused = unreachable(format!("there is no host called {host}"));
+    let mut refused = unknown();
     for address in found {
         if !reach.allows(host, address.ip(), &own) {
             refused =

@@ -71,7 +71,7 @@ impl CameraState {
     pub fn remedy_hint(&self) -> Option<String> {
         match self {
             CameraState::Paused => {
-                Some(String::from("Resume the camera: on the live page, or by POST /api/v1/resume."))
+                Some(String::from("Resume the camera on the live page. `POST /api/v1/resume` does so, too."))
             }
             state => state.hint(),
         }

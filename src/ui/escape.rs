@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
+use super::names::in_page_words;
+
 /// Text as HTML, between tags and inside double-quoted attributes.
 pub struct Text<'a>(pub &'a str);
 
@@ -23,12 +25,12 @@ impl Display for Text<'_> {
     }
 }
 
-/// Text as HTML in which `` `this` `` becomes code. Between tags only.
+/// Text as HTML in which `` `this` `` becomes code, unless it has a name on the pages. Between tags only.
 pub(super) struct MarkedText<'a>(pub &'a str);
 
 impl Display for MarkedText<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        for (i, part) in self.0.split('`').enumerate() {
+        for (i, part) in in_page_words(self.0).split('`').enumerate() {
             if i % 2 == 0 {
                 write!(f, "{}", Text(part))?;
             } else {

@@ -23,6 +23,7 @@ mod lines;
 mod live;
 mod machine;
 mod media;
+mod names;
 mod set_up;
 mod settings;
 
@@ -69,9 +70,10 @@ pub use machine::welcome::{WelcomePage, welcome_page};
 pub use media::player::{PlayerPage, SPEEDS, player_page};
 pub use media::storage_view::{NotKept, StorageFault};
 pub use media::{ItemEdit, MEDIA_PAGE, MediaAsk, MediaPage, media_ask_page, media_page};
+pub use names::in_page_words;
 pub use settings::{
     CameraMode, ControlsFacts, LISTED, RetentionPreview, Setting, SettingField, SettingsPage, ValueOrigin,
-    control_in_words, name_settings, settings_page,
+    control_in_words, settings_page,
 };
 
 /// Bytes in a suitable unit: "8.9 MB".

@@ -526,6 +526,6 @@ fn in_privacy_mode_nothing_is_added() {
     let _daemon = items.serve_with(&["--set", "source.kind=sim", "--set", "privacy.counts_only=true"]);
     let (code, _, err) = items.run(&["media", "add", "new.jpg"]);
     assert_eq!(code, 1);
-    assert!(err.contains("`counts_only` under [privacy] is on"), "{err}");
+    assert!(err.contains("`privacy.counts_only` is on"), "{err}");
     assert_eq!(items.names().len(), 3);
 }

@@ -99,13 +99,13 @@ fn sign_ins_refusals_and_changes_are_on_the_list() {
         let row = rows.iter().find(|row| row["what"] == what);
         row.unwrap_or_else(|| panic!("{what} is not among {:?}", said(&rows)))
     };
-    let change = of("changed settings: source.password, stream.quality");
+    let change = of("changed settings: `source.password`, `stream.quality`");
     let fields = ["kind", "who", "role", "method", "route"].map(|key| change[key].as_str().unwrap());
     assert_eq!(fields, ["changed", "admin", "admin", "PATCH", "/api/v1/settings"]);
     assert_eq!((&change["browser"], &change["time_sure"].is_boolean()), (&json!("=cmd|x"), &true));
     assert!(change["from"].as_str().unwrap().starts_with("10.0.0.7"), "{change}");
     assert_eq!(of("added line Door")["kind"], "changed");
-    assert_eq!(of("changed line Door: in_name")["who"], "admin");
+    assert_eq!(of("changed line Door: `in_name`")["who"], "admin");
     assert_eq!(
         (&of("removed line Door")["who"], &of("removed line Door")["role"]),
         (&json!("hass"), &json!("token"))
@@ -132,11 +132,14 @@ fn sign_ins_refusals_and_changes_are_on_the_list() {
     let table = ask(&daemon, "GET", "/api/v1/audit?format=csv", &admin(), "").text().to_owned();
     assert!(table.contains(",'=cmd|x,PATCH,/api/v1/settings,"), "{table}");
     let html = ask(&daemon, "GET", "/activity", &admin(), "").text().to_owned();
-    assert!(html.contains("changed line Door: in_name") && html.contains("eve (viewer)"), "{html}");
+    assert!(
+        html.contains("changed line Door: “Name along the arrow”") && html.contains("eve (viewer)"),
+        "{html}"
+    );
 
     daemon.kill();
     let daemon = start(folder.path());
-    assert!(said(&self::rows(&daemon)).contains(&"changed line Door: in_name"), "it outlives the program");
+    assert!(said(&self::rows(&daemon)).contains(&"changed line Door: `in_name`"), "it outlives the program");
     let listed =
         program().args(["audit", "--limit", "1000", "--set", &directory(folder.path())]).output().unwrap();
     let listed = String::from_utf8(listed.stdout).unwrap();

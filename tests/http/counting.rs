@@ -99,8 +99,8 @@ fn an_invalid_line_is_refused_in_words() {
         // The values in the order of our own declaration; no order is guaranteed.
         (JSON, String::from(r#"["Gate", [0.1, 0.1], [0.9, 0.9]]"#), 422, "should be an object"),
         (JSON, with("colour", json!("red")), 422, "colour"),
-        (JSON, with("a", json!([0.5])), 422, "a should be [x, y]"),
-        (JSON, with("a", json!(null)), 422, "a is missing"),
+        (JSON, with("a", json!([0.5])), 422, "`a` should be [x, y]"),
+        (JSON, with("a", json!(null)), 422, "`a` is missing"),
         (JSON, with("a", json!([0.9, 0.9])), 422, "same point"),
         (JSON, with("a", json!([7, 7])), 422, "from 0 to 1"),
         (JSON, with("name", json!("")), 422, "name"),
@@ -187,7 +187,8 @@ fn an_invalid_line_is_refused_in_words() {
         let all: Vec<&str> = missing.iter().map(|(key, _)| *key).collect();
         assert_eq!(paths, if all.len() > 1 { all.clone() } else { Vec::new() }, "{problem}");
         assert!(
-            all.iter().all(|key| problem["detail"].as_str().unwrap().contains(&format!("{key} is missing")))
+            all.iter()
+                .all(|key| problem["detail"].as_str().unwrap().contains(&format!("`{key}` is missing")))
         );
     }
     assert_eq!(names(&served.get("/api/v1/lines").json()), ["Door"]);
@@ -399,10 +400,10 @@ fn a_class_with_a_comma_in_its_name_can_be_queried() {
 fn a_meaningless_value_is_reported() {
     let (_cam, served) = counted();
     for (path, word) in [
-        ("/api/v1/counts?from=soon", "from is \"soon\""),
+        ("/api/v1/counts?from=soon", "`from` is \"soon\""),
         ("/api/v1/counts?from=now&to=-1h", "later than from"),
-        ("/api/v1/counts?from=-1h&from=-2h", "from is \"-2h\", and should be given once"),
-        ("/api/v1/crossings?to=now&to=-2h", "to is \"-2h\", and should be given once"),
+        ("/api/v1/counts?from=-1h&from=-2h", "`from` is \"-2h\", and should be given once"),
+        ("/api/v1/crossings?to=now&to=-2h", "`to` is \"-2h\", and should be given once"),
         ("/api/v1/counts?bucket=minute", "hour, day, week, month, total"),
         ("/api/v1/counts?by=colour", "line, class, direction"),
         ("/api/v1/counts?from=2000-01-01", "more than 20000 buckets"),
@@ -410,13 +411,13 @@ fn a_meaningless_value_is_reported() {
         ("/api/v1/counts?scene=moon", "camera, files, sim"),
         ("/api/v1/counts?format=xml", "json, csv"),
         ("/api/v1/crossings?limit=0", "from 1 to 5000"),
-        ("/api/v1/crossings?cursor=x", "cursor is"),
+        ("/api/v1/crossings?cursor=x", "`cursor` is"),
         ("/api/v1/crossings?order=up", "newest, oldest"),
         ("/api/v1/crossings?direction=left", "in, out"),
-        ("/api/v1/crossings?to=2026-99-01", "to is"),
-        ("/api/v1/lines?deleted=maybe", "deleted is"),
+        ("/api/v1/crossings?to=2026-99-01", "`to` is"),
+        ("/api/v1/lines?deleted=maybe", "`deleted` is"),
         ("/api/v1/events?types=pictures", "crossing, tally"),
-        ("/api/v1/events?last_event_id=x", "last_event_id is"),
+        ("/api/v1/events?last_event_id=x", "`last_event_id` is"),
     ] {
         let answer = served.get(path);
         assert_eq!(
@@ -859,7 +860,7 @@ fn without_a_counts_db_the_rest_goes_on() {
     {
         let answer = served.get(path);
         assert_eq!(answer.status, 503, "{path}");
-        assert_eq!(answer.json()["detail"], "counts.db: it is damaged", "{path}");
+        assert_eq!(answer.json()["detail"], "`counts.db`: it is damaged", "{path}");
         assert_eq!(answer.json()["hint"], "read the test", "{path}");
     }
     let page = served.get("/counts");
@@ -909,7 +910,7 @@ fn pages_and_their_forms() {
     let part =
         served.send("PATCH", &format!("/api/v1/lines/{}", own.json()["id"]), FORM, "ax=10&ay=10&bx=20");
     assert_eq!(part.status, 422, "a line is not moved to where nobody put it");
-    assert!(part.text().contains("by is missing"), "{}", part.text());
+    assert!(part.text().contains("`by` is missing"), "{}", part.text());
     let own = format!("/api/v1/lines/{}", own.json()["id"]);
     assert_eq!(served.send("DELETE", &own, JSON, "").status, 204);
     let equal = served.send("POST", "/api/v1/lines", FORM, "next=lines&name=Second&ax=50&ay=50&bx=50&by=50");

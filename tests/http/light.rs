@@ -345,7 +345,7 @@ fn the_program_stores_the_light_and_the_command_line_changes_it() {
     assert_eq!(said(&client::get(first.address, "/light?status=false")), DONE);
     let (code, _, err) = run(&listen, &["set", "--color", "mauve"]);
     assert_eq!(code, 1);
-    assert!(err.contains("color should be a colour as RRGGBB"), "{err}");
+    assert!(err.contains("`color` should be a colour as RRGGBB"), "{err}");
     let (code, out, _) = run(&listen, &["--json"]);
     let shown: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &shown["on"]), (0, &json!(true)));

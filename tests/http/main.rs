@@ -3,6 +3,7 @@
 
 mod access;
 mod audit;
+mod buttons;
 mod claim;
 #[path = "../common/mod.rs"]
 mod common;

@@ -117,7 +117,7 @@ fn a_token_is_shown_once_and_opens_until_revoked() {
     }
     // Given fields are not reported as missing.
     let detail = send(&camera, "POST", "/api/v1/tokens", &json!({"name": "hass"})).json()["detail"].clone();
-    assert!(detail.as_str().unwrap().starts_with("scopes is missing; it should be a list of"), "{detail}");
+    assert!(detail.as_str().unwrap().starts_with("`scopes` is missing; it should be a list of"), "{detail}");
     let made =
         send(&camera, "POST", "/api/v1/tokens", &json!({"name": "hass", "scopes": ["snapshot"], "days": 7}));
     assert_eq!(made.status, 201, "{}", made.text());

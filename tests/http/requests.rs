@@ -103,7 +103,7 @@ fn pause_and_resume_by_api_and_by_form() {
     assert_eq!(served.get("/snapshot").status, 503);
     let problem = served.get("/api/v1/snapshot");
     assert_eq!((problem.status, problem.header("content-type")), (503, Some("application/problem+json")));
-    let hint = "Resume the camera: on the live page, or by POST /api/v1/resume.";
+    let hint = "Resume the camera on the live page. `POST /api/v1/resume` does so, too.";
     assert_eq!(problem.json()["hint"], hint);
     assert_eq!(served.post("/api/v1/resume").json()["state"], "idle");
     assert_eq!(served.get("/snapshot").status, 200);

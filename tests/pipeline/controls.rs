@@ -361,7 +361,7 @@ fn pinned_controls_cannot_be_set() {
     assert_eq!(bench.set(), ["auto_exposure=1", "brightness=20"]);
     let answer = bench.patch(r#"{"contrast": 9, "brightness": 30}"#);
     assert_eq!(answer.status, 409, "{}", answer.text());
-    assert!(answer.text().contains("brightness is set in --set"), "{}", answer.text());
+    assert!(answer.text().contains("brightness` is set in `--set"), "{}", answer.text());
     let item = bench.item("brightness");
     assert_eq!(
         (&item["value"], &item["pinned"], &item["place"]),
@@ -506,7 +506,7 @@ fn a_control_that_vanishes_after_unplugging_is_reported_and_the_rest_is_set() {
     bench.live();
     assert_eq!(bench.set()[3..], ["brightness=7", "contrast=6"]);
     let state = bench.daemon.state().to_string();
-    assert!(state.contains("The camera has no control saturation"), "{state}");
+    assert!(state.contains("The camera has no control `saturation`"), "{state}");
     assert_eq!(bench.patch(r#"{"saturation": 9}"#).status, 422);
 }
 

@@ -349,7 +349,7 @@ fn a_line_that_can_count_nothing_has_a_gap_and_no_zero_while_another_counts() {
     assert!(!is_without_class(door));
     let notes = bench.status().notes;
     assert!(
-        notes.contains(&"line “cars” counts nothing: [detect] classes leaves out “car”.".to_owned()),
+        notes.contains(&"line “cars” counts nothing: `detect.classes` leaves out “car”.".to_owned()),
         "{notes:?}"
     );
 }

@@ -290,7 +290,7 @@ fn a_pinned_lens_cannot_be_moved() {
     // Neither does a sweep move it.
     let refused = send(&daemon, "POST", "/api/v1/lens/sweep", "");
     assert_eq!(refused.status, 409, "{}", refused.text());
-    assert!(refused.text().contains("focus_absolute is set in --set"), "{}", refused.text());
+    assert!(refused.text().contains("focus_absolute` is set in `--set"), "{}", refused.text());
     assert_eq!(lens(&daemon)["sweep"], json!(null), "it has not begun");
     let set: Vec<String> =
         camera.log().lines().filter(|line| line.contains("ctrl focus_a")).map(String::from).collect();

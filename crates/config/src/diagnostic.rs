@@ -88,6 +88,8 @@ impl ComplaintOrigin {
 pub(super) struct Excerpt {
     text: String,
     mark: Range<usize>,
+    /// The parser's words beside the mark, for the owner of the file; may be empty.
+    pub note: String,
 }
 
 impl FilePosition {
@@ -113,7 +115,7 @@ impl FilePosition {
     /// The marked text, secrets redacted; empty without an excerpt.
     pub(crate) fn marked_text(&self) -> String {
         let marked =
-            |Excerpt { text, mark }: &Excerpt| text.chars().skip(mark.start).take(mark.len()).collect();
+            |Excerpt { text, mark, .. }: &Excerpt| text.chars().skip(mark.start).take(mark.len()).collect();
         self.excerpt.as_ref().map(marked).unwrap_or_default()
     }
 
@@ -169,7 +171,11 @@ impl Excerpt {
             shown.push('…');
         }
         let start = mark.start - shift;
-        Excerpt { text: shown, mark: start..(mark.end - shift).min(WIDEST + 2).max(start + 1) }
+        Excerpt {
+            text: shown,
+            mark: start..(mark.end - shift).min(WIDEST + 2).max(start + 1),
+            note: String::new(),
+        }
     }
 }
 
@@ -178,12 +184,13 @@ impl fmt::Display for Diagnostic {
         let number = if self.place.line() > 0 { self.place.line().to_string() } else { String::new() };
         let margin = " ".repeat(number.len().max(1));
         write!(f, "{}: {}", self.place.at, self.message)?;
-        if let Some(Excerpt { text, mark }) = &self.place.excerpt {
+        if let Some(Excerpt { text, mark, note }) = &self.place.excerpt {
             // Tabs stay tabs, so that the caret stands under its place.
             let before: String = (0..mark.start)
                 .map(|at| if text.chars().nth(at) == Some('\t') { '\t' } else { ' ' })
                 .collect();
-            write!(f, "\n{margin} |\n{number:>1} | {text}\n{margin} | {before}{}", "^".repeat(mark.len()))?;
+            let mark = format!("{} {note}", "^".repeat(mark.len()));
+            write!(f, "\n{margin} |\n{number:>1} | {text}\n{margin} | {before}{}", mark.trim_end())?;
         }
         if let Some(hint) = &self.hint {
             write!(f, "\n{margin} = hint: {hint}")?;

@@ -136,7 +136,7 @@ fn syntax<'d, 't>(
     span: Range<usize>,
 ) -> Diagnostic {
     let lines = &document.lines;
-    let place = lines.place_of_span(span.clone());
+    let mut place = lines.place_of_span(span.clone());
     let typed = lines.slice(span.clone());
     let (message, hint) = if message.starts_with("duplicate key") {
         return duplicate_complaint(document, sections, span);
@@ -162,7 +162,10 @@ fn syntax<'d, 't>(
     } else if message == "invalid basic string, expected `\"`" {
         (String::from("the quote is not closed on this line"), None)
     } else {
-        (format!("this is not TOML: {message}"), None)
+        if let Some(excerpt) = &mut place.excerpt {
+            message.clone_into(&mut excerpt.note);
+        }
+        (String::from("this cannot be read"), None)
     };
     Diagnostic { place, message, hint, about: None }
 }

@@ -37,7 +37,7 @@ pub fn copy_counts(directory: &Path, to: &Path, pictures: bool) -> Result<bool, 
 fn copy(file: &Path, to: &Path, pictures: bool) -> Result<(), StoreError> {
     let failed = |error: rusqlite::Error| match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::File(
-            Fault::new(FaultKind::Full, format!("{}: there is no room for a copy", file.display()))
+            Fault::new(FaultKind::Full, format!("`{}`: there is no room for a copy", file.display()))
                 .hint("delete recordings, or make room on the disk"),
         ),
         _ => counts::store_error(file, &error),

@@ -162,7 +162,7 @@ pub(super) fn lock(directory: &Path, name: &str) -> Result<Lock, LockFault> {
 }
 
 /// The remedy for a file system on which a database cannot work.
-pub(super) const ELSEWHERE: &str = "set [store] directory to a directory on a local disk, or mount this one with locks \
+pub(super) const ELSEWHERE: &str = "set `store.directory` to a directory on a local disk, or mount this one with locks \
     (NFS: without `nolock`)";
 
 /// The remedy for a file that another program is writing.
@@ -189,7 +189,8 @@ impl FileFault {
         let (kind, place) =
             file_system(file).unwrap_or_else(|| (String::from("file system"), file.to_owned()));
         let place = place.display();
-        let reason = format!("the {kind} at {place} does not give the locks that a database needs: {error}");
+        let reason =
+            format!("the {kind} at `{place}` does not give the locks that a database needs: {error}");
         FileFault::new(file, reason, Some(ELSEWHERE))
     }
 

@@ -39,7 +39,7 @@ fn disk_finding(directory: &Path, free: u64, total: u64) -> Finding {
     let name = "disk";
     let said =
         format!("{} of {} are free at {}", format_bytes(free), format_bytes(total), directory.display());
-    let hint = "delete what is not needed; limits under [retention] keep room free";
+    let hint = "delete what is not needed; limits for what is kept keep room free";
     match free {
         0..NO_ROOM => Finding::bad(name, said).hint(hint),
         _ if free < LITTLE_ROOM || free < total / 20 => Finding::warning(name, said).hint(hint),
@@ -93,7 +93,7 @@ fn temperature_finding(readings: &[(String, f64)]) -> Finding {
         return Finding::none(name, "This machine does not tell it.");
     };
     let said = format!("{degrees:.0} °C ({zone})");
-    let hint = "give it air or a heat sink; a lower detection rate ([detect] fps) helps, too";
+    let hint = "give it air or a heat sink; a lower detection rate (`detect.fps`) helps, too";
     match *degrees {
         degrees if degrees >= TOO_HOT => Finding::bad(name, format!("{said}: it is slowed down.")).hint(hint),
         degrees if degrees >= HOT => Finding::warning(name, said).hint(hint),

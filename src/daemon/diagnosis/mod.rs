@@ -177,7 +177,7 @@ fn configured(source: &SourceConfig) -> String {
     };
     match &source.device {
         Some(device) if source.kind == SourceKind::V4l2 => {
-            format!("configured is [source] device = \"{device}\", which is told under \"camera\"")
+            format!("configured is `source.device = \"{device}\"`, which is told under \"camera\"")
         }
         _ => format!("configured is {kind}"),
     }
@@ -205,7 +205,7 @@ pub fn model(config: &Config) -> Finding {
     let name = "model";
     let detect = &config.detect;
     match detect.backend {
-        DetectorKind::None => return Finding::none(name, "nothing is counted: [detect] backend = \"none\""),
+        DetectorKind::None => return Finding::none(name, "nothing is counted: `detect.backend` is \"none\""),
         DetectorKind::Motion => return Finding::good(name, "none is needed: motion is counted"),
         DetectorKind::Replay => return Finding::none(name, "none is needed: recorded detections are played"),
         DetectorKind::Auto if detect.model.is_none() && require_engine().is_err() => {
@@ -244,7 +244,7 @@ pub fn model(config: &Config) -> Finding {
 pub fn lens(config: &Config) -> Finding {
     let name = "lens";
     match (config.lens.kind, config.source.kind) {
-        (LensKind::None, _) => return Finding::none(name, "it is set by hand: [lens] kind = \"none\""),
+        (LensKind::None, _) => return Finding::none(name, "it is set by hand: `lens.kind` is \"none\""),
         (_, SourceKind::Sim) => return Finding::good(name, "the simulated scene has one"),
         (_, SourceKind::Auto | SourceKind::V4l2) => {}
         _ => return Finding::none(name, "what the pictures come from has none"),
@@ -289,7 +289,7 @@ fn addresses(listening: &[Listening]) -> Finding {
     let finding = Finding::good(name, format!("open {}", urls.join(" or ")));
     match (is_for_all, machine.addresses.is_empty()) {
         (false, _) => finding.hint(format!(
-            "only this machine can open it; `listen = [\"{scheme}0.0.0.0:{port}\"]` under [http] lets others in"
+            "only this machine can open it; `http.listen = [\"{scheme}0.0.0.0:{port}\"]` lets others in"
         )),
         (true, true) => Finding::warning(
             name,

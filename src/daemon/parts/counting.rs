@@ -272,7 +272,7 @@ pub fn detector_factory(config: DetectConfig, model_store: ModelStore) -> MakeDe
         // No other model stands in for a named one.
         let is_named = config.model.is_some() || chosen.is_some();
         match config.backend {
-            DetectorKind::None => Err(Fault::wrong("counting is switched off").hint("set [detect] backend")),
+            DetectorKind::None => Err(Fault::wrong("counting is switched off").hint("set `detect.backend`")),
             DetectorKind::Auto if scene == Scene::Sim && !is_named => Ok(motion_detector(Vec::new())),
             DetectorKind::Auto if is_named => model_store.detector(&config, chosen),
             DetectorKind::Auto => model_store.detector(&config, None).or_else(|missing| {
@@ -283,7 +283,7 @@ pub fn detector_factory(config: DetectConfig, model_store: ModelStore) -> MakeDe
             }),
             DetectorKind::Onnx => model_store.detector(&config, chosen),
             DetectorKind::Motion | DetectorKind::Replay if chosen.is_some() => {
-                let hint = "set [detect] backend to \"auto\" or \"onnx\"";
+                let hint = "set `detect.backend` to \"auto\" or \"onnx\"";
                 Err(Fault::wrong("the configuration lets no model look").hint(hint))
             }
             DetectorKind::Motion => Ok(motion_detector(Vec::new())),
@@ -299,7 +299,7 @@ fn motion_detector(notes: Vec<String>) -> LoadedDetector {
 fn replay(config: &DetectConfig, scene: Scene) -> Result<LoadedDetector, Fault> {
     const ROWS: &str = "a CSV file of frame, class, score, x1, y1, x2, y2";
     let Some(path) = &config.replay else {
-        let hint = format!("set [detect] replay to {ROWS}");
+        let hint = format!("set `detect.replay` to {ROWS}");
         return Err(Fault::wrong("no recorded detections are configured").hint(hint));
     };
     let wrong = |error: &dyn std::fmt::Display| {

@@ -197,7 +197,7 @@ impl ModelStore {
         let input = detector.input();
         if let Some((width, height)) = config.size.filter(|size| *size != (input.width, input.height)) {
             notes.push(format!(
-                "[detect] size = \"{width}x{height}\": {name} takes multiples of its largest stride, so it is {}x{}.",
+                "`detect.size = \"{width}x{height}\"`: {name} takes multiples of its largest stride, so it is {}x{}.",
                 input.width, input.height
             ));
         }

@@ -44,8 +44,8 @@ pub fn make_opener(source: &SourceConfig, fallback_to_sim: bool) -> Result<Box<d
 }
 
 fn missing(kind: &str, key: &str) -> SourceError {
-    SourceError::new(SourceErrorKind::Unsupported, format!("[source] kind = \"{kind}\" needs the key {key}"))
-        .hint(format!("set {key} in the section [source]"))
+    SourceError::new(SourceErrorKind::Unsupported, format!("`source.kind = \"{kind}\"` needs `source.{key}`"))
+        .hint(format!("set `source.{key}`"))
         .shell(format!("`--set source.{key}=…` does so for one run"))
 }
 
@@ -57,7 +57,7 @@ fn wanted_format(source: &SourceConfig) -> Result<FormatRequest, SourceError> {
             format.parse::<Fourcc>().map_err(|error| {
                 SourceError::new(
                     SourceErrorKind::Unsupported,
-                    format!("[source] format = \"{format}\" is no format"),
+                    format!("`source.format = \"{format}\"` is no format"),
                 )
                 .because(error)
             })

@@ -189,7 +189,7 @@ impl Parts {
             return Ok(());
         }
         let Ok(media) = self.recorder.media() else {
-            let what = "the rules of [retention] are kept in media.db, which could not be opened";
+            let what = "the rules for what is kept are in media.db, which could not be opened";
             return Err(Fault::passing(what).hint("`tallycam check` says what is wrong with it"));
         };
         Ok(media.save_retention(rules).await?)

@@ -5,6 +5,7 @@
 //! the answer. Rows name the keys that were sent, never their values.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::rc::Rc;
 
 use hyper::header::USER_AGENT;
@@ -136,7 +137,9 @@ impl AuditChange {
         }
         let is_inside = matches!(who, Who::Part(_));
         let who = match who {
-            Who::Anybody if route.right == Right::Key => (String::from("the key of [power]"), String::new()),
+            Who::Anybody if route.right == Right::Key => {
+                (String::from("the key of this machine's power"), String::new())
+            }
             who => named(caller, who),
         };
         let address = if is_inside { String::from("this service") } else { caller.named() };
@@ -226,10 +229,15 @@ fn clean(text: &str) -> String {
     text.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// The keys with their marks.
+pub fn in_marks<S: Display>(keys: impl Iterator<Item = S>) -> String {
+    keys.map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+}
+
 /// The keys of a body, without their values.
 fn keys(headers: &HeaderMap, body: &[u8]) -> String {
     let sent: BTreeMap<String, Value> = json_body::read(headers, body).unwrap_or_default();
-    sent.into_keys().filter(|key| !key.starts_with("was.")).collect::<Vec<_>>().join(", ")
+    in_marks(sent.keys().filter(|key| !key.starts_with("was.")))
 }
 
 #[cfg(test)]

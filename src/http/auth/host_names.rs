@@ -62,8 +62,7 @@ pub async fn check(
     let name: String = name.chars().take(100).collect();
     Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, format!("this camera does not answer to the name {name:?}"))
         .hint(format!(
-            "open it by its address, or as NAME.local; if {name:?} is meant to lead here, put it into `names` under \
-             [http]"
+            "open it by its address, or as NAME.local; if {name:?} is meant to lead here, put it into `http.names`"
         )))
 }
 

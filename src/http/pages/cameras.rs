@@ -2,7 +2,7 @@
 
 use hyper::Response;
 
-use crate::http::pages::{data_counting, data_settings};
+use crate::http::pages::data_counting;
 use crate::http::report::state::StateReport;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
@@ -73,6 +73,6 @@ async fn cameras_page(request: &Request) -> CamerasPage {
             .unwrap_or_default()
             .to_owned(),
         head: data_counting::head_with(request, &report),
-        refused: request.refused().map(data_settings::refusal),
+        refused: request.refused(),
     }
 }

@@ -18,8 +18,7 @@ use crate::http::site::handler::Request;
 use crate::http::site::preferences::{SettingsInForce, meanwhile};
 use crate::pipeline::CameraControls;
 use crate::ui::{
-    self, CameraMode, ControlsFacts, RefusalReason, ReturnedForm, Setting, SettingField, SettingsPage,
-    ValueOrigin,
+    CameraMode, ControlsFacts, RefusalReason, ReturnedForm, Setting, SettingField, SettingsPage, ValueOrigin,
 };
 use tallycam_camera::media;
 use tallycam_config::keys::Key;
@@ -282,14 +281,14 @@ pub async fn put_returned(site: &Site, page: &mut SettingsPage, form: &ReturnedF
             }
         }
     }
-    page.refused = Some(refusal(reason.clone())).filter(|_| !is_deleting);
+    page.refused = Some(reason.clone()).filter(|_| !is_deleting);
 }
 
 /// Marks the page's rows with their faults.
 fn mark_wrong(page: &mut SettingsPage, reason: &RefusalReason) {
     for setting in &mut page.settings {
         if let Some((_, why)) = reason.errors.iter().find(|(path, _)| *path == setting.path) {
-            setting.wrong = Some(ui::name_settings(why));
+            setting.wrong = Some(why.clone());
         }
     }
 }
@@ -298,7 +297,7 @@ fn mark_wrong(page: &mut SettingsPage, reason: &RefusalReason) {
 pub fn put_wrong(page: &mut SettingsPage, problem: &Problem) {
     let reason = forms::refusal(problem);
     mark_wrong(page, &reason);
-    page.refused = Some(refusal(reason));
+    page.refused = Some(reason);
 }
 
 /// Puts deviations from the requested control values into the page.
@@ -334,21 +333,6 @@ async fn ask_to_delete(site: &Site, page: &mut SettingsPage, fields: &Query) {
         }
     }
     page.plan = Some(plan);
-}
-
-/// The reason why a setting was not changed, with the page's labels in place of keys.
-pub fn refusal(reason: RefusalReason) -> RefusalReason {
-    let RefusalReason { mut detail, hint, field, errors, is_stale } = reason;
-    if let Some(rest) = detail.strip_prefix(&field).filter(|rest| rest.starts_with(' ')) {
-        detail = format!("`{field}`{rest}");
-    }
-    RefusalReason {
-        detail: ui::name_settings(&detail),
-        hint: ui::name_settings(&hint),
-        field,
-        errors,
-        is_stale,
-    }
 }
 
 /// Puts the typed values into the page's fields.

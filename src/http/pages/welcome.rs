@@ -2,7 +2,7 @@
 
 use hyper::Response;
 
-use crate::http::pages::{cameras, data_counting, data_settings};
+use crate::http::pages::{cameras, data_counting};
 use crate::http::report::set_up;
 use crate::http::report::state::StateReport;
 use crate::http::request::problem::Problem;
@@ -39,6 +39,6 @@ async fn page(request: &Request) -> WelcomePage {
             .unwrap_or_default(),
         head: data_counting::head_with(request, &report),
         typed: request.returned.as_ref().and_then(|form| form.get("name")).map(str::to_owned),
-        refused: request.refused().map(data_settings::refusal),
+        refused: request.refused(),
     }
 }

@@ -25,7 +25,7 @@ pub enum FieldError {
     #[error(transparent)]
     Payload(#[from] PayloadError),
     /// An unknown key.
-    #[error("{key} is not known here; {}", those_are(known))]
+    #[error("`{key}` is not known here; {}", those_are(known))]
     Unknown {
         key: String,
         /// The known keys; empty if there are none.
@@ -34,7 +34,7 @@ pub enum FieldError {
         given: String,
     },
     /// A list with too many items.
-    #[error("{key} names {count} items, and {most} are the most that may be named at once")]
+    #[error("`{key}` names {count} items, and {most} are the most that may be named at once")]
     TooMany {
         key: &'static str,
         count: usize,
@@ -42,7 +42,7 @@ pub enum FieldError {
         most: usize,
     },
     /// A value of the wrong kind or out of its range.
-    #[error("{key} should be {expected}")]
+    #[error("`{key}` should be {expected}")]
     Wrong {
         key: String,
         expected: String,
@@ -50,7 +50,7 @@ pub enum FieldError {
         given: Option<String>,
     },
     /// Required keys that are absent, each with its expected value.
-    #[error("{}", .0.first().map(|(key, expected)| format!("{key} should be {expected}")).unwrap_or_default())]
+    #[error("{}", .0.first().map(|(key, expected)| format!("`{key}` should be {expected}")).unwrap_or_default())]
     Missing(Vec<(String, String)>),
 }
 
@@ -265,7 +265,7 @@ impl<'de> Deserializer<'de> for SentValue<'de> {
         let known = || fields.iter().chain(self.beside);
         match keys.keys().find(|key| known().all(|known| known != key)) {
             Some(key) => Err(FieldError::Unknown {
-                key: format!("{:?}", key.chars().take(60).collect::<String>()),
+                key: key.chars().take(60).collect(),
                 known: known().copied().collect::<Vec<_>>().join(", "),
                 given: json_body::given_of(key, &keys[key]),
             }),
@@ -332,7 +332,7 @@ impl Problem {
 impl From<FieldError> for Problem {
     fn from(error: FieldError) -> Problem {
         let problem = Problem::new(StatusCode::BAD_REQUEST, error.to_string())
-            .hint("/api/v1/openapi.json says what is expected");
+            .hint("`/api/v1/openapi.json` says what is expected");
         let wrong = |problem, field, range, given| {
             let wrong = WrongField { field, range, given, errors: Vec::new() };
             Problem { wrong: Some(Box::new(wrong)), ..problem }
@@ -351,7 +351,7 @@ impl From<FieldError> for Problem {
                     "" => String::from("nothing"),
                     known => format!("one of {known}"),
                 };
-                problem.wrong(key.trim_matches('"'), range, given)
+                problem.wrong(key, range, given)
             }
             FieldError::TooMany { key, count, most } => Problem {
                 status: StatusCode::UNPROCESSABLE_ENTITY,
@@ -427,26 +427,26 @@ mod tests {
 
     #[test]
     fn a_wrong_value_is_refused_with_what_is_expected() {
-        let ids = "ids should be a list of 1 to 2 numbers of items, as in [1, 2]";
-        let age = "age should be a number of seconds, or a time such as \"30d\" or \"90m\"";
-        let w = "w should be a whole number from 16 to 8192";
+        let ids = "`ids` should be a list of 1 to 2 numbers of items, as in [1, 2]";
+        let age = "`age` should be a number of seconds, or a time such as \"30d\" or \"90m\"";
+        let w = "`w` should be a whole number from 16 to 8192";
         for (body, want) in [
-            (r#"{"name":5}"#, "name should be a text"),
-            (r#"{"kept":"perhaps"}"#, "kept should be true or false"),
-            (r#"{"fps":0}"#, "fps should be a number from 0.1 to 100"),
+            (r#"{"name":5}"#, "`name` should be a text"),
+            (r#"{"kept":"perhaps"}"#, "`kept` should be true or false"),
+            (r#"{"fps":0}"#, "`fps` should be a number from 0.1 to 100"),
             (r#"{"w":320.5}"#, w),
             (r#"{"w":-1.0}"#, w),
             (r#"{"w":1e17}"#, w),
-            (r#"{"anchor":null}"#, "anchor should be left out, or have a value; null is none"),
+            (r#"{"anchor":null}"#, "`anchor` should be left out, or have a value; null is none"),
             (r#"{"age":-1}"#, age),
             (r#"{"age":true}"#, age),
-            (r#"{"age":1e300}"#, "age should be at most 1000000000 seconds"),
-            (r#"{"size":"much"}"#, "size should be a number of bytes, or an amount such as \"2GB\""),
+            (r#"{"age":1e300}"#, "`age` should be at most 1000000000 seconds"),
+            (r#"{"size":"much"}"#, "`size` should be a number of bytes, or an amount such as \"2GB\""),
             (r#"{"ids":[]}"#, ids),
             (r#"{"ids":[0]}"#, ids),
             (r#"{"ids":[1.5]}"#, ids),
-            (r#"{"classes":"car"}"#, "classes should be a list of texts"),
-            (r#"{"classes":["car",5]}"#, "classes should be a list of texts"),
+            (r#"{"classes":"car"}"#, "`classes` should be a list of texts"),
+            (r#"{"classes":["car",5]}"#, "`classes` should be a list of texts"),
         ] {
             assert_eq!(refused(body), want, "{body}");
         }
@@ -462,18 +462,18 @@ mod tests {
     #[test]
     fn all_missing_keys_are_named_with_what_is_expected() {
         let of = |body: &str| Problem::unprocessable(json::<Needed>(body).unwrap_err()).detail;
-        let (at, anchor) = (format!("at is missing; it should be {PLACE}"), "one of bottom, center, top");
+        let (at, anchor) = (format!("`at` is missing; it should be {PLACE}"), "one of bottom, center, top");
         let all = of("{}");
         assert!(
-            all.starts_with(&format!("name is missing; it should be its purpose. {at}. anchor is")),
+            all.starts_with(&format!("`name` is missing; it should be its purpose. {at}. `anchor` is")),
             "{all}"
         );
         assert!(all.contains(anchor), "{all}");
         assert_eq!(of(r#"{"name":"a","at":null,"anchor":"top"}"#), at);
         let first = Problem::from(json::<Needed>("{}").unwrap_err());
-        assert_eq!((first.status.as_u16(), &*first.detail), (400, "name should be its purpose"));
+        assert_eq!((first.status.as_u16(), &*first.detail), (400, "`name` should be its purpose"));
         let wrong = of(r#"{"name":"a","at":[0,1],"anchor":"top","points":[[0,1],[0,1,2]]}"#);
-        assert_eq!(wrong, format!("points should be a list of {PLACE}"));
+        assert_eq!(wrong, format!("`points` should be a list of {PLACE}"));
     }
 
     #[test]
@@ -495,13 +495,13 @@ mod tests {
     fn only_objects_of_known_keys() {
         assert_eq!(json::<Kinds>("[1]").unwrap_err(), FieldError::Payload(PayloadError::NoObject));
         assert_eq!(json::<Kinds>("\"name\"").unwrap_err(), FieldError::Payload(PayloadError::NoObject));
-        assert!(refused(r#"{"nmae":1}"#).starts_with("\"nmae\" is not known here; name, kept, fps"));
+        assert!(refused(r#"{"nmae":1}"#).starts_with("`nmae` is not known here; name, kept, fps"));
         assert!(matches!(json::<Kinds>(""), Err(FieldError::Payload(PayloadError::Missing))));
         assert!(read_or_nothing::<Kinds>(&HeaderMap::new(), b"").unwrap().name.is_none());
         for nothing in ["", " ", "{}"] {
             assert_eq!(read_none(&HeaderMap::new(), nothing.as_bytes()), Ok(()), "{nothing}");
         }
         let one = read_none(&HeaderMap::new(), br#"{"x":1}"#).unwrap_err();
-        assert_eq!(one.to_string(), "\"x\" is not known here; nothing is");
+        assert_eq!(one.to_string(), "`x` is not known here; nothing is");
     }
 }

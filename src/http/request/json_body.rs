@@ -35,7 +35,7 @@ pub enum PayloadError {
     #[error("the request's body is no JSON: {0}")]
     NotJson(String),
     /// A key (first) has a number (second) that is not JSON or too large.
-    #[error("{0:?} holds {1}, which is no finite number")]
+    #[error("`{0}` holds {1}, which is no finite number")]
     NoNumber(String, String),
     /// It has another media type.
     #[error("{0} is not understood here")]
@@ -49,7 +49,7 @@ pub enum PayloadError {
     #[error("the request's body has more than {MOST_KEYS} keys")]
     TooMany,
     /// A key (first) occurs twice, with ambiguous values (second).
-    #[error("{0:?} is given twice")]
+    #[error("`{0}` is given twice")]
     Repeated(String, String),
     /// It is an object of the wrong shape.
     #[error("the request's body is not what is wanted here: {0}")]
@@ -61,7 +61,7 @@ impl PayloadError {
     pub fn hint(&self) -> &'static str {
         match self {
             PayloadError::Kind(_) => "send application/json or application/x-www-form-urlencoded",
-            _ => "/api/v1/openapi.json says what is expected",
+            _ => "`/api/v1/openapi.json` says what is expected",
         }
     }
 }

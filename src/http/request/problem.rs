@@ -117,7 +117,7 @@ impl Problem {
 
     /// The problem of missing keys, each with its expected value.
     pub fn missing(keys: &[(&str, &str)]) -> Problem {
-        let said = |(key, expected): &(&str, &str)| format!("{key} is missing; it should be {expected}");
+        let said = |(key, expected): &(&str, &str)| format!("`{key}` is missing; it should be {expected}");
         let detail = keys.iter().map(said).collect::<Vec<_>>().join(". ");
         let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
         let Some((field, range)) = keys.first().map(|(key, range)| ((*key).to_owned(), (*range).to_owned()))
@@ -252,9 +252,8 @@ impl From<FocusError> for Problem {
     fn from(error: FocusError) -> Problem {
         let detail = error.to_string();
         match error {
-            FocusError::Unsupported(_) => Problem::new(StatusCode::FORBIDDEN, detail).hint(
-                "`tallycam devices` lists what the camera has; `kind` under [lens] sets the focus control",
-            ),
+            FocusError::Unsupported(_) => Problem::new(StatusCode::FORBIDDEN, detail)
+                .hint("`tallycam devices` lists what the camera has; `lens.kind` sets the focus control"),
             FocusError::Controls(error) => error.into(),
             FocusError::Fault(fault) => fault.into(),
         }
@@ -270,13 +269,13 @@ fn outdated(detail: String) -> Problem {
 /// The problem of a server that does not count.
 pub fn no_counting() -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "counting is not available")
-        .hint("`backend` under [detect] in the configuration selects the detector")
+        .hint("`detect.backend` selects the detector")
 }
 
 /// The problem of an image in privacy mode.
 pub fn counts_only() -> Problem {
     let detail = "this camera counts only: it shows no pictures and keeps none";
-    Problem::new(StatusCode::FORBIDDEN, detail).hint("`counts_only` under [privacy] is on")
+    Problem::new(StatusCode::FORBIDDEN, detail).hint("`privacy.counts_only` is on")
 }
 
 /// The remedy for a full disk.
@@ -475,7 +474,7 @@ mod tests {
         assert_eq!((one.field.as_str(), one.range.as_str()), ("action", "one of off, reboot"));
         assert_eq!((one.given, one.errors.len()), (None, 0));
         let two = Problem::missing(&[("a", "a place"), ("b", "a place")]);
-        assert_eq!(two.detail, "a is missing; it should be a place. b is missing; it should be a place");
+        assert_eq!(two.detail, "`a` is missing; it should be a place. `b` is missing; it should be a place");
         let paths = two.wrong.unwrap().errors.into_iter().map(|error| error.path).collect::<Vec<_>>();
         assert_eq!(paths, ["a", "b"]);
     }

@@ -12,7 +12,7 @@ use tallycam_config::may_be_secret;
 /// The problem of a malformed value of a query. At most 100 characters of the value are shown.
 pub fn wrong_value(key: &'static str, value: &str, expected: impl Into<String>) -> Problem {
     let (value, expected): (String, String) = (value.chars().take(100).collect(), expected.into());
-    let detail = format!("{key} is {value:?}, and should be {expected}");
+    let detail = format!("`{key}` is {value:?}, and should be {expected}");
     Problem::new(StatusCode::BAD_REQUEST, detail).wrong(key, expected, value)
 }
 
@@ -111,10 +111,10 @@ impl Query {
             if may_be_secret(&key) { "***".into() } else { value.chars().take(100).collect::<String>() };
         let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
         let range = if names.is_empty() { "nothing".into() } else { format!("one of {}", names.join(", ")) };
-        let detail = format!("{key:?} means nothing here");
+        let detail = format!("`{key}` means nothing here");
         Err(Problem::new(StatusCode::BAD_REQUEST, detail)
             .wrong(key, range, value)
-            .hint("/api/v1/openapi.json says what every address takes"))
+            .hint("`/api/v1/openapi.json` says what every address takes"))
     }
 
     /// Checks that each of `keys` occurs once, unless it may repeat, and is one of its words, if it has words. Empty
@@ -287,17 +287,17 @@ mod tests {
         assert_eq!(q.whole("n", 1..=9), Ok(Some(7)));
         assert_eq!((q.whole("e", 1..=9), q.whole("none", 1..=9)), (Ok(None), Ok(None)));
         for (key, range, want) in [
-            ("m", 1..=9, r#"m is "0", and should be a whole number from 1 to 9"#),
-            ("x", 1..=u64::MAX, r#"x is "a", and should be a whole number from 1 on"#),
+            ("m", 1..=9, r#"`m` is "0", and should be a whole number from 1 to 9"#),
+            ("x", 1..=u64::MAX, r#"`x` is "a", and should be a whole number from 1 on"#),
         ] {
             assert_eq!(q.whole(key, range).unwrap_err().detail, want);
         }
         let words = [("in", 1), ("out", 2)];
         assert_eq!(q.one_of("w", &words), Ok(Some(1)));
-        assert_eq!(q.one_of("v", &words).unwrap_err().detail, r#"v is "up", and should be one of in, out"#);
+        assert_eq!(q.one_of("v", &words).unwrap_err().detail, r#"`v` is "up", and should be one of in, out"#);
         assert_eq!(q.list("l"), ["a", "b", "c", "d"]);
         let twice = Query::parse("n=1&n=2&w=in&w=in");
-        assert_eq!(twice.whole("n", 1..=9).unwrap_err().detail, r#"n is "2", and should be given once"#);
+        assert_eq!(twice.whole("n", 1..=9).unwrap_err().detail, r#"`n` is "2", and should be given once"#);
         assert!(twice.one_of("w", &words).is_err());
         assert!(twice.given("n").is_err());
         assert_eq!(twice.get("n"), Some("1"), "old addresses take the first");
@@ -313,7 +313,7 @@ mod tests {
         );
         assert_eq!(
             q.is_set("e").unwrap_err().detail,
-            r#"e is "yes", and should be one of 1, true, 0, false"#
+            r#"`e` is "yes", and should be one of 1, true, 0, false"#
         );
     }
 

@@ -83,11 +83,11 @@ pub fn refused(listen: &Listen, cause: &io::Error) -> Fault {
     let port = address.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
     let hint = match (cause.kind(), port) {
         (ErrorKind::AddrInUse, Some(port)) => Some(format!(
-            "another program listens there (`ss -ltnp 'sport = :{port}'` names it): stop it, or set another port under \
-             [http] listen"
+            "another program listens there (`ss -ltnp 'sport = :{port}'` names it): stop it, or set another port in \
+             `http.listen`"
         )),
         (ErrorKind::AddrInUse, None) => Some(
-            "another program answers on this socket: stop it, or set another path under [http] listen".into(),
+            "another program answers on this socket: stop it, or set another path in `http.listen`".into(),
         ),
         (ErrorKind::PermissionDenied, Some(port)) if port < 1024 => Some(format!(
             "ports below 1024 are for root: set a port above, or start through systemd's socket, which may have port \

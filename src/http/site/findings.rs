@@ -94,7 +94,7 @@ pub fn room_finding(name: &'static str, room: &Storage, is_full: bool) -> Findin
         format_bytes(room.file_bytes),
         format_bytes(room.free_bytes)
     );
-    let hint = "delete what is not needed, or set limits under [retention]";
+    let hint = "delete what is not needed, or set limits for what is kept";
     if is_full {
         return Finding::bad(name, format!("The disk is full: {kept}.")).hint(hint);
     }

@@ -13,13 +13,14 @@ use hyper::header::{
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri};
 
 use crate::http::request::form_data::boundary;
+use crate::http::request::json_body::PayloadError;
 use crate::http::request::problem::{Problem, WrongValueOf};
 use crate::http::request::query::Query;
 use crate::http::server::body::Body;
 use crate::http::site::handler::{MadeId, Route};
 use crate::http::site::html;
 use crate::http::site::way::{ID, next_page, up_from};
-use crate::ui::{RefusalReason, ReturnedForm};
+use crate::ui::{self, RefusalReason, ReturnedForm};
 use tallycam_base::unicode::percent_encoded;
 use tallycam_config::may_be_secret;
 
@@ -88,7 +89,7 @@ impl FormPost {
         let method = METHODS.iter().find(|(known, _)| known.eq_ignore_ascii_case(wanted));
         let (_, method) = method.ok_or_else(|| {
             let wanted: String = wanted.chars().take(40).collect();
-            Problem::new(StatusCode::BAD_REQUEST, format!("_method is {wanted:?}, and should be a method"))
+            Problem::new(StatusCode::BAD_REQUEST, format!("`_method` is {wanted:?}, and should be a method"))
                 .wrong("_method", "one of post, put, patch, delete", wanted)
         })?;
         let version = own("_version").filter(|version| !version.is_empty());
@@ -270,28 +271,27 @@ pub fn refusal(problem: &Problem) -> RefusalReason {
     let wrong = problem.wrong.as_deref().cloned().unwrap_or_default();
     let each = wrong.errors.into_iter().map(|WrongValueOf { path, message, hint, .. }| {
         let hint = hint.map(|hint| format!(". {hint}")).unwrap_or_default();
-        (path, message.trim_end_matches('.').to_owned() + &hint)
+        (path, ui::in_page_words(&format!("{}{hint}", message.trim_end_matches('.'))))
     });
     let mut errors: Vec<(String, String)> = each.collect();
     if errors.is_empty() && !wrong.field.is_empty() {
         let takes = format!("{}{}", RefusalReason::TAKES, wrong.range);
-        errors
-            .push((wrong.field.clone(), if wrong.range.is_empty() { problem.detail.clone() } else { takes }));
+        let words = if wrong.range.is_empty() { ui::in_page_words(&problem.detail) } else { takes };
+        errors.push((wrong.field.clone(), words));
     }
     let is_stale = problem.status == StatusCode::PRECONDITION_FAILED;
     let (detail, hint) = match &*wrong.field {
         // The ticks of a list.
         "ids" => ("Select at least one item first.", ""),
+        // An empty form has no body.
+        "" if problem.detail == PayloadError::Missing.to_string() => ("Nothing was entered.", ""),
         _ if problem.is_outdated => {
             (&*problem.detail, "Yours is shown: save it again to replace the newer one.")
         }
-        // The API's document is for programs.
-        _ => {
-            let hint = problem.hint.as_deref().filter(|hint| !hint.contains("openapi.json"));
-            (&*problem.detail, hint.unwrap_or_default())
-        }
+        _ => (&*problem.detail, problem.hint.as_deref().unwrap_or_default()),
     };
-    RefusalReason { detail: detail.to_owned(), hint: hint.to_owned(), field: wrong.field, errors, is_stale }
+    let (detail, hint) = (ui::in_page_words(detail), ui::in_page_words(hint));
+    RefusalReason { detail, hint, field: wrong.field, errors, is_stale }
 }
 
 #[cfg(test)]

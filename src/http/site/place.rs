@@ -25,7 +25,7 @@ pub fn take_place(site: &Site, link: &Link, uses: ConnectionUse, most: usize) ->
     };
     let hint = match (none, uses) {
         (NoPlace::Kept, _) => "some more are kept for whoever is signed in",
-        (_, ConnectionUse::Stream) => "`max_viewers` under [stream] in the configuration allows more",
+        (_, ConnectionUse::Stream) => "`stream.max_viewers` allows more",
         (_, ConnectionUse::File) => "wait until one is over",
         _ => "close pages and programs that nobody looks at",
     };

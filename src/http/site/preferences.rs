@@ -93,7 +93,7 @@ pub enum NotSet {
     #[error("{}", list(.0))]
     Wrong(Vec<WrongSetting>),
     /// The operator pins this key elsewhere.
-    #[error("{path} is set in {place} and can be changed only there")]
+    #[error("`{path}` is set in `{place}` and can be changed only there")]
     Pinned {
         /// The key.
         path: String,
@@ -195,8 +195,8 @@ impl From<NotSet> for Problem {
                 Problem { wrong: Some(Box::new(field)), ..Problem::new(StatusCode::CONFLICT, detail) }
             }
             NotSet::Deletes(_) => Problem::new(StatusCode::CONFLICT, detail).hint(
-                "it cannot be undone: to confirm it, send the same with ?confirm=1 (`--yes` of the command), or \
-                 protect what is to stay",
+                "it cannot be undone: protect what is to stay. Send the same with `?confirm=1` (`--yes` of the command) \
+                 to confirm it",
             ),
             NotSet::Busy => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5),
             NotSet::Changed => Problem::new(StatusCode::PRECONDITION_FAILED, detail)

@@ -18,7 +18,7 @@ const LONGEST: u64 = 4096;
 pub fn verify(file: &Path, signature: &Path, key: Option<&str>) -> Result<(), Fault> {
     let no_key = || Fault::wrong("the configuration names no key that updates are signed with");
     let key = key.map(str::trim).filter(|key| !key.is_empty()).ok_or_else(no_key)?;
-    let wrong_key = |_| Fault::wrong("[update] key is no public key of minisign");
+    let wrong_key = |_| Fault::wrong("`update.key` is no public key of minisign");
     let key = PublicKey::from_base64(key).map_err(wrong_key)?;
     let none = |why: String| Fault::wrong(format!("there is no signature beside it: {why}"));
     let mut text = String::new();

@@ -256,7 +256,7 @@ impl MqttTask {
                 LinkEnd::Left => return,
                 LinkEnd::Forgotten => {
                     let words = String::from("the broker has forgotten this camera");
-                    let hint = "a restart, or a change of [mqtt], connects again";
+                    let hint = "a restart, or a change of its settings, connects again";
                     let fault = Fault::new(FaultKind::Unknown, words.clone()).hint(hint);
                     self.show(MqttState::Stopped, Some(&fault), words);
                     save(&self.kept, false).await;

@@ -242,10 +242,10 @@ async fn get<T: DeserializeOwned>(client: &mut WebClient, address: &str, path: &
         }
         OWN => return Err(NotTold::Own),
         300..=399 => {
-            String::from("it leads elsewhere: `neighbours` should name the address that it leads to")
+            String::from("it leads elsewhere: `http.neighbours` should name the address that it leads to")
         }
         401 | 403 => String::from("sign in there to see it"),
-        421 => String::from("it does not answer to this name: `names` under [http] there adds one"),
+        421 => String::from("it does not answer to this name: `http.names` there adds one"),
         status => format!("it answers {status}"),
     };
     Err(NotTold::Why(why))

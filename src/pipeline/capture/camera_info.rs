@@ -107,5 +107,5 @@ impl Opener for ClosedCamera<'_> {
 /// The answer for an unknown fact during a pause.
 fn paused_fault() -> SourceError {
     SourceError::new(SourceErrorKind::Failed, "the camera is paused, and nothing looks at it")
-        .hint("resume it on the live page, or by POST /api/v1/resume")
+        .hint("resume it on the live page. `POST /api/v1/resume` does so, too")
 }

@@ -471,7 +471,7 @@ impl<'a> ControlSetter<'a> {
             Err(trouble) => {
                 let ruled = self.source.controls()?.iter().any(|c| c.name == *name && c.inactive);
                 let why = if ruled {
-                    format!("The camera's control {name} cannot be set while an automatic mode rules it.")
+                    format!("The camera's control `{name}` cannot be set while an automatic mode rules it.")
                 } else {
                     format!("{}.", capitalise_first(&trouble.line()))
                 };
@@ -516,7 +516,7 @@ fn order_values(controls: &[Control], values: &BTreeMap<String, f64>) -> (Vec<Co
                 ControlKind::Button => "is a button, which cannot be kept pressed",
                 _ => "moves something, which is not done again at every opening",
             };
-            notes.push(format!("The camera's control {} {why}.", request.name));
+            notes.push(format!("The camera's control `{}` {why}.", request.name));
         } else {
             wanted.push(request);
         }

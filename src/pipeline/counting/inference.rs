@@ -215,7 +215,7 @@ impl Watch {
         let (name, labels) = (detector.name().to_owned(), detector.labels().clone());
         let tells_classes = detector.has_classes();
         let (classes, score) = (&settings.classes, settings.score);
-        let mut options = counter_options(&*detector, classes, score, "[detect] classes", &mut notes)?;
+        let mut options = counter_options(&*detector, classes, score, "`detect.classes`", &mut notes)?;
         apply_filter(&mut options, &settings.filter, &mut notes);
         let class_names = labels.names().iter().map(|name| Arc::from(name.as_str())).collect();
         let kept = options.filter.classes.clone();
@@ -435,7 +435,9 @@ pub fn apply_filter(options: &mut CounterOptions, filter: &Filter, notes: &mut V
     options.filter.least_height = filter.least_height;
     options.filter.most_height = filter.most_height;
     if filter.most_height.is_some_and(|most| most < filter.least_height) {
-        notes.push(String::from("[detect] least_height is more than most_height: nothing is followed."));
+        notes.push(String::from(
+            "`detect.least_height` is more than `detect.most_height`: nothing is followed.",
+        ));
     }
 }
 

@@ -119,7 +119,7 @@ fn classes_of(
         why.push(format!("{} does not know {}", eyes.detector, quote_names(&unknown)));
     }
     if !left_out.is_empty() {
-        why.push(format!("[detect] classes leaves out {}", quote_names(&left_out)));
+        why.push(format!("`detect.classes` leaves out {}", quote_names(&left_out)));
     }
     if why.is_empty() {
         return Some(classes);
@@ -242,15 +242,15 @@ mod tests {
         assert_eq!(
             chosen.notes,
             [
-                "line “line 1” counts nothing: [detect] classes leaves out “car”.",
-                "line “line 2”: [detect] classes leaves out “car”; the other classes are counted.",
+                "line “line 1” counts nothing: `detect.classes` leaves out “car”.",
+                "line “line 2”: `detect.classes` leaves out “car”; the other classes are counted.",
             ]
         );
         let chosen = choose_with(&[line(4, None, &["dog", "car"])], &[Class(0)]);
         assert_eq!(
             chosen.notes,
             [
-                "line “line 4” counts nothing: the model does not know “dog”, and [detect] classes leaves out “car”."
+                "line “line 4” counts nothing: the model does not know “dog”, and `detect.classes` leaves out “car”."
             ]
         );
         assert_eq!(choose_with(&rows, &[]).notes, Vec::<String>::new());

@@ -133,7 +133,7 @@ pub fn decide(facts: &StatusInputs<'_>) -> CountingState {
         cover: Coverage::Not(why),
     };
     if !facts.is_on {
-        let hint = "set [detect] backend to \"auto\"";
+        let hint = "set `detect.backend` to \"auto\"";
         return not("off", "off", "Counting is switched off.", Some(hint));
     }
     if facts.drawn == 0 && !facts.is_held {
@@ -160,7 +160,7 @@ pub fn decide(facts: &StatusInputs<'_>) -> CountingState {
         return not("fault", "no_model", &sentence(&refused.what), refused.hint.as_deref());
     }
     if facts.countable == 0 && !facts.is_held {
-        let hint = "choose other classes for the lines or in [detect] classes, or another model";
+        let hint = "choose other classes for the lines or in `detect.classes`, or another model";
         return not("fault", "no_class", "No line has a class that is looked for.", Some(hint));
     }
     match facts.looking {
@@ -186,7 +186,7 @@ pub fn decide(facts: &StatusInputs<'_>) -> CountingState {
     CountingState { state: "counting", why: "", reason: String::new(), hint: None, cover }
 }
 
-const COUNTS_HINT: &str = "see that the directory of [store] can be written to and the disk is not full";
+const COUNTS_HINT: &str = "see that the disk is not full, and that tallycam may write to its directory";
 
 #[cfg(test)]
 mod tests {

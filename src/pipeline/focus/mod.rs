@@ -351,7 +351,7 @@ impl Focus {
             is_free
         });
         if !begun {
-            let hint = "DELETE /api/v1/lens/sweep ends it, and so does any move of the lens";
+            let hint = "any move of the lens ends it. `DELETE /api/v1/lens/sweep` does so, too";
             return Err(Fault::new(FaultKind::Busy, "a focus sweep is under way").hint(hint).into());
         }
         Ok(Sweeping { focus: self.clone(), drive, identity, search, cancel, has_moved: false })
@@ -384,7 +384,7 @@ impl Focus {
     ) -> Result<(Drive, Option<String>), FocusError> {
         let unsupported = |why: &str| Err(FocusError::Unsupported(why.to_owned()));
         match kind {
-            LensKind::None => return unsupported("[lens] kind = \"none\" says that it is set by hand"),
+            LensKind::None => return unsupported("`lens.kind = \"none\"` says that it is set by hand"),
             LensKind::Auto | LensKind::V4l2 | LensKind::Sim => {}
         }
         let known = self.lock_known().clone().filter(|(read, _)| may_be_known && read.elapsed() < FRESH);
@@ -401,11 +401,11 @@ impl Focus {
         let is_simulated = controls.identity.as_deref() == Some(SIMULATED);
         match kind {
             LensKind::Sim if !is_simulated => {
-                return unsupported("[lens] kind = \"sim\" is for the simulated scene");
+                return unsupported("`lens.kind = \"sim\"` is for the simulated scene");
             }
             LensKind::V4l2 if is_simulated => {
                 return unsupported(
-                    "[lens] kind = \"v4l2\" is for a camera, and this is the simulated scene",
+                    "`lens.kind = \"v4l2\"` is for a camera, and this is the simulated scene",
                 );
             }
             _ => {}

@@ -8,7 +8,7 @@ use tallycam_store::media::MediaError;
 /// A picture could not be taken or stored, or a recording not started.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RecordError {
-    /// `[privacy] counts_only`.
+    /// `privacy.counts_only`.
     #[error("no snapshot is stored: privacy mode is on")]
     CountsOnly,
     /// No picture is available: the state of the camera in words, the remedy, and the public reason.

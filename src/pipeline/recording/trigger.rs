@@ -41,7 +41,7 @@ impl Trigger {
             format!("lines are {}", there.join(", "))
         };
         Some(format!(
-            "nothing is recorded at crossings of {}: no line is called so; {there} (`on_crossing` under [record])",
+            "nothing is recorded at crossings of {}: no line is called so; {there} (`record.on_crossing`)",
             unknown.join(", ")
         ))
     }

@@ -92,10 +92,7 @@ impl ChartView<'_> {
             has_scale: true,
             is_one_sided: true,
             at_least: 0,
-            label: &format!(
-                "The most in {} at once, over time; the figures are at /api/v1/zones/occupancy",
-                zone.name
-            ),
+            label: &format!("The most in {} at once, over time", zone.name),
         }
         .svg();
         format!("<figure class=\"chart scaled\">{svg}</figure>")

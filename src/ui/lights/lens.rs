@@ -1,6 +1,6 @@
 //! The card of the lens beside the live picture. A lens that cannot be focused has none; the page Diagnosis says why.
 
-use crate::ui::escape::Text;
+use crate::ui::escape::MarkedText;
 use crate::ui::facts::lens::{LensReport, SweepProgress};
 use crate::ui::form::form_to;
 use crate::ui::format::sentence;
@@ -67,7 +67,7 @@ pub(in crate::ui) fn section(lens: &LensReport, said: &str) -> String {
             .concat(),
         sharpness = lens.sharpness.map_or_else(|| "–".into(), sharpness),
         hidden = hidden_attribute(lens.sweep.is_none()),
-        swept = Text(&match &lens.last_sweep {
+        swept = MarkedText(&match &lens.last_sweep {
             Some(last) if said.is_empty() => sentence(&last.message),
             _ => sentence(said),
         }),

@@ -89,7 +89,7 @@ fn card(light: &LightReport, is_live: bool, reader: Reader, said: &str) -> Strin
         brightness = light.brightness,
         colors = if light.has_colors { colors(light) } else { String::new() },
         was = previous_values_html(light),
-        said = Text(said),
+        said = MarkedText(said),
     )
 }
 

@@ -34,7 +34,7 @@ pub struct LinesPage {
     pub size: Option<(u32, u32)>,
     /// The state of counting and the available classes.
     pub counting: CountingReport,
-    /// `[privacy] counts_only` is on: only readers who may draw get the one still picture.
+    /// `privacy.counts_only` is on: only readers who may draw get the one still picture.
     pub is_counts_only: bool,
     /// A refused form, shown again with the reason.
     pub refused: Option<(ShapeForm, RefusalReason)>,

@@ -158,8 +158,8 @@ fn begun_us(counting: &LiveCounting) -> Option<u64> {
 /// The section for a configuration without counting.
 pub(in crate::ui) fn counting_off_html() -> String {
     "<section class=\"empty\" aria-labelledby=\"off-head\"><h2 id=\"off-head\">Counting is switched off</h2>\
-     <p class=\"muted\">The configuration says <code>[detect] backend = \"none\"</code>. With another one, \
-     and a line drawn, crossings are counted.</p></section>\n    "
+     <p class=\"muted\">With another detector in the settings, and a line drawn, crossings are \
+     counted.</p></section>\n    "
         .into()
 }
 

@@ -50,7 +50,7 @@ pub struct LivePage {
     /// Recording; `None` if it is not available.
     pub recording: Option<LiveRecording>,
     pub controls: LiveControls,
-    /// `[privacy] counts_only` is on: no picture is shown.
+    /// `privacy.counts_only` is on: no picture is shown.
     pub is_counts_only: bool,
     /// Faults and open tasks, the worst first.
     pub alerts: Vec<Alert>,
@@ -120,7 +120,7 @@ pub fn live_page(page: &LivePage) -> String {
             let save = acts.map(|_| save("Download frame", None)).unwrap_or_default();
             controls::view_menu(&page.controls, page.counting.is_some(), can_change.then_some(lines), &save)
         },
-        said = Text(&page.controls.said),
+        said = MarkedText(&page.controls.said),
         cards = if can_change { controls::cards(&page.controls) } else { String::new() },
         newest = kept.map(recording::newest).unwrap_or_default(),
         home = hidden("post", "./"),
@@ -184,9 +184,9 @@ fn sign_in(reader: Reader) -> String {
     format!("<a class=\"btn quiet\" id=\"sign-in\" href=\"sign-in?next=./\">{words}</a>\n      ")
 }
 
-/// Replaces the picture under `[privacy] counts_only`.
+/// Replaces the picture under `privacy.counts_only`.
 const ONLY: [&str; 3] =
-    ["Privacy mode", "This camera counts and shows no images.", "`[privacy] counts_only` is on."];
+    ["Privacy mode", "This camera counts and shows no images.", "`privacy.counts_only` is on."];
 
 fn non_empty_or<'a>(text: &'a str, instead: &'a str) -> &'a str {
     if text.is_empty() { instead } else { text }

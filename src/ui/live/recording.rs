@@ -1,6 +1,6 @@
 //! Recording on the live page: the buttons under the picture, the newest items, and faults of the disk.
 
-use crate::ui::escape::Text;
+use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::LocalClock;
 use crate::ui::form;
 use crate::ui::format::{format_time_in_recording, size};
@@ -71,7 +71,7 @@ pub(in crate::ui) fn action_buttons(recording: &LiveRecording, can_take: bool, i
 /// The result of the last request beside its button: a refusal, or a link to the stored item.
 pub(in crate::ui) fn said(recording: &LiveRecording) -> String {
     let Some(row) = recording.stored.and_then(|id| recording.newest.iter().find(|row| row.id == id)) else {
-        return Text(&recording.said).to_string();
+        return MarkedText(&recording.said).to_string();
     };
     let length = match row.is_recording() {
         true => format!(": {}, {}", format_time_in_recording(row.duration_us), size(row.bytes)),

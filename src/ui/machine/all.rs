@@ -32,8 +32,8 @@ pub fn all_page(page: &AllPage) -> String {
     let alone = if all.items.len() > 1 {
         ""
     } else {
-        "<p class=\"muted\">No other tallycam is found on this network. Those of other networks are named in \
-         <code>neighbours</code> under <code>[http]</code> of the configuration.</p>\n"
+        "<p class=\"muted\">No other tallycam is found on this network. Those of other networks are named in the \
+         configuration file.</p>\n"
     };
     let main = format!(
         "<main id=\"main\" class=\"page\">\n<div class=\"top\"><h1>All cameras</h1><p class=\"lead muted\">Each camera \

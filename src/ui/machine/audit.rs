@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::ui::escape::Text;
+use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::{Head, LocalClock};
 use crate::ui::format::{day, format_count, second, to_zoned};
 use crate::ui::frame::{PageFrame, Tab};
@@ -61,7 +61,7 @@ pub fn activity_page(page: &ActivityPage) -> String {
             Text(&role),
             Text(&row.browser),
             Text(&row.from),
-            Text(&row.what),
+            MarkedText(&row.what),
         );
     }
     let list = match page.rows.is_empty() {

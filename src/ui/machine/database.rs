@@ -25,7 +25,7 @@ pub struct DatabasePage {
     pub done: Option<String>,
     /// The reason why storing fails, wholly or in part.
     pub trouble: Option<StorageFault>,
-    /// `[privacy] counts_only` is on: nothing is stored.
+    /// `privacy.counts_only` is on: nothing is stored.
     pub is_counts_only: bool,
     /// The refusal of the last request.
     pub refused: Option<RefusalReason>,

@@ -9,6 +9,7 @@ use crate::ui::form::{field, form_to};
 use crate::ui::format::{as_sentence, capital, sentence, to_zoned};
 use crate::ui::frame::options;
 use crate::ui::machine::access::AccessPage;
+use crate::ui::names::label;
 use tallycam_base::unicode::percent_encoded;
 
 /// Data of these parts.
@@ -114,22 +115,11 @@ fn mark(page: &AccessPage, part: &str, name: &str) -> &'static str {
     if is_wrong { " aria-invalid=\"true\" autofocus" } else { "" }
 }
 
-/// The labels of the fields.
-const LABELS: [(&str, &str); 5] = [
-    ("scopes", "Permissions"),
-    ("name", "Name"),
-    ("password", "Password"),
-    ("days", "Days"),
-    ("hours", "Hours"),
-];
-
 /// The reason of a refusal, after the label of its field.
 fn reason(RefusalReason { detail, hint, field, errors, .. }: &RefusalReason) -> String {
-    let label = LABELS.iter().find(|(name, _)| name == field);
-    match label.zip(errors.iter().find(|(path, _)| path == field)) {
-        Some(((_, label), (_, words))) => {
-            sentence(&format!("{label}: {}", words.strip_prefix(RefusalReason::TAKES).unwrap_or(words)))
-        }
+    let words = errors.iter().find(|(path, _)| path == field);
+    match label(field).zip(words.and_then(|(_, words)| words.strip_prefix(RefusalReason::TAKES))) {
+        Some((label, range)) => sentence(&format!("{label}: {range}")),
         None => format!("{} {}", as_sentence(detail), sentence(hint)).trim().to_owned(),
     }
 }

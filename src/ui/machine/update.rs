@@ -52,9 +52,8 @@ pub fn update_page(page: &UpdatePage) -> String {
     let how = match page.by {
         "page" => include_str!("update.html"),
         "key" => {
-            "<p>Updates are taken here when the configuration names the key that they are signed with: <code>[update] \
-             key</code> \
-             in <code>tallycam.toml</code> on the card. Until then: <code>sudo tallycam update FILE.deb</code> on its \
+            "<p>Updates are taken here when <code>tallycam.toml</code> on the card names the key that they are signed \
+             with. Until then: <code>sudo tallycam update FILE.deb</code> on its \
              machine.</p>"
         }
         _ => {

@@ -36,7 +36,7 @@ pub struct MediaPage {
     pub room: Option<Storage>,
     /// The recording in progress.
     pub now: Option<Recorded>,
-    /// `[privacy] counts_only` is on: nothing is stored.
+    /// `privacy.counts_only` is on: nothing is stored.
     pub is_counts_only: bool,
     /// The refusal of the last request.
     pub refused: Option<RefusalReason>,
@@ -383,7 +383,7 @@ fn empty(page: &MediaPage) -> String {
     let (head, why, act) = if page.is_counts_only {
         (
             "Privacy mode",
-            "This camera counts. No image is stored or shown. `[privacy] counts_only` is on.".to_owned(),
+            "This camera counts. No image is stored or shown. `privacy.counts_only` is on.".to_owned(),
             "<a class=\"btn\" href=\"counts\">Counts</a>",
         )
     } else if page.ask.has_filters() {

@@ -165,7 +165,7 @@ fn row(control: &Control, facts: &ControlsFacts, is_fixed: bool) -> String {
 
 fn origin(control: &Control, facts: &ControlsFacts, is_off: bool, is_pinned: bool) -> String {
     if is_pinned {
-        return String::from("<b>Set in the configuration</b>, under [source.controls]: change it there");
+        return String::from("<b>Set in the configuration</b>: change it there");
     }
     if control.kind == ControlKind::Button {
         return String::new();

@@ -17,11 +17,12 @@ use crate::ui::facts::Reader;
 use crate::ui::form::form_to;
 use crate::ui::format::sentence;
 use crate::ui::frame::{PageFrame, Tab, hidden_attribute, refusal_html};
+use crate::ui::names::{MODE, MODE_LABEL, label};
 pub use controls::format_value as control_in_words;
 use fields::{APPLY, FieldLabels, format_rounded, group_help};
 pub use retention::{LISTED, RetentionPreview};
 pub use setting::{CameraMode, ControlsFacts, Setting, SettingField, SettingsPage, ValueOrigin};
-use table::{CAMERA, CONTROLS, ELSEWHERE, GROUPS, Group, MODE, MODE_HINT, MODE_LABEL, RETENTION, synonyms};
+use table::{CAMERA, CONTROLS, ELSEWHERE, GROUPS, Group, MODE_HINT, RETENTION, synonyms};
 use tallycam_config::keys::{self, Key, PagePlace};
 
 /// True if the page shows and changes the setting with this key.
@@ -38,27 +39,6 @@ fn place(path: &str) -> PagePlace {
     } else {
         keys::find_path(path).map_or(PagePlace::End, |key| key.page)
     }
-}
-
-/// Replaces keys in `text` by the page's names for them: "`stream.fps` must" becomes "“Frame rate” must".
-pub fn name_settings(text: &str) -> String {
-    let mut parts = text.split('`');
-    let mut named = parts.next().unwrap_or_default().to_owned();
-    // The part between two marks, and the text after it.
-    while let Some(part) = parts.next() {
-        match (label(part), parts.next()) {
-            (Some(label), Some(after)) => named.extend(["“", label, "”", after]),
-            (_, Some(after)) => named.extend(["`", part, "`", after]),
-            (_, None) => named.extend(["`", part]),
-        }
-    }
-    named
-}
-
-/// The page's name for the setting.
-pub fn label(path: &str) -> Option<&'static str> {
-    let label = if path == MODE { MODE_LABEL } else { keys::find_path(path)?.label };
-    Some(label).filter(|label| !label.is_empty())
 }
 
 /// The page Settings as HTML, at `settings`.
@@ -180,11 +160,11 @@ fn banners(page: &SettingsPage) -> String {
     if !page.fixed.is_empty() {
         let _ = write!(html, "<div class=\"banner\"><p>{}</p></div>", MarkedText(&sentence(&page.fixed)));
     }
-    let waiting: Vec<&str> = page
+    let waiting: Vec<String> = page
         .settings
         .iter()
         .filter(|own| own.needs_restart)
-        .map(|own| label(&own.path).unwrap_or(&own.path))
+        .map(|own| label(&own.path).unwrap_or_else(|| own.path.clone()))
         .collect();
     let _ = write!(
         html,

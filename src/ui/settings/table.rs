@@ -1,6 +1,7 @@
 //! The groups of the page Settings. The table of keys (`config/keys/`) names the group and the label of each key. A
 //! key without a group stands at the end of the page under its own name.
 
+use crate::ui::names::MODE;
 use tallycam_config::keys::{self, Key, PagePlace};
 
 #[derive(Debug, Clone, Copy)]
@@ -33,9 +34,7 @@ pub(super) const RETENTION: &str = "retention";
 /// The group that ends with the row [`MODE`].
 pub(super) const CAMERA: &str = "camera";
 
-/// The row that chooses format, width and height in one, with its label, hint and synonyms.
-pub(super) const MODE: &str = "mode";
-pub(super) const MODE_LABEL: &str = "Resolution";
+/// The hint of the row [`MODE`], and its synonyms.
 pub(super) const MODE_HINT: &str = "If the camera refuses it, the last one that worked comes back";
 const MODE_SYNONYMS: &str = "size width height format pixels";
 

@@ -64,7 +64,7 @@ fn failure(name: &str, kind: std::io::ErrorKind, error: &dyn std::error::Error) 
     match kind {
         ErrorKind::NotFound => {
             SourceError::new(SourceErrorKind::Absent, format!("{name}: there is no such chip"))
-                .hint("`ls /dev/gpiochip*` lists them; `chip` under [lights] names one")
+                .hint("`ls /dev/gpiochip*` lists them; `lights.chip` names one")
         }
         ErrorKind::PermissionDenied => SourceError::new(
             SourceErrorKind::Denied,
@@ -81,7 +81,7 @@ fn failure(name: &str, kind: std::io::ErrorKind, error: &dyn std::error::Error) 
         ErrorKind::InvalidInput => {
             SourceError::new(SourceErrorKind::Unsupported, format!("there is no {name}"))
                 .because(error)
-                .hint("`gpioinfo` lists the lines; `pin` under [lights] is a line's number")
+                .hint("`gpioinfo` lists the lines; `lights.pin` is a line's number")
         }
         _ => SourceError::new(SourceErrorKind::Failed, format!("{name} could not be had")).because(error),
     }

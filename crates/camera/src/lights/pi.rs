@@ -22,7 +22,7 @@ impl SpiBus {
         let name = device.display().to_string();
         let (bus, select) = spi_device(&name).ok_or_else(|| {
             SourceError::new(SourceErrorKind::Unsupported, format!("{name} is no SPI device"))
-                .hint("`device` under [lights] is one such as /dev/spidev0.0")
+                .hint("`lights.device` is one such as /dev/spidev0.0")
         })?;
         let spi = Spi::new(bus, select, hertz, Mode::Mode0).map_err(|error| failure(&name, error))?;
         Ok(SpiBus { spi, name })
@@ -68,7 +68,7 @@ fn failure(name: &str, error: spi::Error) -> SourceError {
     let spi::Error::Io(error) = error else {
         return SourceError::new(SourceErrorKind::Unsupported, format!("{name} cannot be used for a strip"))
             .because(error)
-            .hint("choose another bus with `device` under [lights]");
+            .hint("choose another bus with `lights.device`");
     };
     match error.kind() {
         io::ErrorKind::NotFound => SourceError::new(SourceErrorKind::Absent, format!("there is no {name}"))
@@ -114,19 +114,16 @@ fn pin_failure(number: u8, error: gpio::Error) -> SourceError {
         is tallycam";
     let what = format!("GPIO {number} may not be used");
     match error {
-        gpio::Error::UnknownModel => SourceError::new(
-            SourceErrorKind::Absent,
-            "this machine is not known as a Raspberry Pi",
-        )
-        .hint(
-            "on another one name the pin's character device: `chip` under [lights], such as /dev/gpiochip0",
-        ),
+        gpio::Error::UnknownModel => {
+            SourceError::new(SourceErrorKind::Absent, "this machine is not known as a Raspberry Pi")
+                .hint("on another one name the pin's character device: `lights.chip`, such as /dev/gpiochip0")
+        }
         gpio::Error::PinUsed(_) => {
             SourceError::new(SourceErrorKind::Busy, format!("GPIO {number} is in use"))
         }
         gpio::Error::PinNotAvailable(_) => {
             SourceError::new(SourceErrorKind::Unsupported, format!("there is no GPIO {number}"))
-                .hint("`pin` under [lights] is the GPIO number, not the place on the header")
+                .hint("`lights.pin` is the GPIO number, not the place on the header")
         }
         gpio::Error::PermissionDenied(place) => SourceError::new(SourceErrorKind::Denied, what)
             .because(format!("{place}: permission denied"))

@@ -50,7 +50,8 @@ pub fn plan(controls: &[Control], wanted: &[ControlValue]) -> ControlPlan {
             let value = control.kind.round_to_step(request.value);
             if value != request.value {
                 let (name, given) = (&request.name, request.value);
-                plan.notes.push(format!("The camera's control {name} has no {given}: it is set to {value}."));
+                plan.notes
+                    .push(format!("The camera's control `{name}` has no {given}: it is set to {value}."));
             }
             let list = if is_auto_mode(control) { &mut plan.modes } else { &mut plan.values };
             list.push(ControlValue { name: request.name.clone(), value });
@@ -76,8 +77,8 @@ pub fn unknown_control_message(controls: &[Control], name: &str) -> String {
     let likeness = |control: &&Control| strsim::jaro_winkler(&control.name, name);
     let nearest = controls.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     match nearest.filter(|c| likeness(c) > 0.8) {
-        Some(near) => format!("The camera has no control {name}; it has {}.", near.name),
-        None => format!("The camera has no control {name}; `tallycam devices` lists those it has."),
+        Some(near) => format!("The camera has no control `{name}`; it has {}.", near.name),
+        None => format!("The camera has no control `{name}`; `tallycam devices` lists those it has."),
     }
 }
 
@@ -85,19 +86,19 @@ pub fn unknown_control_message(controls: &[Control], name: &str) -> String {
 fn validate_value(control: &Control, value: f64) -> Option<String> {
     let name = &control.name;
     if control.read_only {
-        return Some(format!("The camera's control {name} can be read but not set."));
+        return Some(format!("The camera's control `{name}` can be read but not set."));
     }
     match control.kind {
         ControlKind::Number { min, max, .. } if !(min..=max).contains(&value) => {
-            Some(format!("The camera's control {name} takes {min} to {max}, not {value}."))
+            Some(format!("The camera's control `{name}` takes {min} to {max}, not {value}."))
         }
         ControlKind::Boolean if value != 0.0 && value != 1.0 => {
-            Some(format!("The camera's control {name} takes 0 (off) or 1 (on), not {value}."))
+            Some(format!("The camera's control `{name}` takes 0 (off) or 1 (on), not {value}."))
         }
         ControlKind::Menu(ref choices) if !choices.iter().any(|&(number, _)| number as f64 == value) => {
             let list: Vec<String> =
                 choices.iter().map(|(number, title)| format!("{number} ({title})")).collect();
-            Some(format!("The camera's control {name} takes {}, not {value}.", list.join(", ")))
+            Some(format!("The camera's control `{name}` takes {}, not {value}.", list.join(", ")))
         }
         _ => None,
     }
@@ -197,10 +198,10 @@ mod tests {
             [
                 "The camera has no control focus_absolut; it has focus_absolute.",
                 "The camera has no control zoom; `tallycam devices` lists those it has.",
-                "The camera's control exposure_time_absolute takes 3 to 2047, not 5000.",
-                "The camera's control auto_exposure takes 1 (Manual Mode), 3 (Aperture Priority Mode), not 2.",
-                "The camera's control focus_automatic_continuous takes 0 (off) or 1 (on), not 2.",
-                "The camera's control serial_number can be read but not set.",
+                "The camera's control `exposure_time_absolute` takes 3 to 2047, not 5000.",
+                "The camera's control `auto_exposure` takes 1 (Manual Mode), 3 (Aperture Priority Mode), not 2.",
+                "The camera's control `focus_automatic_continuous` takes 0 (off) or 1 (on), not 2.",
+                "The camera's control `serial_number` can be read but not set.",
             ]
         );
     }

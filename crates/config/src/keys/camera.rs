@@ -89,7 +89,7 @@ section! {
                    only, or use the environment.",
         }
         command: Vec<String> = "[]", ProgramLine, {
-            page: Elsewhere, operator_only: Some("it is a program that runs on this machine"),
+            page: Elsewhere, label: "Program", operator_only: Some("it is a program that runs on this machine"),
             aliases: &["exec", "cmd", "program"],
             about: "For \"exec\": the program and its arguments. No shell: no pipes, variables or wildcards. \
                    Examples:\n\
@@ -98,7 +98,7 @@ section! {
                    -f mjpeg -\"",
         }
         path: Option<PathBuf> = r#""""#, FilePath, {
-            page: Elsewhere, operator_only: Some("it is a file of this machine"),
+            page: Elsewhere, label: "Files", operator_only: Some("it is a file of this machine"),
             aliases: &["file", "folder", "directory", "dir"],
             about: "For \"files\": a folder of JPEGs, a text file that lists them, an MJPEG file, or an AVI \
                    with MJPEG.",
@@ -325,15 +325,15 @@ section! {
             about: "Gamma correction: 1 is linear, 2.2 looks even to the eye.",
         }
         on: bool = "false", Boolean, {
-            page: Elsewhere, aliases: &["light", "state"],
+            page: Elsewhere, label: "Light", aliases: &["light", "state"],
             about: "Whether the light is on.",
         }
         brightness: u8 = "255", Integer(0, 255), {
-            page: Elsewhere, unit: "of 255", aliases: &["level"],
+            page: Elsewhere, label: "Brightness", unit: "of 255", aliases: &["level"],
             about: "Brightness.",
         }
         color: [u8; 3] = r#""FFFFFF""#, Color, {
-            page: Elsewhere, aliases: &["colour", "rgb"],
+            page: Elsewhere, label: "Colour", aliases: &["colour", "rgb"],
             about: "Colour.",
         }
         ranges: Vec<PixelRange> = "[]", Ranges, {

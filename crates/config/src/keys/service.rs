@@ -101,7 +101,8 @@ section! {
             about: "Maximum height of an object, as a fraction of the frame's. \"auto\": none.",
         }
         replay: Option<PathBuf> = r#""""#, FilePath, {
-            page: Elsewhere, operator_only: Some("it is a file of this machine"), aliases: &["detections"],
+            page: Elsewhere, label: "Detections",
+            operator_only: Some("it is a file of this machine"), aliases: &["detections"],
             about: "For \"replay\": a CSV file with the columns frame, class, score, x1, y1, x2, y2, in pixels; \
                    the first frame is 1.",
         }
@@ -133,7 +134,7 @@ section! {
     /// `[store]`: the storage.
     store: StoreConfig = "Storage." {
         directory: Option<PathBuf> = r#""""#, FilePath, {
-            page: Elsewhere, at_start: true,
+            page: Elsewhere, label: "Storage folder", at_start: true,
             operator_only: Some("what is set here is kept in that directory"),
             aliases: &["path", "folder", "database", "data"],
             about: "Directory of counts.db and media.db. Empty: the state directory of the service \
@@ -244,19 +245,19 @@ section! {
     http: HttpConfig = "\
         The web server. Viewing needs no password by default: use addresses that only your network reaches." {
         listen: Vec<Listen> = r#"["0.0.0.0:8080"]"#, Addresses, {
-            page: Elsewhere, at_start: true, aliases: &["port", "host", "bind", "addresses"],
+            page: Elsewhere, label: "Addresses", at_start: true, aliases: &["port", "host", "bind", "addresses"],
             about: "Addresses. 0.0.0.0 is every IPv4 address, [::] every IPv6 address, 127.0.0.1 this machine \
                    only, unix:/PATH a socket for a reverse proxy. https:// before an address serves HTTPS. \
                    Sockets from systemd replace this list.",
         }
         certificate: Option<PathBuf> = r#""""#, FilePath, {
-            page: Elsewhere, operator_only: Some("it is a file of this machine"),
+            page: Elsewhere, label: "Certificate", operator_only: Some("it is a file of this machine"),
             aliases: &["cert", "ssl_cert", "tls_cert", "certificate_file", "fullchain"],
             about: "For https://: the certificate with its chain, PEM. A renewed file is read by itself. Empty: \
                    self-signed, which browsers warn of.",
         }
         key: Option<PathBuf> = r#""""#, FilePath, {
-            page: Elsewhere, operator_only: Some("it is a file of this machine"),
+            page: Elsewhere, label: "Private key", operator_only: Some("it is a file of this machine"),
             aliases: &["ssl_key", "tls_key", "private_key", "key_file", "privkey"],
             about: "The certificate's private key, PEM, readable by tallycam's user.",
         }
@@ -318,7 +319,8 @@ section! {
                    Other names get 421, against DNS rebinding.",
         }
         neighbours: Vec<String> = "[]", EachText(origin::parse, "addresses such as [\"http://door.local\"]"), {
-            page: Elsewhere, operator_only: Some("this machine sends requests to these addresses"),
+            page: Elsewhere, label: "Other cameras",
+            operator_only: Some("this machine sends requests to these addresses"),
             aliases: &["neighbors", "cameras", "others", "peers", "all"],
             about: "Other tallycams, at most 32, for the page /all. Those that announce themselves on this network \
                    by mDNS need no entry.",
@@ -332,7 +334,7 @@ section! {
         Who may change something. From other machines this needs a password. A service makes one at its \
         first start and writes it to the journal; `tallycam password` changes it." {
         is_view_open as "view": bool = r#""open""#, Choice(&VIEWS), {
-            page: Elsewhere, aliases: &["watch", "look", "viewing"],
+            page: Elsewhere, label: "Who can watch", aliases: &["watch", "look", "viewing"],
             about: "Who may see the live picture and the counts, once there is a password.\n\
                    \x20 \"open\"      everyone on this network\n\
                    \x20 \"password\"  signed-in users, tokens and signed links\n\
@@ -340,7 +342,7 @@ section! {
                    \"password\".",
         }
         is_claimed_by_network as "claim": bool = r#""here""#, Choice(&CLAIMS), {
-            page: Elsewhere, at_start: true,
+            page: Elsewhere, label: "First password", at_start: true,
             operator_only: Some("it says who chooses the first password, also after a factory reset"),
             aliases: &["first_password", "setup"],
             about: "Who chooses the first password. Read at the start.\n\
@@ -355,7 +357,7 @@ section! {
             about: "How long a sign-in lasts.",
         }
         is_local_open as "local": bool = r#""password""#, Choice(&LOCALS), {
-            page: Elsewhere,
+            page: Elsewhere, label: "This machine",
             operator_only: Some("it lets whoever connects on this machine in without the password"),
             aliases: &["localhost", "loopback"],
             about: "Whether browsers and programs on this machine need the password.\n\
@@ -372,7 +374,7 @@ section! {
     /// `[power]`: switching the machine off.
     power: PowerConfig = "Switching the machine off." {
         key: Option<String> = r#""""#, SecretText(SHORTEST_POWER_KEY), {
-            page: Elsewhere, operator_only: Some("who knows it switches this machine off"),
+            page: Elsewhere, label: "Key to switch off", operator_only: Some("who knows it switches this machine off"),
             aliases: &["userkey", "user_key", "password"],
             about: "Key for /shutdown?key= and /reboot?key=, for programs of the earlier Flask program. It is \
                    never shown or logged. Without it these addresses are off.",
@@ -384,7 +386,8 @@ section! {
     /// `[update]`: updates of the program.
     update: UpdateConfig = "Updates of tallycam on a card (`tallycam update`, page Update)." {
         key: Option<String> = r#""""#, TextLine(100), {
-            page: Elsewhere, operator_only: Some("programs that are signed with it run on this machine"),
+            page: Elsewhere, label: "Key of updates",
+            operator_only: Some("programs that are signed with it run on this machine"),
             aliases: &["public_key", "minisign"],
             about: "Public key (minisign) of updates: the second line of the .pub file. Without it the page \
                    accepts none.",
@@ -396,12 +399,13 @@ section! {
     /// `[messages]`: what all notifications share.
     messages: MessagesConfig = "What all notifications share. Their rules are below: [[notify]]." {
         page: Option<String> = r#""""#, Url, {
-            page: Elsewhere, aliases: &["link", "base_url", "public_url"],
+            page: Elsewhere, label: "Address of the pages", aliases: &["link", "base_url", "public_url"],
             about: "Address of tallycam's page for the links in messages, such as \"https://cam.example.org\". Empty: \
                    the machine's name with .local.",
         }
         hosts: Vec<String> = "[]", EachText(host, "names such as [\"nodered.lan\", \"192.168.1.5\"]"), {
-            page: Elsewhere, operator_only: Some("it opens machines of this network to users of the page"),
+            page: Elsewhere, label: "Allowed hosts",
+            operator_only: Some("it opens machines of this network to users of the page"),
             aliases: &["private_hosts", "allow_private"],
             about: "Hosts of this network that rules of the page may send to. Public hosts need no entry. Rules in \
                    this file may send anywhere.",
@@ -428,7 +432,7 @@ section! {
                    for.",
         }
         ca: Option<PathBuf> = r#""""#, FilePath, {
-            page: Elsewhere, operator_only: Some("it is a file of this machine"),
+            page: Elsewhere, label: "Authority", operator_only: Some("it is a file of this machine"),
             aliases: &["cafile", "ca_file"],
             about: "Certificates (PEM) of a private authority for mqtts. Empty: the system's.",
         }

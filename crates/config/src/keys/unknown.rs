@@ -22,7 +22,7 @@ pub(crate) fn unknown_key(section: &str, name: &str) -> (String, Option<String>)
     let hint = match keys::suggest_key(section, name) {
         // Other programs have one value for these two keys.
         Some(key) if key.name == "width" && key.aliases.contains(&name) => {
-            String::from("did you mean `width` and `height` in [source]?")
+            String::from("did you mean `source.width` and `source.height`?")
         }
         Some(key) if key.section == section => format!("did you mean `{}`?", key.name),
         Some(key) if key.section.is_empty() => format!("did you mean `{}`, above all sections?", key.name),

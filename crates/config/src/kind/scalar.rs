@@ -313,7 +313,7 @@ pub(super) fn url_fault(text: &str) -> Option<Complaint> {
             String::from("must be a URL that says clearly where its password ends"),
             Some(String::from(
                 "write # as %23, / as %2F, ? as %3F and @ as %40 in its user name, password and path, \
-                 or use username and password in [source]",
+                 or use `source.username` and `source.password`",
             )),
         ));
     }

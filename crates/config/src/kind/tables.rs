@@ -58,7 +58,7 @@ impl TableReader {
     ) -> Option<T> {
         if table.get(name).is_none() {
             let example = (self.example)(name);
-            let fault = (format!("needs `{name}`"), Some(format!("for example {example}")));
+            let fault = (format!("needs `{name}`"), Some(format!("for example `{example}`")));
             self.wrongs.push(Wrong::new(fault, self.span.clone()));
         }
         self.read_optional(table, name, read)

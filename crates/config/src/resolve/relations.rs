@@ -61,7 +61,7 @@ impl Resolving {
             Some((_, Origin::CommandLine)) => format!("for example --set {needed}={example:?}"),
             _ => {
                 let name = needed.rsplit('.').next().unwrap_or(needed);
-                format!("for example {name} = {example:?}")
+                format!("for example `{name} = {example:?}`")
             }
         };
         let place = self.places.get(path).cloned().unwrap_or_else(|| FilePosition::whole_file(path));

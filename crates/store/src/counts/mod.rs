@@ -94,7 +94,7 @@ pub enum StoreError {
 impl StoreError {
     /// The `file` cannot be used for this reason.
     pub fn file(file: &Path, reason: impl Display, hint: Option<&str>) -> StoreError {
-        let fault = Fault::new(FaultKind::File, format!("{}: {reason}", file.display()));
+        let fault = Fault::new(FaultKind::File, format!("`{}`: {reason}", file.display()));
         StoreError::File(Fault { hint: hint.map(str::to_owned), ..fault })
     }
 

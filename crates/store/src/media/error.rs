@@ -10,7 +10,7 @@ use tallycam_base::{Fault, FaultKind};
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum MediaError {
     /// The file cannot be used, or the disk fails.
-    #[error("{}: {reason}", file.display())]
+    #[error("`{}`: {reason}", file.display())]
     File {
         /// The path.
         file: PathBuf,
@@ -23,7 +23,7 @@ pub enum MediaError {
     #[error("there is no room left on the disk for pictures")]
     Full,
     /// Another process, probably the daemon, writes to this store.
-    #[error("{}: another tallycam keeps its pictures there", file.display())]
+    #[error("`{}`: another tallycam keeps its pictures there", file.display())]
     Locked {
         /// The lock file.
         file: PathBuf,

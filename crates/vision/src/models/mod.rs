@@ -237,7 +237,7 @@ impl Models {
             let there = there.name;
             let what = format!("{name} of the catalogue is here already: it is called {there}");
             return Err(Fault::new(FaultKind::Taken, what).hint(format!(
-                "set [detect] model = {there:?} to count with it, or fetch it once more with --name or --force"
+                "set `detect.model = {there:?}` to count with it, or fetch it once more with --name or --force"
             )));
         }
         let bytes = download(entry.url, entry.bytes)?;

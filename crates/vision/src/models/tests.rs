@@ -106,7 +106,7 @@ fn a_huge_file_is_not_read() {
 fn too_large_tensors_are_refused_with_the_hint_of_a_smaller_size() {
     let error = try_model_file(&former(), Some((2048, 2048)), 1).unwrap_err();
     assert!(error.to_string().contains("is too large: "), "{error}");
-    assert_eq!(error.hint.unwrap(), "take a smaller model, or a smaller size under [detect]");
+    assert_eq!(error.hint.unwrap(), "take a smaller model, or a smaller `detect.size`");
 }
 
 #[test]

@@ -125,7 +125,7 @@ impl Detector for MotionDetector {
     fn advice(&self) -> Option<&'static str> {
         (self.spots_s >= MANY_SPOTS_S).then_some(
             "Small bright spots move in the dark, perhaps insects before an infrared lamp: they are not counted. If \
-             larger ones are, set least_height under [detect], and put the lamp away from the camera.",
+             larger ones are, set `detect.least_height`, and put the lamp away from the camera.",
         )
     }
 

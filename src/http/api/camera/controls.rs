@@ -391,7 +391,7 @@ fn value(control: &Control, given: &Value) -> Result<Option<f64>, RefusedValue> 
         message,
     };
     if control.read_only {
-        let message = format!("The camera's control {} can be read but not set.", control.name);
+        let message = format!("The camera's control `{}` can be read but not set.", control.name);
         return Err(wrong(String::from("nothing"), message));
     }
     // A form sends only text.
@@ -422,7 +422,7 @@ fn value(control: &Control, given: &Value) -> Result<Option<f64>, RefusedValue> 
     };
     value.ok_or_else(|| {
         let range = range(control);
-        let message = format!("The camera's control {} takes {range}, not {}.", control.name, shown(given));
+        let message = format!("The camera's control `{}` takes {range}, not {}.", control.name, shown(given));
         wrong(range, message)
     })
 }

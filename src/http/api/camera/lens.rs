@@ -206,7 +206,7 @@ async fn bring_back(site: &Site, planned: &Planned, was: Option<&SettingsInForce
 pub async fn sweep(site: &Rc<Site>) -> Result<(), Problem> {
     if site.pipeline.status().state == CameraState::Paused {
         return Err(Problem::new(StatusCode::CONFLICT, "the camera is paused: there is nothing to look at")
-            .hint("resume it on the live page, or by POST /api/v1/resume"));
+            .hint("resume it on the live page. `POST /api/v1/resume` does so, too"));
     }
     let turn = site.focus.lock_controls().await;
     let mut sweeping = site.focus.start_sweep(kind(site)).await?;

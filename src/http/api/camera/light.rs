@@ -88,7 +88,7 @@ pub struct LightRequest {
 fn of(site: &Site) -> Result<&Lights, Problem> {
     site.lights.as_ref().filter(|_| has(site)).ok_or_else(|| {
         let none = Fault::new(FaultKind::Unsupported, "there is no light");
-        none.hint("`kind` under [lights] in the configuration sets the light type").into()
+        none.hint("`lights.kind` sets the light type").into()
     })
 }
 

@@ -1,4 +1,4 @@
-//! The live picture: as an endless stream, and as single snapshots. In privacy mode (`[privacy] counts_only`) neither
+//! The live picture: as an endless stream, and as single snapshots. In privacy mode (`privacy.counts_only`) neither
 //! is served, except the line editor's still, for callers who may change something, and rarely renewed.
 
 use std::time::{Duration, Instant};

@@ -113,7 +113,7 @@ fn turn_of(given: &Value) -> Result<u16, Problem> {
     let given = given.as_str().unwrap_or_default();
     let by = given.parse().ok().filter(|by| [90, 180, 270].contains(by));
     by.ok_or_else(|| {
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "turn should be 90, 180 or 270").wrong(
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "`turn` should be 90, 180 or 270").wrong(
             "turn",
             "90, 180 or 270",
             given,

@@ -66,12 +66,12 @@ mod tests {
         let bad = Query::parse("gray=1&rotate=45&crop=1");
         assert_eq!(
             of_query(&bad, &zone).unwrap_err().detail,
-            r#"rotate is "45", and should be 0, 90, 180 or 270"#
+            r#"`rotate` is "45", and should be 0, 90, 180 or 270"#
         );
         let wrong_body = of_body(&serde_json::json!({"rotate": 45}), &zone).unwrap_err();
         assert_eq!(wrong_body, wrong("rotate", "0, 90, 180 or 270", Some(String::from("45"))));
         let twice = Query::parse("gray=1&gray=0");
-        assert_eq!(of_query(&twice, &zone).unwrap_err().detail, r#"gray is "0", and should be given once"#);
+        assert_eq!(of_query(&twice, &zone).unwrap_err().detail, r#"`gray` is "0", and should be given once"#);
         assert!(of_old_query(&twice, &zone).gray);
         let empty = Query::parse("gray=1&rotate=");
         assert_eq!(of_query(&empty, &zone).unwrap(), of_old_query(&empty, &zone));

@@ -249,8 +249,8 @@ mod tests {
             let rows = || Ok::<_, std::convert::Infallible>(rows.to_vec());
             resolve(&[text.to_owned()], rows, Scene::Camera).unwrap().map_err(|wrong| wrong.detail)
         };
-        let both = "line is \"1\", and should be \"Door\" for the line of this number, or 2 for the line of this name: \
-            it is both";
+        let both = "`line` is \"1\", and should be \"Door\" for the line of this number, or 2 for the line of this \
+            name: it is both";
         assert_eq!(ask("1"), Err(both.to_owned()));
         assert_eq!(ask("Door,1"), Err(both.to_owned()));
         // A line of another scene with this name does not count.

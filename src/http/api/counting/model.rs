@@ -65,7 +65,7 @@ pub async fn choose(site: &Site, name: Option<String>) -> Result<(), Problem> {
     let counting = site.counting()?;
     let models = site.models.clone().ok_or_else(no_models)?;
     if let Some(origin) = blocking(move || models.pinned()).await? {
-        let detail = format!("the model is set in {origin} and can be changed only there");
+        let detail = format!("the model is set in `{origin}` and can be changed only there");
         return Err(Problem::new(StatusCode::CONFLICT, detail));
     }
     let Some(preferences) = site.preferences().ok().filter(|preferences| {

@@ -99,7 +99,7 @@ impl TryFrom<RecountBody> for Recount {
 
     fn try_from(body: RecountBody) -> Result<Recount, EditError> {
         let wrong = |key: &'static str, word: &str, expected: &str| {
-            EditError::out_of_range(key, expected, format!("{key} is {word:?}, and should be {expected}"))
+            EditError::out_of_range(key, expected, format!("`{key}` is {word:?}, and should be {expected}"))
         };
         let scene =
             Scene::parse(&body.scene).ok_or_else(|| wrong("scene", &body.scene, "camera, files or sim"))?;

@@ -123,7 +123,7 @@ async fn lens(site: &Site) -> Finding {
 fn light(site: &Site) -> Finding {
     let name = "light";
     match LightSummary::of(site) {
-        None => Finding::none(name, "None is set up.").hint("`kind` under [lights] sets the light type"),
+        None => Finding::none(name, "None is set up.").hint("`lights.kind` sets the light type"),
         Some(LightSummary { reason: Some(reason), hint, .. }) => Finding::bad(name, reason).maybe_hint(hint),
         Some(light) => Finding::good(
             name,

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use toml::de::DeValue;
 
 use crate::http::api::machine::{notifications, settings_form};
-use crate::http::auth::audit::{AuditNote, noted};
+use crate::http::auth::audit::{self, AuditNote, noted};
 use crate::http::report::wire;
 use crate::http::request::etag::IfMatch;
 use crate::http::request::problem::Problem;
@@ -164,7 +164,7 @@ pub async fn import(request: Request) -> Result<Response<Body>, Problem> {
 fn as_text(body: &[u8]) -> Result<&str, Problem> {
     std::str::from_utf8(body).map_err(|_| {
         Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "what was sent is no UTF-8 text")
-            .hint("send a file of settings in TOML, as an export (GET /api/v1/settings.toml) has it")
+            .hint("send a file that an export wrote. `GET /api/v1/settings.toml` is one")
     })
 }
 
@@ -181,13 +181,14 @@ async fn to_import(toml: String) -> Result<(String, String), Problem> {
 
 fn check_import(toml: &str) -> Result<String, Problem> {
     let read = Saved::read(Path::new("settings.toml"), toml);
-    let keys = |saved: &Saved| saved.paths().collect::<Vec<_>>().join(", ");
+    let keys = |saved: &Saved| audit::in_marks(saved.paths());
     let (keys, is_faulty) =
         read.map_or_else(|_| (String::new(), true), |(saved, faulty)| (keys(&saved), faulty.is_some()));
     let is_nothing = keys.is_empty() && !is_faulty;
     if is_nothing && !Saved::is_our_format(toml) {
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "nothing was sent that could be imported")
-            .hint("send an export (/api/v1/settings.toml); nothing has changed"));
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "nothing was sent that could be imported").hint(
+            "send a file that an export wrote; nothing has changed. `GET /api/v1/settings.toml` is one",
+        ));
     }
     Ok(keys)
 }

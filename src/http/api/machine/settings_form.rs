@@ -4,7 +4,7 @@
 use hyper::Response;
 
 use crate::http::api::machine::settings::{item, report, typed};
-use crate::http::auth::audit::{AuditNote, noted};
+use crate::http::auth::audit::{self, AuditNote, noted};
 use crate::http::request::json_body;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
@@ -36,7 +36,7 @@ pub async fn change(request: &Request, form: &Query, may_delete: bool) -> Result
         if changes.is_empty() {
             return Ok(noted(report(&in_force), AuditNote::Nothing));
         }
-        let (saved, keys) = (saved(form, &changes), changes.keys().cloned().collect::<Vec<_>>().join(", "));
+        let (saved, keys) = (saved(form, &changes), audit::in_marks(changes.keys()));
         let terms = Terms { expected: Some(in_force.version), may_delete };
         match preferences.change(changes, terms).await {
             // Perhaps only other settings changed: compare again.

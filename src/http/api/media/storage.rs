@@ -140,9 +140,9 @@ pub async fn set_retention(request: Request) -> Result<Response<Body>, Problem> 
     if let Some(key) = pinned.iter().find(|key| sent.get(key.as_str()).is_some()) {
         return Err(Problem::new(
             StatusCode::CONFLICT,
-            format!("{key} is set by the operator's file and cannot be changed here"),
+            format!("`retention.{key}` is set by the operator's file and cannot be changed here"),
         )
-        .hint(format!("change or remove `{key}` under [retention] in the configuration")));
+        .hint(format!("change or remove `retention.{key}` there")));
     }
     if !request.query.is_set("confirm")? {
         let (media, rules) = (media.clone(), rules.clone());

@@ -67,7 +67,7 @@ pub async fn add_named(request: Request) -> Result<Response<Body>, Problem> {
         let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "an item cannot be replaced");
         let allow = Some(String::from("GET, PATCH, DELETE, HEAD, OPTIONS"));
         return Err(Problem { allow, ..problem }
-            .hint(format!("PUT /api/v1/media?name={name} accepts a file with this name")));
+            .hint(format!("`PUT /api/v1/media?name={name}` accepts a file with this name")));
     }
     let item = take(request, Some(name)).await?.items;
     item.first().map(|item| items::made(item, "")).ok_or_else(|| ImportError::Empty.into())

@@ -79,7 +79,7 @@ pub async fn video(request: Request) -> Result<Response<Body>, Problem> {
     let item = request.site.media_readers()?.read(move |reader| reader.item(id)).await?;
     if item.kind == MediaKind::Snapshot {
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "a snapshot is no video")
-            .hint(format!("its picture is at /api/v1/media/{id}/content")));
+            .hint(format!("its picture is at `/api/v1/media/{id}/content`")));
     }
     let is_part = from_us.is_some() || to_us.is_some();
     send(&request, item, part, is_part).await

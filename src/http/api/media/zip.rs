@@ -159,7 +159,9 @@ fn chosen(request: &Request) -> Result<(Vec<u64>, Option<ArchiveFormat>), Proble
     let mut known = std::collections::HashSet::new();
     let ids: Vec<u64> = ids.into_iter().filter(|id| known.insert(*id)).collect();
     match ids.len() {
-        0 => Err(wrong(String::from("no item is named")).hint("`ids=1,2` names them")),
+        0 => Err(wrong(String::from("no item is named"))
+            .wrong("ids", "a list of numbers of items", "")
+            .hint("`ids=1,2` names them")),
         n if n > MOST => Err(Problem {
             status: StatusCode::UNPROCESSABLE_ENTITY,
             ..wrong(format!("{n} items are too many for one archive; {MOST} are not"))

@@ -90,7 +90,7 @@ impl Detect<'_> {
 
     pub(super) fn change_model(&mut self, name: Option<String>) -> Result<(), Fault> {
         if !self.shared.settings().is_on {
-            let hint = "set [detect] backend to \"auto\"";
+            let hint = "set `detect.backend` to \"auto\"";
             return Err(Fault::wrong("counting is switched off").hint(hint));
         }
         let watch = self.make_watch(self.scene, name.as_deref())?;

@@ -242,12 +242,12 @@ async fn connect(address: &CameraUrl, limit: Duration, reach: Reach) -> Result<T
     let host = (address.host.as_str(), address.port);
     let all: Vec<_> = match tokio::net::lookup_host(host).await {
         Ok(all) => all.collect(),
-        Err(error) => {
+        // The resolver's own words say no more.
+        Err(_) => {
             return Err(SourceError::new(
                 SourceErrorKind::Absent,
                 format!("the host {} is not known", address.host),
             )
-            .because(error)
             .hint("check the name in the camera's address; its IP address always works"));
         }
     };

@@ -211,7 +211,7 @@ fn load_editable<S: ShapeRow>(
     }
     if let Some(origin) = columns.pinned {
         let name = S::name(columns.draft);
-        let what = format!("{name:?} is set in {origin} and can be changed only there");
+        let what = format!("{name:?} is set in `{origin}` and can be changed only there");
         return Err(EditError::from(Fault::new(FaultKind::Taken, what)).into());
     }
     if version.is_some_and(|version| version != columns.version) {

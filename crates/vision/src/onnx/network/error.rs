@@ -11,7 +11,7 @@ pub(crate) fn too_large_error(what: &str, bytes: u128, most: usize) -> Fault {
 }
 
 /// Hint for a model that needs too much memory.
-pub const SMALLER: &str = "take a smaller model, or a smaller size under [detect]";
+pub const SMALLER: &str = "take a smaller model, or a smaller `detect.size`";
 
 /// Refuses any model in a build that cannot run one.
 ///
@@ -22,5 +22,5 @@ pub fn require_engine() -> Result<(), Fault> {
         return Ok(());
     }
     Err(Fault::new(FaultKind::Unsupported, "this build has no model engine")
-        .hint("build it without --no-default-features, or set [detect] backend to \"motion\""))
+        .hint("build it without --no-default-features, or set `detect.backend` to \"motion\""))
 }

@@ -191,7 +191,7 @@ mod tests {
         let wrong = of("types=crossing,pictures").unwrap_err().detail;
         assert_eq!(
             wrong,
-            r#"types is "pictures", and should be any of crossing, tally, overlay, lines, state, media, recording, with commas"#
+            r#"`types` is "pictures", and should be any of crossing, tally, overlay, lines, state, media, recording, with commas"#
         );
     }
 
