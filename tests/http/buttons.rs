@@ -290,6 +290,13 @@ fn no_button_is_answered_by_words_of_the_inside() {
         let made = sent(&daemon, "POST", &format!("/api/v1/{path}"), &head, &body.to_string());
         assert_eq!(made.status, 201, "{path}: {}", made.text());
     }
+    // A script of a page gets the pages' words, and a program the names of fields.
+    let label = format!("“{}”", keys::find_path("access.view").unwrap().label);
+    for (page, name) in [("X-Page: 1\r\n", &*label), ("", "`access.view`")] {
+        let head = format!("{}{page}Content-Type: application/json\r\n", basic("ada", "some horse"));
+        let refused = sent(&daemon, "PATCH", "/api/v1/settings", &head, "{\"access.view\": \"x\"}").json();
+        assert!(refused["detail"].as_str().unwrap().starts_with(name), "{refused}");
+    }
     let mut found = Vec::new();
     for (name, least) in [("", 10), ("vera", 20), ("otto", 50), ("ada", 80)] {
         let mut presser =

@@ -266,6 +266,13 @@ pub fn without_next(uri: &Uri) -> Uri {
     address.parse().unwrap_or_else(|_| uri.clone())
 }
 
+/// The problem in the words of the pages, for a script of theirs.
+pub fn in_page_words(mut problem: Problem) -> Problem {
+    problem.detail = ui::in_page_words(&problem.detail);
+    problem.hint = problem.hint.map(|hint| ui::in_page_words(&hint)).filter(|hint| !hint.is_empty());
+    problem
+}
+
 /// The problem as the page shows it.
 pub fn refusal(problem: &Problem) -> RefusalReason {
     let wrong = problem.wrong.as_deref().cloned().unwrap_or_default();

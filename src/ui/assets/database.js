@@ -20,6 +20,7 @@
     });
     on(request, 'error', () => fail(new Error('The connection broke.')));
     request.responseType = 'json';
+    request.setRequestHeader('X-Page', '1');
     request.setRequestHeader('Content-Type', file.type || 'application/octet-stream');
     request.send(file);
   });

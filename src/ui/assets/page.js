@@ -112,7 +112,9 @@ const wordsOf = (status, problem) => [problem?.detail, problem?.hint].filter(Boo
   || `The server answered ${status}.`;
 // Asks; a problem is an error with the server's own words. A page is an answer, whatever its status is.
 const ask = async (address, options) => {
-  const answer = await fetch(address, { cache: 'no-store', ...options });
+  // Problems come in the words of the pages.
+  const headers = { 'X-Page': '1', ...options?.headers };
+  const answer = await fetch(address, { cache: 'no-store', ...options, headers });
   const kind = answer.headers.get('Content-Type') ?? '', isPage = kind.startsWith('text/html');
   if (answer.status < 502 || kind.includes('problem+json')) heard();
   if (isSignedOut(answer)) signIn(answer);
