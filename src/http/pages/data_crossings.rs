@@ -11,7 +11,7 @@ use crate::http::site::Site;
 use crate::http::site::handler::Request;
 use crate::ui::{self, ClippedCrossing, CrossingsAsk, CrossingsPage, LocalClock};
 use tallycam_store::media::Item;
-use tallycam_store::{CrossingsQuery, Scene, StoredCrossing};
+use tallycam_store::{CrossingsQuery, StoredCrossing};
 
 /// Maximum number of crossings on the page.
 const MOST_SHOWN: usize = 200;
