@@ -72,9 +72,8 @@ pub async fn serve(
     if let Some(named) = named.and_then(|named| HeaderValue::from_str(named).ok()) {
         headers.insert(HOST, named);
     }
-    let origin = headers.get(ORIGIN).cloned();
+    let (origin, is_from_page) = (headers.get(ORIGIN).cloned(), headers.contains_key("x-page"));
     let accepted = AcceptedEncoding::of(&mut headers);
-    let is_from_page = headers.contains_key("x-page");
     let answered = if is_addressed {
         let (method, uri) = (method.clone(), uri.clone());
         Arrival { site: site.clone(), link: link.clone(), method, uri, version, headers }.answer(body).await
@@ -86,10 +85,7 @@ pub async fn serve(
         )
         .hint("RFC 9112, section 3.2"))
     };
-    let refused = |problem: Problem| {
-        let problem = if is_from_page { forms::in_page_words(problem) } else { problem };
-        problem.respond(path.starts_with("/api/"))
-    };
+    let refused = |problem| forms::in_words(problem, is_from_page).respond(path.starts_with("/api/"));
     // A change is always reported, however long the answer is.
     let held = |response| if is_read(&method) { held_back(&site, &link, response) } else { Ok(response) };
     let response = answered.and_then(held).unwrap_or_else(refused);

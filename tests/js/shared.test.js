@@ -98,7 +98,8 @@ test('the words of a line stay on the drawing', () => {
   const long = { in_name: 'towards the old town', name: 'Main entrance to the street' };
   const [, , , way, name] = shapes({ ...LINE, ...long, a: [0, 1], b: [0, 0] });
   for (const text of [way, name]) {
-    assert.ok(+text.attributes.x >= 4.5 * text.textContent.length && +text.attributes.y >= 16 && +text.attributes.y <= 390, text.attributes);
+    const { x, y } = text.attributes;
+    assert.ok(+x >= 4.5 * text.textContent.length && +y >= 16 && +y <= 390, text.attributes);
   }
   const point = shapes({ ...LINE, b: LINE.a })[1];
   assert.equal(point.attributes.d, 'M200.0 400.0L200.0 400.0', 'a line without length is drawn');

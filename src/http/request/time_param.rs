@@ -224,7 +224,7 @@ mod tests {
             "2026-11-20T99:00",
         ] {
             let wrong = instant("from", text, &clock).unwrap_err();
-            assert!(wrong.detail.starts_with("from"), "{wrong:?}");
+            assert!(wrong.detail.starts_with("`from`"), "{wrong:?}");
         }
     }
 

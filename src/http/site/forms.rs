@@ -266,11 +266,13 @@ pub fn without_next(uri: &Uri) -> Uri {
     address.parse().unwrap_or_else(|_| uri.clone())
 }
 
-/// The problem in the words of the pages, for a script of theirs.
-pub fn in_page_words(mut problem: Problem) -> Problem {
-    problem.detail = ui::in_page_words(&problem.detail);
-    problem.hint = problem.hint.map(|hint| ui::in_page_words(&hint)).filter(|hint| !hint.is_empty());
-    problem
+/// The problem, for a script of a page in the words of the pages.
+pub fn in_words(problem: Problem, is_from_page: bool) -> Problem {
+    if !is_from_page {
+        return problem;
+    }
+    let hint = problem.hint.map(|hint| ui::in_page_words(&hint)).filter(|hint| !hint.is_empty());
+    Problem { detail: ui::in_page_words(&problem.detail), hint, ..problem }
 }
 
 /// The problem as the page shows it.

@@ -762,8 +762,8 @@ mod tests {
         let all = saved(&[("focus", 30), ("focus_auto", 0), ("gain", 20), ("press", 1), ("zoom", 1)]);
         let notes = tuning.apply_on_open(&mut cam, &all);
         assert_eq!(cam.asked(), ["focus_auto=0", "gain=20", "focus=30"]);
-        assert!(notes.iter().any(|note| note.contains("press is a button")), "{notes:?}");
-        assert!(notes.iter().any(|note| note.contains("no control zoom")), "{notes:?}");
+        assert!(notes.iter().any(|note| note.contains("`press` is a button")), "{notes:?}");
+        assert!(notes.iter().any(|note| note.contains("no control `zoom`")), "{notes:?}");
         // The same value is not set again. Another one is, and a removed one returns to its default.
         assert_eq!(tuning.sync_saved(Some(&mut cam), &all).len(), 0);
         assert_eq!(cam.asked(), [""; 0]);

@@ -20,7 +20,6 @@
     });
   }
 
-  // ---- what is dragged
 
   const LIGHT = ['light-on', 'light-too', 'light-shows', 'light-why', 'brightness', 'brightness-now', 'color', 'dots'];
   let settled = 0;
@@ -99,7 +98,6 @@
   });
   addEventListener('resize', paintAim);
 
-  // ---- what others do, and what changes by itself
 
   let isSweeping = false, turn = 0;
   const lookThrough = async () => {

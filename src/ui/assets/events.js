@@ -23,7 +23,6 @@
       if (type !== 'crossing') newest.set(type, e.data);
       for (const [port, types] of windows) if (types.includes(type)) port.postMessage([type, e.data]);
     });
-    // A connection that breaks is mended by the browser; a refusal is not.
     source.addEventListener('error', () => {
       newest.clear();
       if (source?.readyState === EventSource.CLOSED) timer = setTimeout(open, AGAIN_MS);

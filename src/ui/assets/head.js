@@ -33,7 +33,6 @@
     const wait = async () => {
       const isHere = await fetch('health', { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE_MS) })
         .then(() => true, () => false);
-      // It may have restarted between two tries.
       if (isHere && (wasAway || ++tries > 15)) location.assign('./');
       wasAway ||= !isHere;
       setTimeout(wait, 1000);

@@ -18,7 +18,6 @@
   const fraction = text => clamp(Math.round(+text.replace(',', '.') * 10) / 1000 || 0, -1, 2);
   const called = i => isZone ? `Corner ${i + 1}` : `End ${'ab'[i]}`;
 
-  // Two ends, or the corners.
   const fields = form && !isZone ? ['a', 'b'].map(end => [field(end + 'x'), field(end + 'y')]) : [];
   const read = () => isZone
     ? field('corners').value.trim().split('\n').map(row => {
@@ -244,7 +243,6 @@
 
     on(svg, 'dblclick', e => {
       const i = grabs.indexOf(e.target.closest('.grab'));
-      // The double click that added a corner does not remove it.
       if (isZone && !laid && i >= 0 && e.timeStamp - freshMs > FRESH_MS) removeCorner(i);
     });
     on(svg, 'keydown', e => {

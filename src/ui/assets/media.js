@@ -6,7 +6,6 @@
   const boxes = () => [...document.querySelectorAll('#days [name=ids]:enabled')];
   const picked = () => boxes().filter(one => one.checked);
 
-  // ---- picking
 
   const count = () => {
     const list = picked(), bytes = list.reduce((sum, one) => sum + +one.closest('.item')?.dataset.bytes, 0);
@@ -43,7 +42,6 @@
     else if (e.key === 'Enter' && (e.ctrlKey || e.metaKey)) form?.requestSubmit();
   });
 
-  // ---- older items
 
   let pages = 0, were = [];
   const more = async () => {
@@ -72,7 +70,6 @@
     pick(boxes().filter(one => list.includes(one.value)), true);
   });
 
-  // ---- what is being recorded
 
   let now = null, toldAt = 0;
   const tick = () => {

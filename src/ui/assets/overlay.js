@@ -100,14 +100,12 @@
     });
     if ((tracks.size && !calm.matches) || flashes.size) frame = requestAnimationFrame(draw);
   };
-  // Where no picture is shown, nothing is drawn over it.
   if (el('main').dataset.only === 'counts') svg.replaceChildren();
   else svg.replaceChildren(drawn, moving);
   new ResizeObserver(drawLines).observe(svg);
   on(document, 'view', drawLines);
 
   const takeOverlay = overlay => {
-    // Nothing has been looked at yet.
     if (!overlay.size[0]) return;
     const time = performance.now(), old = tracks;
     if (lookedAt) spacing = clamp(0.8 * spacing + 0.2 * (time - lookedAt), 33, 1000);
@@ -151,7 +149,6 @@
     if (since !== undefined && since !== is) refresh(false);
     since = is;
     if (scene !== tally.scene) { scene = tally.scene; takeLines(drawing); }
-    // Another line: its chip is the server's, too.
     const rows = [...el('tallies').children, ...el('rest').children];
     const isSame = rows.map(li => li.dataset.line).join() === tally.lines.map(line => line.line_id).join();
     if (!isSame && Date.now() - chartAt > 1000) refresh(false);
@@ -174,7 +171,6 @@
     drawing = all;
     const isHere = own => !own.deleted && (!own.scene || !scene || own.scene === scene);
     [lines, zones] = [all.items.filter(isHere), all.zones.filter(isHere)];
-    // Another zone, or one with another name: the list of them is the server's.
     const is = zones.map(zone => [zone.id, zone.name, zone.exclude]).join(';');
     if (listed !== undefined && listed !== is) refresh(false);
     listed = is;
@@ -193,7 +189,6 @@
     crossed = crossing.id;
     flashes.set(crossing.line_id, { isIn: crossing.direction === 'in', until: performance.now() + FLASH_MS });
     drawLines();
-    // Its row, with the clip, is the server's.
     timer ||= setTimeout(() => { timer = 0; refresh(false); }, Math.max(0, ROWS_MS - (Date.now() - chartAt)));
   };
 

@@ -12,7 +12,7 @@ const el = id => document.getElementById(id);
 /** @type {(target: EventTarget | null | undefined, type: string, act: (e: Happening) => any, how?: any) => void} */
 const on = (target, type, act, how) => target?.addEventListener(type, act, how);
 
-// A form of choices is sent with each of them. With every key a typed day is another one: it is sent when its field is
+// A form of choices is sent with each of them. A typed day is another one with every key: it waits for its field to be
 // left.
 /** @type {(form: Part, isWhole?: () => boolean) => void} */
 const sendsItself = (form, isWhole = () => true) => {
@@ -76,7 +76,6 @@ const nameOf = one => [one.form?.getAttribute('action'), one.id || one.name, isT
   !one.id && one.matches('a, button, summary') ? one.ariaLabel ?? one.textContent : ''].join('/');
 const stateOf = one => isTick(one) ? one.checked : one.value;
 const setState = (one, state) => { one[isTick(one) ? 'checked' : 'value'] = state; };
-// Whether somebody has changed it since the page was made.
 const isDirty = one => one.options ? [...one.options].some(o => o.selected !== o.defaultSelected)
   : isTick(one) ? one.checked !== one.defaultChecked : one.value !== one.defaultValue;
 
@@ -110,18 +109,16 @@ addEventListener('load', () => {
 // The server's own words for a problem.
 const wordsOf = (status, problem) => [problem?.detail, problem?.hint].filter(Boolean).map(sentence).join(' ')
   || `The server answered ${status}.`;
-// Asks; a problem is an error with the server's own words. A page is an answer, whatever its status is.
+// Asks; a problem is an error, in the words of the pages. A page is an answer, whatever its status is.
 const ask = async (address, options) => {
-  // Problems come in the words of the pages.
-  const headers = { 'X-Page': '1', ...options?.headers };
-  const answer = await fetch(address, { cache: 'no-store', ...options, headers });
+  const answer = await fetch(address,
+    { cache: 'no-store', ...options, headers: { 'X-Page': '1', ...options?.headers } });
   const kind = answer.headers.get('Content-Type') ?? '', isPage = kind.startsWith('text/html');
   if (answer.status < 502 || kind.includes('problem+json')) heard();
   if (isSignedOut(answer)) signIn(answer);
   else if (answer.ok || isPage) return answer;
   throw new Error(wordsOf(answer.status, await answer.json().catch(() => null)));
 };
-// Asks the API.
 const send = async (method, path, body, headers, signal) => {
   const answer = await ask(`api/v1/${path}`, { method, signal, body: JSON.stringify(body),
     headers: body === undefined ? headers : { 'Content-Type': 'application/json', ...headers } });
@@ -162,7 +159,6 @@ on(document, 'keydown', e => {
   if (one) { one.open = false; one.firstElementChild.focus(); }
 });
 
-// A page of the server again, as a document.
 const freshPage = async (address, patience) => {
   const answer = await ask(address, { signal: patience ? AbortSignal.timeout(patience) : null });
   if (!answer.ok || answer.redirected) throw new Error(`The server answered ${answer.status}.`);
@@ -215,7 +211,6 @@ const swap = (page, ids, sent, isRefused, was = new Map()) => {
   }
   document.dispatchEvent(new CustomEvent('swap', { detail: parts.map(part => part.id) }));
 };
-// Replaces parts that an event or the state says are stale.
 const renew = async (...ids) => {
   try { swap(await freshPage(location.href), ids); return true; } catch { return false; /* the next time */ }
 };
@@ -310,7 +305,6 @@ const listen = (handlers, opened) => {
   };
   try {
     const worker = new SharedWorker('events.js');
-    // Its file does not come.
     on(worker, 'error', () => {
       close();
       port.onmessage = null;

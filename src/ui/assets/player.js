@@ -68,7 +68,6 @@ if (el('screen')) {
     link();
   };
 
-  // One picture: the newest request wins, and one is asked for at a time.
   let wanted = null;
   const askFor = newestOnly(async query => {
     const isWanted = () => wanted === query && !replay;

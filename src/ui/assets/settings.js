@@ -11,7 +11,6 @@
     if (field) field.ariaInvalid = isWrong ? 'true' : null;
   };
 
-  // ---- settings
 
   // What the server says now. A row with a refused value or an open question stays.
   const FRESH = '[data-key]:not(:has([aria-invalid], .ask)), [data-control] .org, #banners, #goes';
@@ -57,7 +56,6 @@
     if (!wrong.length) by.parentElement.querySelector('.said').textContent = refusal(page);
   };
 
-  // ---- controls of the camera
 
   const field = e => e.querySelector('input:not([type=hidden]), select');
   const put_ = (input, value) => { if (input.type === 'checkbox') input.checked = !!value; else input.value = +value; };
@@ -114,11 +112,9 @@
     const { top, bottom } = panel.getBoundingClientRect();
     if (document.hidden || !panel.checkVisibility() || top > innerHeight || bottom < 0) return;
     const before = changes, now = await send('GET', 'controls').catch(() => null);
-    // What is changed meanwhile has its own answer.
     if (now && changes === before) takeControls(now, true);
   }, 2000);
 
-  // ---- forms
 
   on(main, 'submit', ev => {
     const { target: form, submitter: by } = ev, e = by?.closest('.set'), name = by?.value;
@@ -142,7 +138,6 @@
     if (e.dataTransfer.files[0]) toml.value = await e.dataTransfer.files[0].text();
   });
 
-  // ---- finding
 
   const find = el('find'), folds = [...main.querySelectorAll('.adv')], areOpen = folds.map(one => one.open);
   el('seek').hidden = true;

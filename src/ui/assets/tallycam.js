@@ -19,7 +19,6 @@
   let lastAt = null; // when the picture on the canvas was shown
   let timer = 0, letGoTimer = 0, turn = 0;
 
-  // ---- words
 
   const day = ms => local(ms).slice(0, 10);
   const since = text => {
@@ -39,7 +38,6 @@
   };
   on(document, 'toggle', e => { if (e.target.id === 'pause' && e.target.open) renew('stops'); }, true);
 
-  // ---- the picture
 
   // Keeps what is shown now, for when nothing newer comes.
   const keep = () => {
@@ -136,7 +134,6 @@
     if (!hasRoom) stillTimer = setTimeout(nextPicture, STILLS_MS);
   });
 
-  // ---- what the page shows
 
   const words = (look, s) => {
     switch (look) {
@@ -194,7 +191,6 @@
     if (el('main').dataset.locked === undefined && el('pause').hidden !== isPaused) renew('resume', 'pause');
   };
 
-  // ---- asking
 
   const setSize = ([width, height]) => {
     if (last.width === width && last.height === height) return;
@@ -289,7 +285,6 @@
   });
   showMine();
 
-  // ---- actions
 
   on(document, 'submit', e => {
     hasActed = e.target.matches('#resume, #pause form');

@@ -81,7 +81,8 @@ impl ChartView<'_> {
              scope=\"col\">Counted</th></tr></thead><tfoot><tr><th \
              scope=\"row\">All</th><td>{}</td><td>{}</td>{sums}<td>{}\
              </td></tr></tfoot><tbody>{rows}</tbody></table></div><p class=\"small muted\">– = not \
-             counted. Exports match this table. <span class=\"no-print\">Choose a time for its crossings.</span></p></section>",
+             counted. Exports match this table. <span class=\"no-print\">Choose a time for its \
+             crossings.</span></p></section>",
             self.format_sum(count_in),
             self.format_sum(out),
             percent(share),

@@ -245,8 +245,8 @@ fn users(page: &AccessPage, people: &People) -> Part {
              class=\"field\"><span>Name</span><input name=\"name\" value=\"{}\" maxlength=\"40\" autocomplete=\"off\" \
              autocapitalize=\"none\" required{}></label> <label class=\"field\"><span>Password</span><input \
              {NEW_PASSWORD}{}></label> <label class=\"field whole\"><span>Role</span><select \
-             name=\"role\">{}</select></label> <button class=\"btn\">Add</button> <small class=\"hint\">Name: letters, digits, \
-             dots, dashes and underscores. Password: 8 characters or more.</small></form>",
+             name=\"role\">{}</select></label> <button class=\"btn\">Add</button> <small class=\"hint\">Name: letters, \
+             digits, dots, dashes and underscores. Password: 8 characters or more.</small></form>",
             list(others().map(user_row), "Nobody but the admin."),
             form_to("put", "api/v1/users/{name}", &next("user", "users"), FIELDS),
             field("_version", "*"),

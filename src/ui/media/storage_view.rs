@@ -83,7 +83,8 @@ impl StorageWords for Storage {
         format!(
             "<div class=\"gauge\"><svg role=\"img\" aria-label=\"{label}\"><rect class=\"x\" width=\"{used:.2}%\" \
              height=\"8\"/><rect class=\"u\" width=\"{own:.2}%\" height=\"8\"/></svg>\
-             <p class=\"small muted\"><b class=\"num\">{own_bytes}</b> here, {others} of other files, {left}.{link}</p></div>",
+             <p class=\"small muted\"><b class=\"num\">{own_bytes}</b> here, {others} of other files, \
+             {left}.{link}</p></div>",
             label = Text(&format!(
                 "{} of {} used by media; {} free",
                 size(self.used_bytes()),

@@ -594,7 +594,7 @@ mod tests {
         assert!(of("gian", json!(1)).unwrap_err().detail.contains("it has gain"));
         let two = [("gain".to_owned(), json!(99)), ("flip".to_owned(), json!("x"))];
         let both = wanted(&camera(), &two, |_| false).unwrap_err();
-        assert!(both.detail.contains("control gain") && both.detail.contains("control flip"), "{both:?}");
+        assert!(both.detail.contains("control `gain`") && both.detail.contains("control `flip`"), "{both:?}");
         assert!(wanted(&camera(), &[], |_| false).unwrap_err().detail.contains("no control is named"));
     }
 }

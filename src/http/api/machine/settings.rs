@@ -375,7 +375,7 @@ mod tests {
         assert_eq!(check_import(&export), Ok(String::new()));
         assert_eq!(
             check_import("name = \"gate\"\n[stream]\nfps = 5\n"),
-            Ok(String::from("name, stream.fps"))
+            Ok(String::from("`name`, `stream.fps`"))
         );
         assert!(check_import("# name = \"gate\"\n").is_err());
     }
@@ -386,7 +386,7 @@ mod tests {
         let refused = as_text(b"name = \"\xff\"").unwrap_err();
         let hint = refused.hint.unwrap();
         assert_eq!(refused.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
-        assert!(hint.contains("TOML") && !hint.contains("json"), "{hint}");
+        assert!(hint.contains("`GET /api/v1/settings.toml`") && !hint.contains("json"), "{hint}");
     }
 
     #[test]
