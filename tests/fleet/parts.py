@@ -1,7 +1,9 @@
 """The parts of the fleet that fleet.py starts, kills and compares: broker, database, consumer, cameras."""
+import contextlib
 import datetime
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -22,9 +24,11 @@ TAKES, EVERY, LANES = 18, 60, 4
 
 
 def free_port():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
+    """A port that nobody gets by chance: a part that was killed comes back to its own."""
+    while True:
+        with socket.socket() as taken, contextlib.suppress(OSError):
+            taken.bind(("127.0.0.1", random.randrange(20000, 32000)))
+            return taken.getsockname()[1]
 
 
 def say(*words):
