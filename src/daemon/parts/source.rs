@@ -83,9 +83,9 @@ mod tests {
 
     #[test]
     fn a_kind_without_its_key_is_refused_by_the_keys_name() {
-        assert!(refused(|s| s.kind = SourceKind::Url).contains("which needs `source.url`"));
-        assert!(refused(|s| s.kind = SourceKind::Exec).contains("which needs `source.command`"));
-        assert!(refused(|s| s.kind = SourceKind::Files).contains("which needs `source.path`"));
+        assert!(refused(|s| s.kind = SourceKind::Url).contains("needs `source.url`"));
+        assert!(refused(|s| s.kind = SourceKind::Exec).contains("needs `source.command`"));
+        assert!(refused(|s| s.kind = SourceKind::Files).contains("needs `source.path`"));
         assert!(refused(|s| s.format = Some(String::from("nothing"))).contains("is no format"));
     }
 
