@@ -338,7 +338,7 @@ impl CrossingsPage {
         if !self.offers_recording {
             return String::new();
         }
-        let [lock, unlock] = lock(self.head.reader, Reader::Operator);
+        let [lock, unlock] = lock(self.head.reader, Reader::Admin);
         format!(
             "{}{}{lock}<p class=\"small muted\">Crossings have no clip unless they are recorded.</p><button \
              class=\"btn\">Record every crossing</button>{unlock}</form>",
