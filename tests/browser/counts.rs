@@ -109,7 +109,7 @@ fn the_scale_stands_beside_the_bars_and_their_sum_comes_first() {
     assert_eq!(browser.script(overlap), json!(0));
     // The input that reads a bar lies over the bars alone: its share of the width is an hour.
     let beside = "const box = selector => document.querySelector(selector).getBoundingClientRect();
-        const [input, bars] = [box('#reader'), box('#bars svg svg')];
+        const [input, bars] = [box('#reader'), box('#bars .axis')];
         return Math.abs(input.left - bars.left) + Math.abs(input.right - bars.right)";
     assert!(browser.script(beside).as_f64().unwrap() < 2.0, "{}", browser.script(beside));
     let first = "const top = selector => document.querySelector(selector).getBoundingClientRect().top;
