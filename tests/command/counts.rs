@@ -87,7 +87,7 @@ fn a_missing_service_and_a_wrong_value_are_reported() {
     }
     let _daemon = items.serve_with(&CAMERA);
     for (arguments, words) in [
-        (&["--from", "soon"][..], "from is \"soon\""),
+        (&["--from", "soon"][..], "`from` is \"soon\""),
         (&["--from", "now", "--to", "today"], "later than from"),
         (&["--from", "1970-01-02", "--bucket", "hour"], "more than"),
         (&["--scene", "moon"], "moon"),
