@@ -144,7 +144,8 @@ pub fn write(
         name: contents.name.clone(),
         media: media.is_some(),
     };
-    let head = serde_json::to_vec_pretty(&head).map_err(|error| system_error(names::HEAD, &error))?;
+    let head = serde_json::to_vec_pretty(&head)
+        .map_err(|error| system_error(format_args!("`{}`", names::HEAD), &error))?;
     pack.bytes(names::HEAD, &head)?;
     if let Some(config) = contents.config.as_ref().and_then(|file| fs::read(file).ok()) {
         pack.bytes(names::CONFIG, &config)?;

@@ -86,12 +86,12 @@ pub fn cut(why: impl fmt::Display) -> Fault {
 
 /// The fault of an operation that the system refused.
 fn system_error(what: impl fmt::Display, error: impl fmt::Display) -> Fault {
-    Fault::new(FaultKind::File, format!("`{what}`: {error}"))
+    Fault::new(FaultKind::File, format!("{what}: {error}"))
 }
 
 /// The fault of a failed operation on `file`.
 pub fn file_error(file: &Path) -> impl Fn(io::Error) -> Fault + '_ {
-    |error| system_error(file.display(), error)
+    |error| system_error(format_args!("`{}`", file.display()), error)
 }
 
 /// The state directory of the running daemon, and the way to restart the daemon.
@@ -155,7 +155,8 @@ const SPARE: u64 = 16 << 20;
 /// # Errors
 /// There is not enough room, or the file system cannot be queried.
 pub fn has_room(folder: &Path, needed: u64, floor: u64) -> Result<(), Fault> {
-    let room = rustix::fs::statvfs(folder).map_err(|error| system_error(folder.display(), error))?;
+    let room = rustix::fs::statvfs(folder)
+        .map_err(|error| system_error(format_args!("`{}`", folder.display()), error))?;
     let free = room.f_bavail.saturating_mul(room.f_frsize).saturating_sub(floor.saturating_add(SPARE));
     if needed <= free {
         return Ok(());

@@ -294,7 +294,8 @@ fn check(new: &Path, head: &ArchiveHeader, sums: &Sums) -> Result<RestoredAccess
 
 /// Makes the checked folder the request for the next start.
 fn commit(state: &Path, new: &Path, plan: RestorePlan) -> Result<(), Fault> {
-    let text = serde_json::to_vec_pretty(&plan).map_err(|error| system_error(PLAN, &error))?;
+    let text =
+        serde_json::to_vec_pretty(&plan).map_err(|error| system_error(format_args!("`{PLAN}`"), &error))?;
     private::replace(&new.join(PLAN), &text).map_err(file_error(new))?;
     if new.join(names::MODELS).exists() {
         sync_folder(&new.join(names::MODELS))?;
@@ -321,6 +322,6 @@ pub(super) fn plan(folder: &Path) -> Result<Option<RestorePlan>, Fault> {
         Err(error) => Err(file_error(&file)(error)),
         Ok(file_) => serde_json::from_reader(file_.take(LONGEST_WORDS))
             .map(Some)
-            .map_err(|error| system_error(file.display(), &error)),
+            .map_err(|error| system_error(format_args!("`{}`", file.display()), &error)),
     }
 }

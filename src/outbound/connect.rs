@@ -84,8 +84,7 @@ pub async fn connect(
     let unreachable = |what: String| Fault::new(FaultKind::Unreachable, what);
     let late = |_| unreachable(format!("{host}:{port} does not answer"));
     let found = timeout(WITHIN, lookup_host((host, port))).await.map_err(late)?;
-    let unknown = || unreachable(format!("there is no host called {host}"));
-    // The resolver's own words say no more.
+    let unknown = || unreachable(format!("the address of {host} cannot be found"));
     let found = found.map_err(|_| unknown())?;
     let own = reach.own_networks().await?;
     let mut refused = unknown();
@@ -276,6 +275,6 @@ mod tests {
         let fault = connect("127.0.0.1", closed, None, &HostLimit::Anywhere).await.err().unwrap();
         assert_eq!(fault.what, format!("nothing listens at 127.0.0.1:{closed}"));
         let fault = connect("no.such.host.invalid", 80, None, &HostLimit::Anywhere).await.err().unwrap();
-        assert!(fault.what.starts_with("there is no host called no.such.host.invalid"), "{fault}");
+        assert!(fault.what.starts_with("the address of no.such.host.invalid cannot be found"), "{fault}");
     }
 }

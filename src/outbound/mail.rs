@@ -171,7 +171,7 @@ impl MailTalk<'_> {
 
     /// A foreign text without what nobody may see, in one line.
     fn shown(&self, text: &str) -> String {
-        let mut text = text.replace(['\r', '\n'], " ");
+        let mut text = text.replace(['\r', '\n'], " ").replace('`', "'");
         if let Some((user, password)) = self.sign_in {
             let sent = [format!("\0{user}\0{password}"), user.clone(), password.clone()];
             for secret in sent.iter().map(|sent| STANDARD.encode(sent)).chain(sent.iter().cloned()) {

@@ -38,7 +38,7 @@ impl WebAnswer {
     /// The status with the beginning of the text: "200: ok".
     pub fn in_words(&self) -> String {
         let colon = if self.text.is_empty() { "" } else { ": " };
-        format!("{}{colon}{}", self.status, self.text)
+        format!("{}{colon}{}", self.status, self.text.replace('`', "'"))
     }
 
     /// # Errors

@@ -9,15 +9,13 @@ use super::format::as_sentence;
 use super::frame::hidden_attribute;
 
 /// The banner of `alerts`: one slim line for the worst that the reader has not closed, with its remedy. The others
-/// unfold below it. Notes wait until the camera is set up, for that has a line of its own. `page.js` fetches the banner
-/// again when `data-key` changes.
-pub(super) fn banner(alerts: &[Alert], reader: Reader, is_set_up: bool) -> String {
+/// unfold below it. `page.js` fetches the banner again when `data-key` changes.
+pub(super) fn banner(alerts: &[Alert], reader: Reader) -> String {
     let mut key = String::new();
     for alert in alerts {
         let _ = write!(key, "{} {},", alert.kind.as_str(), alert.why());
     }
-    let is_shown = |alert: &&Alert| !alert.is_closed && (is_set_up || alert.kind.is_bad());
-    let mut shown = alerts.iter().filter(is_shown);
+    let mut shown = alerts.iter().filter(|alert| !alert.is_closed);
     let inner =
         shown.next().map_or_else(String::new, |worst| line(worst, &shown.collect::<Vec<_>>(), reader));
     format!(
@@ -129,11 +127,8 @@ mod tests {
 
     #[test]
     fn the_first_alert_is_shown_with_its_remedy_and_the_others_are_named() {
-        let html = banner(
-            &[alert(AlertKind::Counting, "no_model"), alert(AlertKind::Password, "")],
-            Reader::Admin,
-            true,
-        );
+        let html =
+            banner(&[alert(AlertKind::Counting, "no_model"), alert(AlertKind::Password, "")], Reader::Admin);
         let line = "trouble\" role=\"alert\"><details><summary><span><b>Not counting</b> since 14:02. No";
         assert!(html.contains(line), "{html}");
         assert!(html.contains("No model &lt;here&gt;."), "{html}");
@@ -149,7 +144,7 @@ mod tests {
     #[test]
     fn a_button_that_cannot_work_is_not_offered() {
         let pinned = Alert { pinned: Some("config.toml:9".into()), ..alert(AlertKind::Counting, "no_model") };
-        let html = banner(&[pinned], Reader::Admin, true);
+        let html = banner(&[pinned], Reader::Admin);
         assert!(
             !html.contains("Count by motion") && html.contains("The detector is set in config.toml:9."),
             "{html}"
@@ -166,7 +161,6 @@ mod tests {
         let html = banner(
             &[alert(AlertKind::Counting, "counts_db"), full, alert(AlertKind::Password, "")],
             Reader::Admin,
-            true,
         );
         let (line, more) = html.split_once("</summary>").unwrap_or_default();
         assert!(
@@ -184,28 +178,25 @@ mod tests {
     #[test]
     fn a_note_that_was_closed_makes_room_for_the_next() {
         let closed = Alert { is_closed: true, ..alert(AlertKind::Clock, "unconfirmed") };
-        let html = banner(&[closed.clone(), alert(AlertKind::Password, "")], Reader::Admin, true);
+        let html = banner(&[closed.clone(), alert(AlertKind::Password, "")], Reader::Admin);
         assert!(html.contains("href=\"access\"") && html.contains("data-close=\"password\""), "{html}");
         assert!(
             !html.contains("Also:") && html.contains("data-key=\"clock unconfirmed,password ,\""),
             "{html}"
         );
         assert!(
-            banner(&[closed], Reader::Admin, true)
-                .contains("data-key=\"clock unconfirmed,\" hidden></section>")
+            banner(&[closed], Reader::Admin).contains("data-key=\"clock unconfirmed,\" hidden></section>")
         );
-        let html = banner(&[alert(AlertKind::Clock, "unconfirmed")], Reader::Admin, false);
-        assert!(html.contains(" hidden></section>"), "the set-up is not over: {html}");
     }
 
     #[test]
     fn every_alert_has_a_link_and_no_alert_gives_an_empty_banner() {
         for kind in AlertKind::ALL {
-            let html = banner(&[alert(kind, "full")], Reader::Admin, true);
+            let html = banner(&[alert(kind, "full")], Reader::Admin);
             let is_told = html.contains("class=\"btn\"") || html.contains("<code>tallycam model add</code>");
             assert!(is_told, "{html}");
         }
-        let html = banner(&[], Reader::Admin, true);
+        let html = banner(&[], Reader::Admin);
         assert_eq!(html, "<section id=\"alerts\" aria-label=\"Alerts\" data-key=\"\" hidden></section>\n");
     }
 }

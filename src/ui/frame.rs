@@ -174,7 +174,7 @@ impl<'a> PageFrame<'a> {
             tabs = tabs,
             scripts = scripts,
             set_up = self.set_up.map(set_up_bar).unwrap_or_default(),
-            alerts = banner(self.alerts, self.reader, self.set_up.is_none()),
+            alerts = banner(self.alerts, self.reader),
             locked = locked_banner(self.reader, self.least, self.sign_in),
             main = main,
         )

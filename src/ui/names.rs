@@ -53,19 +53,26 @@ pub fn in_page_words(text: &str) -> String {
     if !text.contains('`') {
         return text.to_owned();
     }
-    text.split_inclusive(". ").filter_map(sentence_words).collect::<String>().trim_end().to_owned()
-}
-
-fn sentence_words(sentence: &str) -> Option<String> {
-    let mut words = String::new();
-    for (i, part) in sentence.split('`').enumerate() {
-        match i % 2 {
-            0 => words.push_str(part),
-            _ if part.contains("/api/") || part.starts_with('?') => return None,
-            _ => words.push_str(&mark_in_words(part)),
+    let (mut all, mut sentence, mut is_for_programs) = (String::new(), String::new(), false);
+    let mut parts = text.split('`').enumerate().peekable();
+    while let Some((i, part)) = parts.next() {
+        // A mark has an end.
+        if i % 2 == 1 && parts.peek().is_some() {
+            is_for_programs |= part.contains("/api/") || part.starts_with('?');
+            sentence.push_str(&mark_in_words(part));
+            continue;
+        }
+        sentence.push_str(if i % 2 == 1 { "`" } else { "" });
+        for piece in part.split_inclusive(". ") {
+            sentence.push_str(piece);
+            if piece.ends_with(". ") {
+                let whole = std::mem::take(&mut sentence);
+                all.push_str(if std::mem::take(&mut is_for_programs) { "" } else { &whole });
+            }
         }
     }
-    Some(words)
+    all.push_str(if is_for_programs { "" } else { &sentence });
+    all.trim_end().to_owned()
 }
 
 fn mark_in_words(mark: &str) -> String {
@@ -104,6 +111,8 @@ mod tests {
             ("The camera's control `auto_focus` takes 1", "The camera's control “auto focus” takes 1"),
             ("`source.controls.gain` is set in `--set`", "“gain” is set in `--set`"),
             ("`fuser x` names it, and ax", "`fuser x` names it, and ax"),
+            ("`name = \"Main St. Door\"` is wrong", "“Name” \"Main St. Door\" is wrong"),
+            ("one ` alone", "one ` alone"),
         ] {
             assert_eq!(in_page_words(text), words);
         }

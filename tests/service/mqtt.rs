@@ -465,7 +465,7 @@ fn each_fault_has_its_sentence() {
         camera.served.draw(name);
     }
     for (url, what) in [
-        (String::from("mqtt://no.such.host.invalid"), "there is no host called no.such.host.invalid"),
+        (String::from("mqtt://no.such.host.invalid"), "the address of no.such.host.invalid cannot be found"),
         (format!("mqtt://127.0.0.1:{closed}"), "nothing listens at 127.0.0.1:"),
         (format!("mqtt://127.0.0.1:{http}"), "it answers in another protocol"),
         (format!("mqtt://127.0.0.1:{silent}"), "it takes the connection and says nothing"),

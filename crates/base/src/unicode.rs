@@ -21,7 +21,7 @@ pub fn is_unseen_control(letter: char) -> bool {
 
 /// A name in quotation marks, for sentences: `“Door”`.
 pub fn quoted(name: &str) -> String {
-    format!("“{name}”")
+    format!("“{}”", name.replace('`', "'"))
 }
 
 /// `text` as a value in an address: all characters except letters, digits and `-._~` are escaped (RFC 3986 §2.3).

@@ -173,6 +173,8 @@ impl AuditChange {
     fn in_words(&self, what: &str, object: &str) -> String {
         let space = if object.is_empty() { "" } else { " " };
         let colon = if self.keys.is_empty() { "" } else { ": " };
+        // The marks are the program's: a name has none.
+        let object = object.replace('`', "'");
         clean(&format!("{what}{space}{object}{colon}{}", self.keys))
     }
 }

@@ -123,7 +123,7 @@ fn try_install(machine: &impl Machine, program: &Path, request: UpdateRequest<'_
     UpdateStatus::new(UpdatePhase::Starting, &version, "the service starts with it").write_to(program);
     let trial = UpdateTrial { folder: folder.clone(), version: said, before };
     machine.power_cut_point()?;
-    let text = serde_json::to_vec(&trial).map_err(|error| system_error(TRIAL, &error))?;
+    let text = serde_json::to_vec(&trial).map_err(|error| system_error(format_args!("`{TRIAL}`"), &error))?;
     private::replace(&program.join(TRIAL), &text).map_err(file_error(program))?;
     switch_current(machine, program, Some(&folder))?;
     if let Err(why) = machine.restart() {
@@ -197,7 +197,7 @@ fn unpack(
     fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).map_err(file_error(&new))?;
     machine.power_cut_point()?;
     let all = File::open(&new).map_err(file_error(&new))?;
-    rustix::fs::syncfs(&all).map_err(|error| system_error(new.display(), error))?;
+    rustix::fs::syncfs(&all).map_err(|error| system_error(format_args!("`{}`", new.display()), error))?;
     machine.power_cut_point()?;
     remove(&place)?;
     machine.power_cut_point()?;

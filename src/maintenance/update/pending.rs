@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, unlinkat};
 
-use super::super::{file_error, sync_folder, system_error};
+use super::super::{file_error, sync_folder};
 use tallycam_base::{Fault, private};
 
 use super::super::names::UPDATE as FOLDER;
@@ -65,10 +65,10 @@ pub fn take_once(state: &Path) -> Result<Option<Pending>, Fault> {
     }
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let folder = openat(CWD, &path, flags, Mode::empty()).map(File::from);
-    let folder = folder.map_err(|error| system_error(path.display(), error))?;
+    let folder = folder.map_err(|error| file_error(&path)(error.into()))?;
     match unlinkat(&folder, MARKER, AtFlags::empty()) {
         Err(rustix::io::Errno::NOENT) => Ok(None),
-        Err(error) => Err(system_error(path.join(MARKER).display(), error)),
+        Err(error) => Err(file_error(&path.join(MARKER))(error.into())),
         Ok(()) => Ok(Some(Pending { deb: path.join(DEB), signature: path.join(SIGNATURE) })),
     }
 }

@@ -72,12 +72,14 @@
       const at = take(text, places.filter(([, y]) => y > f.y + 14));
       if (at) texts.push({ x: at[0] - half, y: at[1], text, isDim });
     }
+    let isOver = false;
     for (const [line, flash] of flashes) {
       const own = lines.find(other => other.id === line);
-      if (time > flash.until || !own) { flashes.delete(line); continue; }
+      if (time > flash.until || !own) { flashes.delete(line); isOver = true; continue; }
       hits += path([f.at(own.a), f.at(own.b)]);
       hit.setAttribute('class', flash.isIn ? 'hit' : 'hit o');
     }
+    if (isOver && lines.length > 4) { drawLines(); return; }
     let parts = '';
     for (const [part, at] of regions) {
       if (time - at > SEARCHED_MS) { regions.delete(part); continue; }

@@ -391,7 +391,7 @@ const label = (name, words, take, f, places) => {
   const edge = halfWidth(words);
   /** @type {(place: Point) => Point} */
   const within = ([x, y]) => [clamp(x, edge, Math.max(edge, f.W - edge)), clamp(y, 16, f.H - 10)];
-  const at = take(words, places.map(within));
+  const at = words && take(words, places.map(within));
   return at ? [shape('text', { class: name, x: p(at[0]), y: p(at[1]) }, words)] : [];
 };
 
@@ -411,7 +411,7 @@ const lineShapes = (line, f, take = labelRoom(), hasArrow = true) => {
   const half = Math.max(8, 4 * line.in_name.length), [low, high] = a[1] > b[1] ? [a, b] : [b, a];
   const way = beside(48 + half * Math.abs(uy) + 8 * Math.abs(ux), 0);
   return [shape('path', { class: 'case', d: bar + arrow }), shape('path', { class: 'line', d: bar }),
-    shape('path', { class: 'arrow', d: arrow }),
+    ...hasArrow ? [shape('path', { class: 'arrow', d: arrow })] : [],
     ...label('hi mid', hasArrow ? line.in_name : '', take, f, [[way[0], way[1] + 5]]),
     ...label('mid', line.name, take, f, [[low[0], low[1] + 22], [high[0], high[1] - 12]])];
 };

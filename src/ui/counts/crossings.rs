@@ -46,12 +46,13 @@ impl CrossingsAsk {
         let today = counting_day(clock.now_us, clock);
         let bounds = |day| (day_start_us(day, clock), day_start_us(days_before(day, -1), clock));
         let whole = from_us.zip(to_us).and_then(|(from_us, to_us)| {
-            Some(counting_day(from_us, clock)).filter(|day| bounds(*day) == (from_us, to_us))
+            Some(counting_day(from_us, clock)).filter(|day| *day <= today && bounds(*day) == (from_us, to_us))
         });
         let date = date.or(whole);
         if date.is_none() && (from_us.is_some() || to_us.is_some()) {
             let to_us = to_us.unwrap_or(clock.now_us);
-            return (from_us.unwrap_or_else(|| to_us.saturating_sub(3_600_000_000)).min(to_us), to_us, None);
+            let hour_ago = || to_us.min(clock.now_us).saturating_sub(3_600_000_000);
+            return (from_us.unwrap_or_else(hour_ago).min(to_us), to_us, None);
         }
         let day = date.unwrap_or(today).min(today);
         let (from_us, to_us) = bounds(day);
@@ -327,13 +328,13 @@ impl CrossingsPage {
     /// The hint beside the table before a crossing is chosen.
     fn none_chosen(&self) -> String {
         let what = if self.has_pictures { "its picture and clip" } else { "more about it" };
-        format!("<p class=\"muted\">Choose a time to see {what}.</p>{}", self.recording_offer())
+        format!("<p class=\"muted\">Choose a time to see {what}.</p>{}", self.recording_note())
     }
 
-    /// The button that has all crossings recorded, or that they are.
-    fn recording_offer(&self) -> String {
+    /// That every crossing is recorded, or the button for it.
+    fn recording_note(&self) -> String {
         if self.records_all {
-            return "<p class=\"small muted\">Every crossing is recorded from now on.</p>".into();
+            return "<p class=\"small muted\">Every crossing is recorded.</p>".into();
         }
         if !self.offers_recording {
             return String::new();
@@ -392,7 +393,7 @@ impl CrossingsPage {
                 set(true),
             ),
         };
-        let offer = if chosen.clip.is_none() { self.recording_offer() } else { String::new() };
+        let offer = if chosen.clip.is_none() { self.recording_note() } else { String::new() };
         format!(
             "<h2>{}{}, {}</h2>{screen}<p class=\"row\">{}</p><p class=\"small muted\">{} · {} · #{}</p>{mark}{offer}",
             self.time(row),

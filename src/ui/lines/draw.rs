@@ -44,6 +44,9 @@ impl LabelRoom {
 
 /// A word with its middle at the first of `places` that is free.
 fn word(class: &str, words: &str, room: &mut LabelRoom, places: &[[f64; 2]]) -> String {
+    if words.is_empty() {
+        return String::new();
+    }
     room.take(words, places).map_or_else(String::new, |[x, y]| {
         format!("<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>", Text(words))
     })

@@ -83,7 +83,7 @@ impl StorageWords for Storage {
         format!(
             "<div class=\"gauge\"><svg role=\"img\" aria-label=\"{label}\"><rect class=\"x\" width=\"{used:.2}%\" \
              height=\"8\"/><rect class=\"u\" width=\"{own:.2}%\" height=\"8\"/></svg>\
-             <p class=\"small muted\"><b class=\"num\">{own_bytes}</b> here, {others} of other files, \
+             <p class=\"small muted\"><b class=\"num\">{own_bytes}</b> here. Disk: {total_bytes}, \
              {left}.{link}</p></div>",
             label = Text(&format!(
                 "{} of {} used by media; {} free",
@@ -94,7 +94,7 @@ impl StorageWords for Storage {
             own = own.min(100.0),
             used = used.min(100.0),
             own_bytes = size(self.used_bytes()),
-            others = size(self.total_bytes.saturating_sub(self.free_bytes).saturating_sub(self.used_bytes())),
+            total_bytes = size(self.total_bytes),
             left = self.describe_left(),
         )
     }

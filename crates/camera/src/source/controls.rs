@@ -77,7 +77,7 @@ pub fn unknown_control_message(controls: &[Control], name: &str) -> String {
     let likeness = |control: &&Control| strsim::jaro_winkler(&control.name, name);
     let nearest = controls.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     match nearest.filter(|c| likeness(c) > 0.8) {
-        Some(near) => format!("The camera has no control `{name}`; it has {}.", near.name),
+        Some(near) => format!("The camera has no control `{name}`; it has `{}`.", near.name),
         None => format!("The camera has no control `{name}`; `tallycam devices` lists those it has."),
     }
 }
@@ -196,8 +196,8 @@ mod tests {
         assert_eq!(
             plan.objections.into_iter().map(|objection| objection.why).collect::<Vec<_>>(),
             [
-                "The camera has no control focus_absolut; it has focus_absolute.",
-                "The camera has no control zoom; `tallycam devices` lists those it has.",
+                "The camera has no control `focus_absolut`; it has `focus_absolute`.",
+                "The camera has no control `zoom`; `tallycam devices` lists those it has.",
                 "The camera's control `exposure_time_absolute` takes 3 to 2047, not 5000.",
                 "The camera's control `auto_exposure` takes 1 (Manual Mode), 3 (Aperture Priority Mode), not 2.",
                 "The camera's control `focus_automatic_continuous` takes 0 (off) or 1 (on), not 2.",

@@ -242,11 +242,10 @@ async fn connect(address: &CameraUrl, limit: Duration, reach: Reach) -> Result<T
     let host = (address.host.as_str(), address.port);
     let all: Vec<_> = match tokio::net::lookup_host(host).await {
         Ok(all) => all.collect(),
-        // The resolver's own words say no more.
         Err(_) => {
             return Err(SourceError::new(
                 SourceErrorKind::Absent,
-                format!("the host {} is not known", address.host),
+                format!("the address of {} cannot be found", address.host),
             )
             .hint("check the name in the camera's address; its IP address always works"));
         }
