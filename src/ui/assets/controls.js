@@ -20,7 +20,6 @@
     });
   }
 
-
   const LIGHT = ['light-on', 'light-too', 'light-shows', 'light-why', 'brightness', 'brightness-now', 'color', 'dots'];
   let settled = 0;
   const setLight = newestOnly(async body => {
@@ -97,7 +96,6 @@
     paintAim();
   });
   addEventListener('resize', paintAim);
-
 
   let isSweeping = false, turn = 0;
   const lookThrough = async () => {

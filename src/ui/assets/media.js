@@ -6,7 +6,6 @@
   const boxes = () => [...document.querySelectorAll('#days [name=ids]:enabled')];
   const picked = () => boxes().filter(one => one.checked);
 
-
   const count = () => {
     const list = picked(), bytes = list.reduce((sum, one) => sum + +one.closest('.item')?.dataset.bytes, 0);
     const selected = `${list.length} item${list.length === 1 ? '' : 's'} selected, ${size(bytes)}`;
@@ -42,7 +41,6 @@
     else if (e.key === 'Enter' && (e.ctrlKey || e.metaKey)) form?.requestSubmit();
   });
 
-
   let pages = 0, were = [];
   const more = async () => {
     const page = await freshPage(el('older').href), days = el('days');
@@ -69,7 +67,6 @@
     for (let n = 0; n < again && !el('more').hidden; n++) await more().catch(() => { /* it is a link */ });
     pick(boxes().filter(one => list.includes(one.value)), true);
   });
-
 
   let now = null, toldAt = 0;
   const tick = () => {

@@ -34,7 +34,7 @@
     // The name of a line that was just crossed has the first claim to its room.
     named = [];
     const take = labelRoom(named), first = [...lines].sort((a, b) => +flashes.has(b.id) - +flashes.has(a.id));
-    // Arrows of many lines would touch: only what was just crossed has one.
+    // Arrows of many lines would touch.
     const over = first.flatMap(line => lineShapes(line, f, take, lines.length <= 4 || flashes.has(line.id)));
     drawn.replaceChildren(...zones.flatMap(zone => zoneShapes(zone, f, take)), ...over, hit);
     draw();

@@ -11,7 +11,6 @@
     if (field) field.ariaInvalid = isWrong ? 'true' : null;
   };
 
-
   // What the server says now. A row with a refused value or an open question stays.
   const FRESH = '[data-key]:not(:has([aria-invalid], .ask)), [data-control] .org, #banners, #goes';
   const take = page => swap(page, [...main.querySelectorAll(FRESH)].map(one => one.id));
@@ -55,7 +54,6 @@
     swap(page, [...wrong].map(one => one.id));
     if (!wrong.length) by.parentElement.querySelector('.said').textContent = refusal(page);
   };
-
 
   const field = e => e.querySelector('input:not([type=hidden]), select');
   const put_ = (input, value) => { if (input.type === 'checkbox') input.checked = !!value; else input.value = +value; };
@@ -115,7 +113,6 @@
     if (now && changes === before) takeControls(now, true);
   }, 2000);
 
-
   on(main, 'submit', ev => {
     const { target: form, submitter: by } = ev, e = by?.closest('.set'), name = by?.value;
     const action = form.getAttribute('action');
@@ -137,7 +134,6 @@
     e.preventDefault();
     if (e.dataTransfer.files[0]) toml.value = await e.dataTransfer.files[0].text();
   });
-
 
   const find = el('find'), folds = [...main.querySelectorAll('.adv')], areOpen = folds.map(one => one.open);
   el('seek').hidden = true;

@@ -19,7 +19,6 @@
   let lastAt = null; // when the picture on the canvas was shown
   let timer = 0, letGoTimer = 0, turn = 0;
 
-
   const day = ms => local(ms).slice(0, 10);
   const since = text => {
     const ms = Date.parse(text);
@@ -37,7 +36,6 @@
     stops = now;
   };
   on(document, 'toggle', e => { if (e.target.id === 'pause' && e.target.open) renew('stops'); }, true);
-
 
   // Keeps what is shown now, for when nothing newer comes.
   const keep = () => {
@@ -134,7 +132,6 @@
     if (!hasRoom) stillTimer = setTimeout(nextPicture, STILLS_MS);
   });
 
-
   const words = (look, s) => {
     switch (look) {
       case 'lost': return ['Connection lost',
@@ -190,7 +187,6 @@
     const isPaused = look === 'paused';
     if (el('main').dataset.locked === undefined && el('pause').hidden !== isPaused) renew('resume', 'pause');
   };
-
 
   const setSize = ([width, height]) => {
     if (last.width === width && last.height === height) return;
@@ -284,7 +280,6 @@
     document.dispatchEvent(new CustomEvent('view'));
   });
   showMine();
-
 
   on(document, 'submit', e => {
     hasActed = e.target.matches('#resume, #pause form');
