@@ -591,7 +591,7 @@ mod tests {
         // The name may be that of a setting; a secret sent under it is not echoed.
         let secret = of("password", json!("s3cret")).unwrap_err();
         assert!(!format!("{secret:?}").contains("s3cret"), "{secret:?}");
-        assert!(of("gian", json!(1)).unwrap_err().detail.contains("it has gain"));
+        assert!(of("gian", json!(1)).unwrap_err().detail.contains("it has `gain`"));
         let two = [("gain".to_owned(), json!(99)), ("flip".to_owned(), json!("x"))];
         let both = wanted(&camera(), &two, |_| false).unwrap_err();
         assert!(both.detail.contains("control `gain`") && both.detail.contains("control `flip`"), "{both:?}");
