@@ -272,7 +272,7 @@ mod tests {
             [(ffi::SQLITE_IOERR_SHMMAP, "No such device"), (ffi::SQLITE_IOERR_RDLOCK, "No locks available")]
         {
             let reason = of(code).expect("it is the file system");
-            assert!(reason.starts_with(&format!("the {kind} at /")) && reason.contains(words), "{reason}");
+            assert!(reason.starts_with(&format!("the {kind} at `/")) && reason.contains(words), "{reason}");
         }
         assert_eq!(of(ffi::SQLITE_BUSY), None, "somebody has it");
         assert_eq!(of(ffi::SQLITE_IOERR_WRITE), None);
