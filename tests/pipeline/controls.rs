@@ -324,7 +324,7 @@ fn a_wrong_change_is_refused_entirely_and_in_words() {
         (r#"{"contrast": 9, "brightness": ""}"#, 422, "brightness", "not \\\"\\\""),
         (r#"{"contrast": 9, "auto_exposure": 2}"#, 422, "auto_exposure", "1 (Manual Mode), 3 (Aperture"),
         (r#"{"contrast": 9, "do_white_balance": null}"#, 422, "do_white_balance", "true, which presses it"),
-        (r#"{"contrast": 9, "brightnes": 1}"#, 422, "brightnes", "it has brightness"),
+        (r#"{"contrast": 9, "brightnes": 1}"#, 422, "brightnes", "it has `brightness`"),
         (r#"{"contrast": 9, "contrast": 8}"#, 422, "", "is given twice"),
         (r#"{"contrast": NaN}"#, 400, "contrast", "no finite number"),
         (r#"{}"#, 422, "", "no control is named"),
@@ -453,7 +453,7 @@ fn a_camera_with_wrong_ranges_is_judged_by_its_answers() {
     for note in [
         "does not set its control contrast to 200: Numerical result out of range",
         "was asked to set its control saturation to 90 and has set it to 50",
-        "control focus_absolute cannot be set while an automatic mode rules it",
+        "control `focus_absolute` cannot be set while an automatic mode rules it",
     ] {
         assert!(notes.contains(note), "{notes}");
     }
@@ -528,7 +528,7 @@ fn every_kind_of_control_is_offered() {
     let kept = bench.send("GET", "/api/v1/settings.toml", "", "").text().to_owned();
     assert!(kept.contains("brightness_2 = 1") && !kept.contains("step_relative"), "{kept}");
     assert!(!report["notes"].to_string().contains("step_relative"), "{report}");
-    assert!(report["notes"].to_string().contains("pixel_rate has no 1600400: it is set to 1600000"));
+    assert!(report["notes"].to_string().contains("`pixel_rate` has no 1600400: it is set to 1600000"));
     assert_eq!(
         (item(&report, "detectors")["max"].clone(), item(&report, "brightness")["value"].clone()),
         (json!(7), json!(128))
