@@ -393,7 +393,8 @@ def main():
     seed = int(os.environ.get("FLEET_SEED") or random.randrange(1 << 32))
     random.seed(seed)
     say(f"{minutes:g} minutes, FLEET_SEED={seed}, logs in {folder}")
-    fleet = Fleet(minutes, folder, sys.argv[3] if len(sys.argv) > 3 else None)
+    # The parts run in folders of their own, where a relative path names nothing.
+    fleet = Fleet(minutes, folder, str(Path(sys.argv[3]).resolve()) if len(sys.argv) > 3 else None)
     try:
         fleet.start()
         fleet.run()
