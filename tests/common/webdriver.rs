@@ -142,9 +142,17 @@ impl Browser {
         }
     }
 
-    /// Clicks in the middle of an element after scrolling it into view, as a person would.
+    /// Clicks in the middle of an element after scrolling it into view, as a person would. Chromium drops a click
+    /// before the page's first paint, which is late on a busy machine.
     pub fn click(&self, selector: &str) {
-        self.script(&format!("document.querySelector({selector:?})?.scrollIntoView({{ block: 'center' }})"));
+        let until = Instant::now() + DEADLINE;
+        let scroll = format!(
+            "document.querySelector({selector:?})?.scrollIntoView({{ block: 'center' }}); \
+             return document.hidden || performance.getEntriesByType('paint').length > 0"
+        );
+        while self.script(&scroll) == json!(false) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(20));
+        }
         self.of_element("POST", selector, "click", Some(&json!({})));
     }
 

@@ -335,11 +335,12 @@ pub(super) fn not_jpeg_fault(what: &str) -> SourceError {
     } else {
         ""
     };
-    SourceError::new(SourceErrorKind::Unsupported, format!("{what}{name}, not JPEG pictures")).hint(
-        "use the camera's rtsp:// address, or let ffmpeg turn it into pictures: [source] kind = \"exec\", \
-         command = \"ffmpeg -nostdin -loglevel error -i URL -an -vf setpts=N/TB -fps_mode passthrough -q:v 4 \
-         -f mjpeg -\"",
-    )
+    SourceError::new(SourceErrorKind::Unsupported, format!("{what}{name}, not JPEG pictures"))
+        .hint("use the camera's rtsp:// address, or let ffmpeg turn it into pictures")
+        .shell(
+            "ffmpeg does so with [source] kind = \"exec\", command = \"ffmpeg -nostdin -loglevel error -i URL -an \
+             -vf setpts=N/TB -fps_mode passthrough -q:v 4 -f mjpeg -\"",
+        )
 }
 
 /// True if a `Content-Range` covers everything, or does not say: `bytes 0-99/100`.
