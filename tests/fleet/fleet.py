@@ -159,6 +159,10 @@ class Fleet:
             return False
         return all(lost == twice == 0 for _, _, lost, twice in table.values())
 
+    def has_arrived(self, *cameras):
+        """Everything is in the database, with the time that it will keep."""
+        return all(camera.is_settled() for camera in cameras) and self.is_complete(*cameras)
+
     # ---- what happens meanwhile; each act is a generator that goes on when its condition holds ----
 
     def act(self, what, *cameras):
@@ -168,7 +172,7 @@ class Fleet:
             if not camera.is_up():
                 camera.start()
             camera.quiet(True)
-        while not (all(camera.is_settled() for camera in cameras) and self.is_complete(*cameras)):
+        while not self.has_arrived(*cameras):
             yield
         for camera in cameras:
             if what != "backup":
@@ -272,7 +276,7 @@ class Fleet:
             camera.quiet(True)
         began = time.monotonic()
         until = began + SETTLING
-        while not self.is_complete(*self.cameras) and time.monotonic() < until:
+        while not self.has_arrived(*self.cameras) and time.monotonic() < until:
             if not self.pull or self.pull.poll() is not None:
                 self.run_pull()
             time.sleep(2)
