@@ -74,6 +74,7 @@ fn the_list_of_faults_has_the_words_of_the_program() {
         include_str!("../../src/outbound/connect.rs"),
         include_str!("../../src/outbound/mqtt/task.rs"),
         include_str!("../../src/outbound/mqtt/link.rs"),
+        include_str!("../../src/outbound/mqtt/link/hearing.rs"),
         include_str!("../../src/outbound/mqtt/discovery.rs"),
     );
     for part in faults().flatten() {
@@ -459,6 +460,12 @@ fn each_fault_has_its_sentence() {
         let _ = socket.write_all(&[0x30, 0xff, 0xff, 0xff, 0x7f]);
         let _ = socket.read(&mut [0; 512]);
     });
+    let pouring = fake(|mut socket| {
+        let _ = socket.read(&mut [0; 512]);
+        let _ = socket.write_all(&[0x20, 2, 0, 0]);
+        let command = unasked("replay/set", "{}");
+        while socket.write_all(&command.repeat(100)).is_ok() {}
+    });
     let small = fake(|socket| serve(socket, 3000));
     // The device in Home Assistant is larger with each line.
     for name in ["Door", "Gate", "Till"] {
@@ -479,6 +486,7 @@ fn each_fault_has_its_sentence() {
             format!("mqtt://127.0.0.1:{flooding}"),
             "sends a message of 268435460 bytes, and 16384 are the limit",
         ),
+        (format!("mqtt://127.0.0.1:{pouring}"), "sends more than 64 KiB in a second"),
         (format!("mqtt://127.0.0.1:{small}"), "bytes is too large for the broker, and is left out"),
         (format!("mqtt://127.0.0.1:{small}"), "connected to 127.0.0.1:"),
         (format!("mqtts://127.0.0.1:{http}"), "127.0.0.1 cannot be reached securely"),

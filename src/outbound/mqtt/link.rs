@@ -129,7 +129,7 @@ pub(super) struct BrokerLink<'a> {
     groups: HashMap<u64, (usize, TopicGroup)>,
     next_mark: u64,
     commands: VecDeque<(String, Vec<u8>)>,
-    commands_second: (u64, usize),
+    this_second: hearing::HeardInSecond,
     trouble: Option<Fault>,
     /// Home Assistant does not get all lines and zones.
     warning: Option<Fault>,
@@ -168,7 +168,7 @@ impl<'a> BrokerLink<'a> {
             groups: HashMap::new(),
             next_mark: 1,
             commands: VecDeque::new(),
-            commands_second: (0, 0),
+            this_second: hearing::HeardInSecond::default(),
             trouble: None,
             warning: None,
             is_forgetting: false,

@@ -217,7 +217,7 @@ fn a_range_is_answered_with_the_finished_file_which_all_share() {
     let stored = StoredMedia::new();
     let frame = |n: u64| (n * 40_000, picture((320, 240), n));
     let chunks = (0..8).map(|chunk| (false, (320, 240), (chunk * 25..chunk * 25 + 25).map(frame).collect()));
-    let id = stored.record("clip.mp4", MediaOrigin::Asked, chunks);
+    let id = stored.record("clip.avi", MediaOrigin::Asked, chunks);
     // As a browser opens an address: it asks, leaves, and its player asks for a range.
     let mut first = narrow(&stored);
     first.send("GET /media/clip.mp4 HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n");

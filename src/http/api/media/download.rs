@@ -30,7 +30,7 @@ use crate::http::site::readers::{MediaReaders, ReadError};
 use tallycam_base::{Fault, FaultKind};
 use tallycam_camera::media::film::{Film, FilmFormat, FilmReadError};
 use tallycam_camera::media::zip;
-use tallycam_store::media::{self, CutFootage, Item, MediaKind, StoredFootage, film};
+use tallycam_store::media::{self, CutFootage, Item, MediaKind, MediaReader, StoredFootage, film};
 
 /// Maximum size of a piece in bytes.
 pub const PIECE: usize = 64 << 10;
@@ -93,8 +93,13 @@ pub async fn content(request: Request) -> Result<Response<Body>, Problem> {
 /// Motion JPEG in AVI, under that name.
 pub async fn named(request: Request) -> Result<Response<Body>, Problem> {
     let name = request.name.clone();
-    let item = request.site.media_readers()?.read(move |reader| reader.by_name(&name)).await?;
-    let ending = item.name.to_lowercase();
+    let find = move |reader: &MediaReader| match (reader.by_name(&name), name.strip_suffix(".mp4")) {
+        // A video is found under the name of its download, too.
+        (Err(error), Some(stem)) => reader.by_name(&format!("{stem}.avi")).map_err(|_| error),
+        (found, _) => found,
+    };
+    let item = request.site.media_readers()?.read(find).await?;
+    let ending = request.name.to_lowercase();
     let is_one_of = |endings: &[&str]| endings.iter().any(|own| ending.ends_with(own));
     let (format, name) = match item.kind {
         MediaKind::Snapshot => (None, item.name.clone()),

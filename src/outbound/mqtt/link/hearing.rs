@@ -14,6 +14,9 @@ use tallycam_base::clock;
 /// Commands in a second, and commands that may wait.
 const COMMANDS: usize = 10;
 
+/// Bytes in a second. A broker sends acknowledgements and a few commands; a flood would take the CPU from the stream.
+const BYTES: usize = 64 << 10;
+
 /// Shortest time between two complaints about commands in the log.
 const COMPLAINTS_PAUSE: Duration = Duration::from_secs(10);
 
@@ -27,9 +30,21 @@ struct ReplayWish {
     until: u64,
 }
 
+/// What came in the present second of the monotonic clock.
+#[derive(Debug, Default)]
+pub(super) struct HeardInSecond {
+    second: u64,
+    bytes: usize,
+    commands: usize,
+}
+
 impl BrokerLink<'_> {
     pub(super) fn receive(&mut self, bytes: &[u8]) -> Result<(), LinkEnd> {
         self.heard = Instant::now();
+        self.this_second().bytes += bytes.len();
+        if self.this_second.bytes > BYTES {
+            return Err(LinkEnd::Lost(self.task.settings.unreachable("sends more than 64 KiB in a second")));
+        }
         let heard = self.wire.receive(bytes).map_err(|fault| self.broken(&fault))?;
         for heard in heard {
             match heard {
@@ -110,12 +125,16 @@ impl BrokerLink<'_> {
 
     /// Counts a command or a wish for a replay. Returns false for one too many.
     fn may_command(&mut self) -> bool {
+        self.this_second().commands += 1;
+        self.this_second.commands <= COMMANDS && self.commands.len() < COMMANDS
+    }
+
+    fn this_second(&mut self) -> &mut HeardInSecond {
         let second = clock::monotonic_us() / 1_000_000;
-        if self.commands_second.0 != second {
-            self.commands_second = (second, 0);
+        if self.this_second.second != second {
+            self.this_second = HeardInSecond { second, ..HeardInSecond::default() };
         }
-        self.commands_second.1 += 1;
-        self.commands_second.1 <= COMMANDS && self.commands.len() < COMMANDS
+        &mut self.this_second
     }
 
     /// Logs why a command was not carried out; seldom, because others send it.
