@@ -963,9 +963,8 @@ pub static ROUTES: &[Route] = &[
         "The light's colour.", [key("value", TEXT, "Red, green and blue as RRGGBB.")], [OLD_DONE, OLD_WRONG,
         (403, "`Changing color not supported`", Content::Text), OLD_PINNED]),
     route!(Viewer GET "/media/{name}" download::named, Legacy,
-        "An item by its exact name; NAME.mp4 is also the recording NAME.avi. A recording becomes what the \
-            ending says (`.avi`, `.mov`, `.mjpeg`), else the MP4 of `/api/v1/media/{id}/video`; without ffmpeg an AVI, \
-            under that name.",
+        "An item by its exact name. A recording becomes what the ending says (`.avi`, `.mov`, `.mjpeg`), else the \
+            MP4 of `/api/v1/media/{id}/video`, also as NAME.mp4 for NAME.avi; without ffmpeg an AVI, under that name.",
         [DOWNLOAD], [(200, "The file.", FILE_OR_VIDEO), (206, "The requested part.", FILE_OR_VIDEO),
         (304, "Not changed.", Content::Nothing), (400, "Invalid value in the query.", Content::Text),
         WITHHELD, (404, "There is no such name.", Content::Text),

@@ -2,6 +2,7 @@
 
 mod exchange;
 mod hearing;
+mod second;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::{Future, poll_fn};
@@ -129,7 +130,7 @@ pub(super) struct BrokerLink<'a> {
     groups: HashMap<u64, (usize, TopicGroup)>,
     next_mark: u64,
     commands: VecDeque<(String, Vec<u8>)>,
-    this_second: hearing::HeardInSecond,
+    this_second: second::HeardInSecond,
     trouble: Option<Fault>,
     /// Home Assistant does not get all lines and zones.
     warning: Option<Fault>,
@@ -168,7 +169,7 @@ impl<'a> BrokerLink<'a> {
             groups: HashMap::new(),
             next_mark: 1,
             commands: VecDeque::new(),
-            this_second: hearing::HeardInSecond::default(),
+            this_second: second::HeardInSecond::default(),
             trouble: None,
             warning: None,
             is_forgetting: false,
@@ -323,12 +324,11 @@ impl<'a> BrokerLink<'a> {
     fn push_group(&mut self, messages: Vec<MqttMessage>, then: TopicGroup) {
         let mark = self.next_mark;
         self.next_mark += 1;
-        match messages.len() {
-            0 => return self.group_done(then),
-            count if messages.iter().all(|message| self.fits(message)) => {
-                self.groups.insert(mark, (count, then));
-            }
-            _ => {}
+        if messages.is_empty() {
+            return self.group_done(then);
+        }
+        if messages.iter().all(|message| self.fits(message)) {
+            self.groups.insert(mark, (messages.len(), then));
         }
         for message in messages {
             if self.fits(&message) {

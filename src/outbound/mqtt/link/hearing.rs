@@ -4,18 +4,13 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
+use super::second::COMMANDS;
 use super::{BrokerLink, LinkEnd};
 use crate::outbound::follow::varied;
 use crate::outbound::mqtt::command;
 use crate::outbound::mqtt::message::MqttMessage;
 use crate::outbound::mqtt::wire::Heard;
 use tallycam_base::clock;
-
-/// Commands in a second, and commands that may wait.
-const COMMANDS: usize = 10;
-
-/// Bytes in a second. A broker sends acknowledgements and a few commands; a flood would take the CPU from the stream.
-const BYTES: usize = 64 << 10;
 
 /// Shortest time between two complaints about commands in the log.
 const COMPLAINTS_PAUSE: Duration = Duration::from_secs(10);
@@ -30,19 +25,10 @@ struct ReplayWish {
     until: u64,
 }
 
-/// What came in the present second of the monotonic clock.
-#[derive(Debug, Default)]
-pub(super) struct HeardInSecond {
-    second: u64,
-    bytes: usize,
-    commands: usize,
-}
-
 impl BrokerLink<'_> {
     pub(super) fn receive(&mut self, bytes: &[u8]) -> Result<(), LinkEnd> {
         self.heard = Instant::now();
-        self.this_second().bytes += bytes.len();
-        if self.this_second.bytes > BYTES {
+        if !self.this_second.takes(clock::monotonic_us(), bytes.len()) {
             return Err(LinkEnd::Lost(self.task.settings.unreachable("sends more than 64 KiB in a second")));
         }
         let heard = self.wire.receive(bytes).map_err(|fault| self.broken(&fault))?;
@@ -101,7 +87,7 @@ impl BrokerLink<'_> {
         }
         if command::is_home_assistant_up(&self.task.topics, &topic, &payload) {
             self.due.again = Some(Instant::now() + varied(AGAIN_AFTER));
-        } else if !self.may_command() {
+        } else if self.commands.len() >= COMMANDS || !self.this_second.takes_command(clock::monotonic_us()) {
             log::debug!("MQTT: {topic} is ignored, there is too much");
         } else if topic == self.task.topics.own("replay/set") {
             match serde_json::from_slice::<ReplayWish>(&payload) {
@@ -121,20 +107,6 @@ impl BrokerLink<'_> {
             self.task.keep(|kept| kept.has_picture = false);
             self.push(MqttMessage::emptied(self.task.topics.own("picture")));
         }
-    }
-
-    /// Counts a command or a wish for a replay. Returns false for one too many.
-    fn may_command(&mut self) -> bool {
-        self.this_second().commands += 1;
-        self.this_second.commands <= COMMANDS && self.commands.len() < COMMANDS
-    }
-
-    fn this_second(&mut self) -> &mut HeardInSecond {
-        let second = clock::monotonic_us() / 1_000_000;
-        if self.this_second.second != second {
-            self.this_second = HeardInSecond { second, ..HeardInSecond::default() };
-        }
-        &mut self.this_second
     }
 
     /// Logs why a command was not carried out; seldom, because others send it.
