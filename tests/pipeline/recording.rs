@@ -687,7 +687,9 @@ fn a_crossing_starts_a_recording_and_each_more_prolongs_it() {
     let mine = bench.record(named("mine.mp4")).unwrap();
     assert_eq!(bench.recorder.status().now.map(|now| now.origin), Some(MediaOrigin::Asked));
     cross(&counts, "Door", 8);
-    committed.blocking_recv().unwrap();
+    while committed.blocking_recv().unwrap().track != 8 {}
+    let until = clock::monotonic_us() + 500_000;
+    wait_until("the recorder has heard of it", || clock::monotonic_us() > until);
     assert_eq!(bench.end().map(|item| item.id), Some(mine.id));
     let items = bench.items();
     assert_eq!(items.len(), 3);
