@@ -44,11 +44,12 @@ pub mod media;
 mod sqlite;
 
 pub use counts::{
-    AuditEntry, AuditKind, AuditRow, BucketRow, BucketSize, Count, Counts, CountsOptions, CountsQuery,
-    CountsReader, Coverage, CrossingChange, CrossingMark, CrossingsQuery, EditError, FoundAgain, Gap,
-    GapsByLine, GoneCrossing, LineDraft, LineRow, LineStatus, MOST_BUCKETS, NewCrossing, OccupancyRow,
-    OccupancySpan, OpeningHours, Recount, RecountResult, Reset, Scene, StoreError, StoredCrossing, Tallies,
-    TallyRow, Unpinned, ZoneDraft, ZoneRow, is_open,
+    AuditEntry, AuditKind, AuditRow, BucketRow, BucketSize, CheckDraft, CheckEvent, CheckSetup, CheckVerdict,
+    CheckedShare, Count, Counts, CountsOptions, CountsQuery, CountsReader, Coverage, CrossingChange,
+    CrossingMark, CrossingsQuery, EditError, FoundAgain, Gap, GapsByLine, GoneCrossing, LineCheck, LineDraft,
+    LineRow, LineStatus, MOST_BUCKETS, NewCheck, NewCrossing, OccupancyRow, OccupancySpan, OpeningHours,
+    Recount, RecountResult, Reset, Scene, StoreError, StoredCrossing, Tallies, TallyRow, Unpinned, ZoneDraft,
+    ZoneRow, is_open,
 };
 
 #[cfg(fuzzing)]

@@ -11,7 +11,7 @@ use super::rows::{
 };
 use super::sums::calendar::Calendar;
 use super::sums::rollups::{RollupTable, for_each_crossing};
-use super::{BucketSize, audit};
+use super::{BucketSize, audit, checks};
 
 /// Maximum number of faults of one kind in the report; further ones are only counted.
 const MOST_TOLD: usize = 10;
@@ -24,6 +24,7 @@ pub(crate) fn read_every_row(connection: &Connection) -> Result<(), CountsRowErr
     lines::load_all(connection)?;
     zones::load_all(connection)?;
     audit::rows(connection, None, i64::MAX as usize)?;
+    checks::read_all(connection)?;
     let each = |query: &str, read: &dyn Fn(&Row<'_>) -> Result<(), CountsRowError>| {
         let mut statement = connection.prepare(query)?;
         let mut rows = statement.query([])?;

@@ -484,7 +484,7 @@ impl Counts {
         Ok(done)
     }
 
-    async fn edit<T: Send + 'static>(
+    pub(super) async fn edit<T: Send + 'static>(
         &self,
         make: impl FnOnce(&CountsTransaction<'_>) -> Result<T, CountsFault> + Send + 'static,
     ) -> Result<T, EditError> {

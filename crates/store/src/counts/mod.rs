@@ -23,6 +23,7 @@
 //! - No crossing is ever deleted, neither with its line nor by a reset. A recount keeps the crossings that it
 //!   replaces (`recounts`). A crossing that is marked as wrong stays in the stored sums; readers subtract it if it is
 //!   excluded. Totals of all time keep it, because they never fall.
+//! - A check of a line keeps the taps and what was counted then. Only marks change its figures (`checks`).
 //! - Occupancy of zones is stored in rows of five minutes (`occupancy`). It is lost while the disk fails.
 //! - Sign-ins, refusals and changes are on a list of bounded length (`audit`). An entry that finds no place is
 //!   dropped and counted, and blocks nobody.
@@ -30,6 +31,7 @@
 
 mod audit;
 pub(crate) mod check;
+mod checks;
 mod coverage;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
@@ -55,6 +57,7 @@ use super::{clock_correction, inbox, sqlite};
 use tallycam_base::{Fault, FaultKind};
 
 pub use audit::{AuditEntry, AuditKind, AuditRow};
+pub use checks::{CheckDraft, CheckEvent, CheckSetup, CheckVerdict, CheckedShare, LineCheck, NewCheck};
 pub use handle::Counts;
 pub use reader::{CountsReader, MOST_BUCKETS};
 pub use recounts::{FoundAgain, Recount, RecountResult};
@@ -119,10 +122,10 @@ impl From<StoreError> for Fault {
 /// A line or zone could not be changed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum EditError {
-    /// There is no shape, crossing or reset with this number.
+    /// There is no shape, crossing, reset or check with this number.
     #[error("there is no {what} {id}")]
     Unknown {
-        /// `line`, `zone`, `crossing` or `reset`.
+        /// `line`, `zone`, `crossing`, `reset` or `check`.
         what: &'static str,
         /// The number.
         id: u64,

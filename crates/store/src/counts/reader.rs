@@ -180,12 +180,7 @@ impl CountsReader {
         from_us: u64,
         to_us: u64,
     ) -> Result<Vec<Gap>, StoreError> {
-        self.map_error((|| {
-            let Some((from_us, to_us)) = self.past_range(from_us, to_us) else { return Ok(Vec::new()) };
-            let mut spans = self.spans(scene, lines, from_us, to_us)?;
-            spans.push(self.span_before_counting(from_us, to_us)?);
-            Ok(coverage::gaps(&spans, scene, from_us, to_us))
-        })())
+        self.map_error(self.read_gaps(scene, lines, from_us, to_us))
     }
 
     /// The gaps of [`CountsReader::gaps_of_lines`], and the further gaps of each line. Lines are the given ones, or
@@ -245,6 +240,19 @@ impl CountsReader {
         })())
     }
 
+    pub(super) fn read_gaps(
+        &self,
+        scene: Scene,
+        lines: &[u64],
+        from_us: u64,
+        to_us: u64,
+    ) -> Result<Vec<Gap>, CountsRowError> {
+        let Some((from_us, to_us)) = self.past_range(from_us, to_us) else { return Ok(Vec::new()) };
+        let mut spans = self.spans(scene, lines, from_us, to_us)?;
+        spans.push(self.span_before_counting(from_us, to_us)?);
+        Ok(coverage::gaps(&spans, scene, from_us, to_us))
+    }
+
     /// The past part of a time, in microseconds of wall time; `None` if all is in the future.
     fn past_range(&self, from_us: u64, to_us: u64) -> Option<(i64, i64)> {
         let (from_us, to_us) = (number(from_us), number(to_us).min(self.now_us()));
@@ -299,7 +307,7 @@ impl CountsReader {
         self.map_error(check::find_faults(&self.connection, &self.calendar))
     }
 
-    fn map_error<T>(&self, read: Result<T, CountsRowError>) -> Result<T, StoreError> {
+    pub(super) fn map_error<T>(&self, read: Result<T, CountsRowError>) -> Result<T, StoreError> {
         read.map_err(|error| store_error(&self.file, &error))
     }
 

@@ -135,6 +135,12 @@ CREATE TABLE least_totals (scene TEXT NOT NULL, line INTEGER NOT NULL, direction
 -- Marks by people: 1, it did not happen; and 2, the sums leave it out.
 ALTER TABLE crossings ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX crossings_excluded ON crossings(wall_us) WHERE mark = 2;
+", "
+-- Checks: what somebody tapped, and what was counted then; the texts are JSON.
+CREATE TABLE checks (id INTEGER PRIMARY KEY AUTOINCREMENT, line INTEGER NOT NULL REFERENCES lines(id),
+  version INTEGER NOT NULL, drawn TEXT NOT NULL, scene TEXT NOT NULL, from_us INTEGER NOT NULL, to_us INTEGER NOT NULL,
+  made_us INTEGER NOT NULL, recording INTEGER, setup TEXT NOT NULL, left_out TEXT NOT NULL, taps TEXT NOT NULL,
+  crossings TEXT NOT NULL);
 "];
 
 /// Opens `file` for its only writer. Creates or migrates it if necessary.

@@ -1315,6 +1315,9 @@ fn a_saved_file_of_every_version_is_opened() {
         (include_str!("../../../../tests/data/counts-v6.sql"), 4),
         // The time of its second crossing was corrected.
         (include_str!("../../../../tests/data/counts-v7.sql"), 4),
+        (include_str!("../../../../tests/data/counts-v8.sql"), 4),
+        // It has a check.
+        (include_str!("../../../../tests/data/counts-v9.sql"), 4),
     ];
     let mut ledgers = std::collections::BTreeSet::new();
     for (saved, next) in versions {
@@ -1334,6 +1337,8 @@ fn a_saved_file_of_every_version_is_opened() {
         let lines = bench.counts.lines().borrow().clone();
         assert_eq!((lines[0].version, lines[0].moved_us), (2, Some(MONDAY + S)));
         assert_eq!(bench.counts.zones().borrow().len(), 1);
+        let found = bench.reader().newest_checks().expect("read").first().map(|check| check.found);
+        assert_eq!(found, saved.contains("INSERT INTO checks").then_some(1));
         assert_eq!(bench.counts.setting("model").as_deref(), Some("nano"));
         let tally = bench.counts.subscribe_tallies().borrow().lines[0].clone();
         assert_eq!((tally.count_in, tally.count_out), (0, 1), "it was reset between the two");
@@ -2235,4 +2240,90 @@ fn occupancy_becomes_hours_and_goes_with_its_zone() {
     bench.edit(|c| async move { c.delete_zone(hall, None).await }).expect("deleted");
     watch(&mut bench, 1);
     assert_eq!(rows(&bench), 0, "figures that came before the deletion go, too");
+}
+
+#[test]
+fn a_check_keeps_what_was_counted_then_and_heeds_marks() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let door = bench.draw("Door", Scene::Camera);
+    bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
+    let mut taps = Vec::new();
+    for n in 0..12 {
+        clock.pass(10 * S);
+        if n == 6 {
+            bench.counts.set_coverage(Coverage::Not("paused"));
+            bench.turn();
+            clock.pass(60 * S);
+            bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
+        }
+        bench.record(door.id, Direction::In, 1);
+        taps.push((clock.with(|clock| clock.wall) + 300_000, Direction::In));
+    }
+    clock.pass(10 * S);
+    bench.turn();
+    let setup =
+        CheckSetup { model: "nano".into(), source: "v4l2 /dev/video0".into(), ..CheckSetup::default() };
+    // Nobody tapped the last one, and one tap saw nobody.
+    *taps.last_mut().expect("some") = (MONDAY + 15 * S, Direction::In);
+    let draft = CheckDraft {
+        line: door.id,
+        scene: Scene::Camera,
+        from_us: MONDAY,
+        to_us: MONDAY + 190 * S,
+        recording: None,
+        taps,
+        pauses: vec![(MONDAY, MONDAY + 5 * S)],
+        setup: setup.clone(),
+    };
+    let new = bench.reader().new_check(draft.clone()).expect("read").expect("it is right");
+    let id = bench.edit(|counts| async move { counts.add_check(new).await }).expect("stored");
+    let check = bench.reader().checked(id).expect("read").expect("it is there");
+    assert_eq!((check.found, check.missed, check.wrong, check.marked), (11, 1, 1, 0));
+    assert_eq!((check.late_s, check.checked_us, check.line.as_str()), (0.3, 125 * S, "Door"));
+    assert_eq!(check.recall.map(|share| share.value), Some(0.9167));
+    let first = check.crossings[0].crossing.expect("it was counted");
+    bench
+        .edit(move |counts| async move { counts.mark_crossing(first, CrossingMark::Wrong).await })
+        .expect("marked");
+    let newest = bench.reader().newest_checks().expect("read");
+    assert_eq!((newest[0].found, newest[0].missed, newest[0].wrong, newest[0].marked), (10, 2, 2, 1));
+    assert_eq!(bench.reader().marked(door.id, MONDAY).expect("read"), (12, 1));
+    // It fades when something changes, each for its reason.
+    let faded = |now: &CheckSetup, line: Option<&LineRow>, now_us| {
+        let mut check = check.clone();
+        check.fade(now, line, now_us);
+        check.faded
+    };
+    let renamed = LineRow { draft: LineDraft { name: "Gate".into(), ..door.draft.clone() }, ..door.clone() };
+    assert!(faded(&setup, Some(&renamed), MONDAY).is_empty(), "a name counts nothing");
+    let moved = LineRow { draft: LineDraft { a: [0.1, 0.1], ..door.draft.clone() }, ..door.clone() };
+    let other =
+        CheckSetup { model: "large".into(), source: "sim".into(), view: "turned".into(), ..setup.clone() };
+    let why = [
+        "the line was changed",
+        "the model was changed",
+        "the camera was changed",
+        "the picture was changed",
+    ];
+    assert_eq!(faded(&other, Some(&moved), MONDAY), why);
+    assert_eq!(
+        faded(&setup, None, MONDAY + 91 * 24 * HOUR),
+        ["the line was deleted", "it is older than 90 days"]
+    );
+    // What cannot be a check is refused.
+    let refused = |change: &dyn Fn(&mut CheckDraft)| {
+        let mut draft = draft.clone();
+        change(&mut draft);
+        bench.reader().new_check(draft).expect("read").expect_err("it is wrong").to_string()
+    };
+    assert_eq!(refused(&|draft| draft.line = 9), "there is no line 9");
+    assert!(refused(&|draft| draft.to_us = draft.from_us).contains("up to a day"));
+    assert!(refused(&|draft| draft.taps.push((MONDAY - 1, Direction::In))).contains("outside the check"));
+    assert!(refused(&|draft| draft.pauses = vec![(0, u64::MAX)]).contains("nothing was counted"));
+    bench.assert_sound();
+    bench.edit(move |counts| async move { counts.delete_check(id).await }).expect("deleted");
+    assert!(bench.edit(move |counts| async move { counts.delete_check(id).await }).is_err());
+    assert_eq!(bench.reader().checks(None, None, 10).expect("read"), []);
 }

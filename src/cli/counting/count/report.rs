@@ -14,7 +14,7 @@ use crate::pipeline::counting::inference::PictureReader;
 use crate::pipeline::counting::thumbnail::{Cutter, MARGIN};
 use crate::ui::{CrossingFigure, LineCrossings, report_page};
 use tallycam_camera::media::{Geometry, Picture};
-use tallycam_vision::{Bounds, Class, CountingLine, Direction, Labels, LineId, TrackId};
+use tallycam_vision::{Bounds, Class, CountingLine, Direction, Labels, LineId, TrackId, pair_crossings};
 
 /// JPEG quality of the kept frames, on libjpeg's scale.
 const QUALITY: u8 = 80;
@@ -34,9 +34,9 @@ const TOLERANCE_S: f64 = 1.0;
 /// A crossing that really happened, from the file given with `--truth`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrueCrossing {
-    line: String,
-    time_s: f64,
-    direction: Direction,
+    pub line: String,
+    pub time_s: f64,
+    pub direction: Direction,
 }
 
 impl TrueCrossing {
@@ -239,7 +239,7 @@ fn report(line: &CountingLine, shown: Vec<LineMoment>, truth: Option<&[TrueCross
         let of_line = truth.iter().filter(|real| real.line == line.name);
         of_line.map(|real| (real.time_s, real.direction)).collect::<Vec<_>>()
     });
-    let pairs = real.as_ref().map(|real| pairs(&counted, real));
+    let pairs = real.as_ref().map(|real| pair_crossings(&counted, real, TOLERANCE_S));
     if let (Some(real), Some(pairs)) = (&real, &pairs) {
         report.note = how_right(counted.len(), real, pairs);
     }
@@ -269,28 +269,6 @@ fn how_right(counted: usize, real: &[(f64, Direction)], pairs: &[(usize, usize)]
         [] => figures,
         times => format!("{figures} Missed at {}.", times.join(", ")),
     }
-}
-
-/// Matches counted to true crossings, as indices of both. The nearest pairs come first, and each crossing is used
-/// once.
-fn pairs(counted: &[(f64, Direction)], real: &[(f64, Direction)]) -> Vec<(usize, usize)> {
-    let mut near: Vec<(f64, usize, usize)> = Vec::new();
-    for (at, one) in counted.iter().enumerate() {
-        for (of, other) in real.iter().enumerate() {
-            let apart = (one.0 - other.0).abs();
-            if one.1 == other.1 && apart <= TOLERANCE_S {
-                near.push((apart, at, of));
-            }
-        }
-    }
-    near.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut pairs: Vec<(usize, usize)> = Vec::new();
-    for (_, at, of) in near {
-        if pairs.iter().all(|pair| pair.0 != at && pair.1 != of) {
-            pairs.push((at, of));
-        }
-    }
-    pairs
 }
 
 /// Reads a file of true crossings. Each must name a line of `lines`.
@@ -352,13 +330,5 @@ mod tests {
                 Err("row 1 is not a line's name, seconds, and in or out".into())
             );
         }
-    }
-
-    #[test]
-    fn each_true_crossing_matches_once_and_the_nearest_first() {
-        use Direction::{In, Out};
-        let counted = [(1.0, In), (1.4, In), (5.0, Out), (9.0, In)];
-        assert_eq!(pairs(&counted, &[(1.5, In), (5.9, Out), (10.1, In)]), [(1, 0), (2, 1)]);
-        assert_eq!(pairs(&counted, &[(1.0, Out)]), []);
     }
 }

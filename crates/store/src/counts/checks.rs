@@ -1,0 +1,691 @@
+//! Checks of a line: somebody watched it, tapped what crossed, and both lists are matched crossing by crossing.
+//!
+//! A row keeps the taps, what was counted then, and the circumstances; the figures are computed when it is read. A
+//! recount of that time changes no check, but a crossing that is marked as wrong is a false one from then on.
+//! Time in pauses and gaps is left out. Taps are late by about the same time: the median of what is found is taken off
+//! before the final match. Intervals are Wilson's (1927), at 95 %; that of the error of the sum is Newcombe's (1998).
+
+use std::collections::HashSet;
+
+use rusqlite::{OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
+
+use super::reader::CountsReader;
+use super::rows::{CountsRowError, direction_of, from_json, number, parse_scene, to_json, unsigned};
+use super::writer::transaction::{CountsFault, CountsTransaction};
+use super::{Counts, EditError, LineDraft, LineRow, Scene, StoreError};
+use tallycam_base::json;
+use tallycam_vision::{Direction, pair_crossings};
+
+/// Maximum number of stored checks; a further one deletes the oldest.
+const MOST_CHECKS: u64 = 1000;
+/// Maximum number of taps of a check, and of its crossings.
+const MOST_EVENTS: usize = 5000;
+/// A crossing is this long before or after its tap, at most; microseconds.
+const TOLERANCE_US: i64 = 1_500_000;
+/// Taps may come so long after the end.
+const LATEST_US: u64 = 2_000_000;
+/// Longest check.
+const MOST_US: u64 = 24 * 3_600_000_000;
+/// So many found crossings tell how late the taps are.
+const TELLING: usize = 5;
+/// After this time a check has faded.
+const FADES_US: u64 = 90 * 86_400_000_000;
+/// Quantile of the normal distribution for an interval of 95 %.
+const Z: f64 = 1.959_964;
+
+/// What was watched and tapped.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckDraft {
+    /// The number of the line.
+    pub line: u64,
+    /// The present scene.
+    pub scene: Scene,
+    /// Start, wall time in microseconds.
+    pub from_us: u64,
+    /// End, likewise.
+    pub to_us: u64,
+    /// The recording that was watched.
+    pub recording: Option<u64>,
+    /// Time and direction of each tap.
+    pub taps: Vec<(u64, Direction)>,
+    /// Times in which nobody watched.
+    pub pauses: Vec<(u64, u64)>,
+    /// The present circumstances.
+    pub setup: CheckSetup,
+}
+
+impl CheckDraft {
+    /// # Errors
+    /// The first wrong value.
+    fn validate(&self) -> Result<(), EditError> {
+        let &CheckDraft { from_us, to_us, ref taps, ref pauses, .. } = self;
+        let outside = || taps.iter().find(|(us, _)| !(from_us..=to_us + LATEST_US).contains(us));
+        if !(from_us < to_us && to_us - from_us <= MOST_US) {
+            return Err(EditError::out_of_range(
+                "to",
+                "up to a day after `from`",
+                "a check lasts up to a day",
+            ));
+        }
+        if taps.len() > MOST_EVENTS || pauses.len() > MOST_EVENTS {
+            let words = format!("a check has at most {MOST_EVENTS} taps and pauses");
+            return Err(EditError::out_of_range("taps", "at most 5000", words));
+        }
+        outside().map_or(Ok(()), |(us, _)| {
+            let words = format!("a tap is outside the check, at {}", tallycam_base::clock::rfc3339(*us));
+            Err(EditError::out_of_range("taps", "times between `from` and `to`", words))
+        })
+    }
+}
+
+/// The circumstances of a check. It fades when they change.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct CheckSetup {
+    /// The name of the model, or `motion`.
+    pub model: String,
+    /// The camera's name.
+    pub camera: String,
+    /// Mean brightness of the picture, 0–255; `null` if it is unknown.
+    pub light: Option<u8>,
+    /// Width and height of the camera's picture; `null` if they are unknown.
+    pub size: Option<(u32, u32)>,
+    /// Rotation, mirroring and crop, in words that only change with them.
+    pub view: String,
+    /// The source of the pictures; may be secret.
+    pub source: String,
+}
+
+/// A check to store: its draft and what was counted in its time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewCheck {
+    draft: CheckDraft,
+    scene: Scene,
+    version: u64,
+    drawn: LineDraft,
+    left_out: Vec<(u64, u64)>,
+    crossings: Vec<(u64, u64, Direction)>,
+}
+
+/// A share with its interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct CheckedShare {
+    /// The share.
+    #[schemars(range(min = -1))]
+    pub value: f64,
+    /// Lower end of the interval.
+    #[schemars(range(min = -1))]
+    pub low: f64,
+    /// Upper end.
+    #[schemars(range(min = -1))]
+    pub high: f64,
+}
+
+json::words! { CheckVerdict { Found "found", Missed "missed", False "false" } }
+
+/// What a check says about a crossing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckVerdict {
+    /// It was tapped and counted.
+    Found,
+    /// It was only tapped.
+    Missed,
+    /// It was only counted, or it is marked as wrong.
+    False,
+}
+
+/// A crossing of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct CheckEvent {
+    /// When it was counted; for a missed one when it was tapped, without the usual lateness.
+    #[schemars(with = "json::Rfc3339")]
+    #[serde(rename = "time", serialize_with = "json::time")]
+    pub time_us: u64,
+    /// Its direction.
+    pub direction: Direction,
+    /// The verdict.
+    pub verdict: CheckVerdict,
+    /// The number of the counted crossing.
+    pub crossing: Option<u64>,
+}
+
+/// A stored check with its figures.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct LineCheck {
+    /// Its number, from 1.
+    pub id: u64,
+    /// The number of the line.
+    pub line_id: u64,
+    /// The name of the line then.
+    pub line: String,
+    /// The version of the line then.
+    pub version: u64,
+    /// The scene.
+    pub scene: Scene,
+    /// When it was stored.
+    #[schemars(with = "json::Rfc3339")]
+    #[serde(rename = "made", serialize_with = "json::time")]
+    pub made_us: u64,
+    /// Start.
+    #[schemars(with = "json::Rfc3339")]
+    #[serde(rename = "from", serialize_with = "json::time")]
+    pub from_us: u64,
+    /// End.
+    #[schemars(with = "json::Rfc3339")]
+    #[serde(rename = "to", serialize_with = "json::time")]
+    pub to_us: u64,
+    /// Seconds that were watched and counted.
+    #[serde(rename = "checked_s", serialize_with = "json::seconds")]
+    pub checked_us: u64,
+    /// The recording that was watched; `null`: it was watched live.
+    pub recording: Option<u64>,
+    /// The circumstances.
+    #[serde(flatten)]
+    pub setup: CheckSetup,
+    /// Crossings that were tapped and counted.
+    pub found: u64,
+    /// Crossings that were only tapped.
+    pub missed: u64,
+    /// Crossings that were only counted, or are marked as wrong.
+    #[serde(rename = "false")]
+    pub wrong: u64,
+    /// Those of them that are marked as wrong.
+    pub marked: u64,
+    /// How late the taps were, in seconds.
+    #[schemars(range(min = -1))]
+    pub late_s: f64,
+    /// Found ones of all counted; `null` if nothing was counted.
+    pub precision: Option<CheckedShare>,
+    /// Found ones of all tapped; `null` if nothing was tapped.
+    pub recall: Option<CheckedShare>,
+    /// Error of the sum: 0.1 if a tenth more is counted than crosses; `null` if nothing was tapped.
+    pub sum_error: Option<CheckedShare>,
+    /// The result in a sentence.
+    pub summary: String,
+    /// Why it no longer holds, in a few words each; empty while it does.
+    pub faded: Vec<&'static str>,
+    /// The crossings in order of time; in lists empty.
+    pub crossings: Vec<CheckEvent>,
+    /// The line as it was then.
+    #[serde(skip)]
+    pub drawn: LineDraft,
+}
+
+impl LineCheck {
+    /// The lower one of precision and recall, which the badge shows.
+    pub fn share(&self) -> Option<f64> {
+        let shares = self.precision.iter().chain(&self.recall).map(|share| share.value);
+        shares.reduce(f64::min)
+    }
+
+    /// Sets the reasons why it no longer holds. `now` are the present circumstances, `line` the present line.
+    pub fn fade(&mut self, now: &CheckSetup, line: Option<&LineRow>, now_us: u64) {
+        let then = &self.setup;
+        // Names count nothing.
+        let counts = |draft: &LineDraft| LineDraft {
+            classes: draft.classes.clone(),
+            anchor: draft.anchor,
+            recrossing: draft.recrossing,
+            ..LineDraft::new("", draft.a, draft.b)
+        };
+        let is_other = |then: &str, now: &str| !now.is_empty() && then != now;
+        let is_resized = then.size.zip(now.size).is_some_and(|(then, now)| then != now);
+        let line = line.filter(|line| line.deleted_us.is_none());
+        let reasons = [
+            (line.is_none(), "the line was deleted"),
+            (line.is_some_and(|line| counts(&line.draft) != counts(&self.drawn)), "the line was changed"),
+            (is_other(&then.model, &now.model), "the model was changed"),
+            (is_other(&then.source, &now.source), "the camera was changed"),
+            (is_resized || is_other(&then.view, &now.view), "the picture was changed"),
+            (now_us.saturating_sub(self.made_us) > FADES_US, "it is older than 90 days"),
+        ];
+        self.faded = reasons.into_iter().filter(|(is_so, _)| *is_so).map(|(_, why)| why).collect();
+    }
+}
+
+/// Wilson's interval of `count` of `all`.
+fn wilson(count: u64, all: u64) -> Option<CheckedShare> {
+    let (count, all) = (count as f64, Some(all as f64).filter(|all| *all > 0.0)?);
+    let value = count / all;
+    let middle = value + Z * Z / (2.0 * all);
+    let half = Z * (value * (1.0 - value) / all + Z * Z / (4.0 * all * all)).sqrt();
+    let scale = 1.0 + Z * Z / all;
+    let low = if count == 0.0 { 0.0 } else { (middle - half) / scale };
+    let high = if count == all { 1.0 } else { (middle + half) / scale };
+    Some(CheckedShare { value, low, high }.rounded())
+}
+
+/// The error of the sum: Newcombe's interval of the difference of the shares of false and missed ones.
+fn sum_error(found: u64, missed: u64, wrong: u64) -> Option<CheckedShare> {
+    let all = found + missed + wrong;
+    let tapped = Some(found + missed).filter(|tapped| *tapped > 0)?;
+    let (more, less) = (wilson(wrong, all)?, wilson(missed, all)?);
+    let value = more.value - less.value;
+    let below = (more.value - more.low).hypot(less.high - less.value);
+    let above = (more.high - more.value).hypot(less.value - less.low);
+    let scaled = |share: f64| share * all as f64 / tapped as f64;
+    // No sum is less than nothing.
+    let low = scaled(value - below).max(-1.0);
+    Some(CheckedShare { value: scaled(value), low, high: scaled(value + above) }.rounded())
+}
+
+impl CheckedShare {
+    fn rounded(self) -> CheckedShare {
+        let rounded = |value: f64| (value * 1e4).round() / 1e4;
+        CheckedShare { value: rounded(self.value), low: rounded(self.low), high: rounded(self.high) }
+    }
+}
+
+/// What is found, missed and false.
+struct Judged {
+    events: Vec<CheckEvent>,
+    late_us: i64,
+}
+
+/// Matches taps and `crossings`: number, time and direction. Those that are `wrong` match nothing. Only crossings at
+/// times that `is_checked` count, and so do missed taps, whose lateness is taken off.
+fn judge(
+    taps: &[(u64, Direction)],
+    crossings: &[(u64, u64, Direction)],
+    wrong: &HashSet<u64>,
+    is_checked: impl Fn(u64) -> bool,
+) -> Judged {
+    let (right, wrong): (Vec<_>, Vec<_>) = crossings.iter().partition(|(id, ..)| !wrong.contains(id));
+    let seconds = |us: i64| us as f64 / 1e6;
+    let counted: Vec<_> =
+        right.iter().map(|(_, us, way): &(u64, u64, Direction)| (seconds(*us as i64), *way)).collect();
+    let in_time = |us: u64, late_us: i64| (us as i64).saturating_sub(late_us);
+    let matched = |late_us: i64| {
+        let tapped: Vec<_> = taps.iter().map(|(us, way)| (seconds(in_time(*us, late_us)), *way)).collect();
+        pair_crossings(&counted, &tapped, seconds(TOLERANCE_US))
+    };
+    let mut late_us = 0;
+    let mut pairs = matched(late_us);
+    for _ in 0..3 {
+        let mut late: Vec<i64> =
+            pairs.iter().map(|(own, tap)| in_time(taps[*tap].0, right[*own].1 as i64)).collect();
+        if late.len() < TELLING {
+            break;
+        }
+        late.sort_unstable();
+        late_us = late[late.len() / 2].clamp(-TOLERANCE_US / 3, LATEST_US as i64);
+        pairs = matched(late_us);
+    }
+    let found: HashSet<usize> = pairs.iter().map(|pair| pair.0).collect();
+    let tapped: HashSet<usize> = pairs.iter().map(|pair| pair.1).collect();
+    let counted = right
+        .iter()
+        .enumerate()
+        .map(|(at, one)| (*one, if found.contains(&at) { CheckVerdict::Found } else { CheckVerdict::False }));
+    let counted = counted.chain(wrong.into_iter().map(|one| (one, CheckVerdict::False)));
+    let mut events: Vec<CheckEvent> = counted
+        .map(|((id, time_us, direction), verdict)| CheckEvent {
+            time_us,
+            direction,
+            verdict,
+            crossing: Some(id),
+        })
+        .collect();
+    let missed = taps.iter().enumerate().filter(|(at, _)| !tapped.contains(at));
+    events.extend(missed.map(|(_, (us, direction))| CheckEvent {
+        time_us: in_time(*us, late_us).max(0) as u64,
+        direction: *direction,
+        verdict: CheckVerdict::Missed,
+        crossing: None,
+    }));
+    events.retain(|event| is_checked(event.time_us));
+    events.sort_by_key(|event| event.time_us);
+    Judged { events, late_us }
+}
+
+/// "of 100 people about 94 to 99 are counted".
+fn in_words(recall: Option<CheckedShare>, classes: &[String]) -> String {
+    let is_people = classes.is_empty() || classes.iter().any(|class| class == "person");
+    let what = if is_people { "people" } else { "objects" };
+    let Some(CheckedShare { low, high, .. }) = recall else {
+        return format!("no {what} crossed, so nothing can be said");
+    };
+    let [low, high] = [low, high].map(|share| (share * 100.0).round());
+    let range = if low < high { format!("about {low} to {high}") } else { format!("about {low}") };
+    format!("of 100 {what} {range} are counted")
+}
+
+/// `spans` within `from_us..to_us`, sorted and merged.
+fn merged(mut spans: Vec<(u64, u64)>, from_us: u64, to_us: u64) -> Vec<(u64, u64)> {
+    spans.sort_unstable();
+    let mut all: Vec<(u64, u64)> = Vec::new();
+    for (from, to) in
+        spans.into_iter().map(|(from, to)| (from.max(from_us), to.min(to_us))).filter(|(from, to)| from < to)
+    {
+        match all.last_mut() {
+            Some(last) if last.1 >= from => last.1 = last.1.max(to),
+            _ => all.push((from, to)),
+        }
+    }
+    all
+}
+
+const SELECT: &str = "SELECT id, line, version, drawn, scene, from_us, to_us, made_us, recording, setup, left_out, \
+     taps, crossings FROM checks";
+
+impl CountsReader {
+    /// A check of what was tapped: what counts.db says of its time.
+    ///
+    /// # Errors
+    /// There is no such line, it was moved since, or nothing of that time was counted.
+    pub fn new_check(&self, draft: CheckDraft) -> Result<Result<NewCheck, EditError>, StoreError> {
+        let CheckDraft { line: id, from_us, to_us, .. } = draft;
+        let Some(line) = self.lines()?.into_iter().find(|line| line.id == id && line.deleted_us.is_none())
+        else {
+            return Ok(Err(EditError::Unknown { what: "line", id }));
+        };
+        if let Err(wrong) = draft.validate() {
+            return Ok(Err(wrong));
+        }
+        self.map_error((|| {
+            let (first, last) = (number(from_us.saturating_sub(LATEST_US)), number(to_us + LATEST_US));
+            // A line of the operator's file counts in every scene.
+            let scene = line.scene.unwrap_or(draft.scene);
+            let gaps = self.read_gaps(scene, &[id], from_us, to_us)?;
+            let gaps = gaps.into_iter().map(|gap| (gap.from_us, gap.to_us));
+            let left_out = merged(gaps.chain(draft.pauses.clone()).collect(), from_us, to_us);
+            if watched(from_us, to_us, &left_out) < 1_000_000 {
+                let words = "nothing was counted and watched in that time";
+                return Ok(Err(EditError::out_of_range("from", "a time in which the line counted", words)));
+            }
+            let text = "SELECT id, wall_us, direction FROM crossings
+                WHERE scene = ?1 AND line = ?2 AND wall_us >= ?3 AND wall_us < ?4 ORDER BY wall_us LIMIT ?5";
+            let mut query = self.connection.prepare(text)?;
+            let most = params![scene.as_str(), number(id), first, last, MOST_EVENTS as i64];
+            let crossings = query.query_map(most, |row| {
+                Ok((unsigned(row, 0)?, unsigned(row, 1)?, direction_of(row.get_ref(2)?.as_str()?)?))
+            })?;
+            let crossings = crossings.collect::<Result<_, CountsRowError>>()?;
+            let mut draft = draft;
+            let recount = self.recount_at(scene, id, from_us / 2 + to_us / 2)?;
+            let is_moved = |us| us > from_us && recount.as_ref().is_none_or(|(_, made_us)| *made_us < us);
+            if line.moved_us.is_some_and(is_moved) {
+                let words = format!("the line {:?} was moved after that time began", line.draft.name);
+                return Ok(Err(EditError::out_of_range("from", "after the last move of the line", words)));
+            }
+            if let Some((model, _)) = recount {
+                draft.setup.model = model;
+            }
+            let (version, drawn) = (line.version, line.draft);
+            Ok(Ok(NewCheck { draft, scene, version, drawn, left_out, crossings }))
+        })())
+    }
+
+    /// At most `limit` checks before the number `before`, of one line or of all, newest first and without their single
+    /// crossings.
+    pub fn checks(
+        &self,
+        line: Option<u64>,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<LineCheck>, StoreError> {
+        self.map_error((|| {
+            let text =
+                format!("{SELECT} WHERE id < ?1 AND (?2 IS NULL OR line = ?2) ORDER BY id DESC LIMIT ?3");
+            let mut query = self.connection.prepare(&text)?;
+            let given =
+                params![before.map_or(i64::MAX, number), line.map(number), limit.min(MOST_EVENTS) as i64];
+            let rows = query.query_map(given, |row| self.check_of(row))?;
+            rows.map(|row| Ok(LineCheck { crossings: Vec::new(), ..row? })).collect()
+        })())
+    }
+
+    /// The newest check of each line.
+    pub fn newest_checks(&self) -> Result<Vec<LineCheck>, StoreError> {
+        self.map_error((|| {
+            let text =
+                format!("{SELECT} WHERE id IN (SELECT max(id) FROM checks GROUP BY line) ORDER BY line");
+            let mut query = self.connection.prepare(&text)?;
+            query.query_map([], |row| self.check_of(row))?.collect()
+        })())
+    }
+
+    /// The check with this number.
+    pub fn checked(&self, id: u64) -> Result<Option<LineCheck>, StoreError> {
+        let text = format!("{SELECT} WHERE id = ?1");
+        self.map_error(self.connection.query_row(&text, [number(id)], |row| self.check_of(row)).optional())
+    }
+
+    /// Crossings of a line since `from_us`, and those of them that are marked as wrong.
+    pub fn marked(&self, line: u64, from_us: u64) -> Result<(u64, u64), StoreError> {
+        let text = "SELECT count(*), count(*) FILTER (WHERE mark > 0) FROM crossings WHERE line = ?1 AND wall_us >= ?2";
+        let read = self.connection.query_row(text, params![number(line), number(from_us)], |row| {
+            Ok((unsigned(row, 0)?, unsigned(row, 1)?))
+        });
+        self.map_error(read)
+    }
+
+    /// The model of the newest recount of a line at that time, and when it was made.
+    fn recount_at(
+        &self,
+        scene: Scene,
+        line: u64,
+        at_us: u64,
+    ) -> Result<Option<(String, u64)>, CountsRowError> {
+        let text = "SELECT r.model, r.wall_us FROM recounts r JOIN recount_spans s ON s.recount = r.id
+            WHERE s.scene = ?1 AND s.from_us <= ?2 AND s.to_us >= ?2
+              AND EXISTS (SELECT 1 FROM json_each(r.lines) WHERE json_extract(value, '$[0]') = ?3)
+            ORDER BY r.id DESC LIMIT 1";
+        let given = params![scene.as_str(), number(at_us), number(line)];
+        self.connection.query_row(text, given, |row| Ok((row.get(0)?, unsigned(row, 1)?))).optional()
+    }
+
+    fn check_of(&self, row: &Row<'_>) -> Result<LineCheck, CountsRowError> {
+        let row = CheckRow::read(row)?;
+        let ids = || row.crossings.iter().map(|(id, ..)| number(*id));
+        let text = "SELECT id FROM crossings WHERE mark > 0 AND id BETWEEN ?1 AND ?2";
+        let mut query = self.connection.prepare(text)?;
+        let wrong = query.query_map([ids().min(), ids().max()], |row| unsigned(row, 0))?;
+        Ok(row.judged(&wrong.collect::<Result<_, _>>()?))
+    }
+}
+
+/// Microseconds of `from_us..to_us` outside `left_out`.
+fn watched(from_us: u64, to_us: u64, left_out: &[(u64, u64)]) -> u64 {
+    (to_us - from_us) - left_out.iter().map(|(from, to)| to - from).sum::<u64>()
+}
+
+/// A row of the table.
+pub(super) struct CheckRow {
+    id: u64,
+    line: u64,
+    version: u64,
+    drawn: LineDraft,
+    scene: Scene,
+    from_us: u64,
+    to_us: u64,
+    made_us: u64,
+    recording: Option<u64>,
+    setup: CheckSetup,
+    left_out: Vec<(u64, u64)>,
+    taps: Vec<(u64, Direction)>,
+    crossings: Vec<(u64, u64, Direction)>,
+}
+
+impl CheckRow {
+    fn read(row: &Row<'_>) -> Result<CheckRow, CountsRowError> {
+        let text = |column: usize| Ok::<_, CountsRowError>(row.get_ref(column)?.as_str()?);
+        Ok(CheckRow {
+            id: unsigned(row, 0)?,
+            line: unsigned(row, 1)?,
+            version: unsigned(row, 2)?,
+            drawn: from_json(text(3)?)?,
+            scene: parse_scene(text(4)?)?,
+            from_us: unsigned(row, 5)?,
+            to_us: unsigned(row, 6)?,
+            made_us: unsigned(row, 7)?,
+            recording: row.get::<_, Option<i64>>(8)?.map(|id| id.max(0) as u64),
+            setup: from_json(text(9)?)?,
+            left_out: from_json(text(10)?)?,
+            taps: from_json(text(11)?)?,
+            crossings: from_json(text(12)?)?,
+        })
+    }
+
+    /// The check with its figures; `marked` are numbers of crossings that are marked as wrong.
+    fn judged(self, marked: &HashSet<u64>) -> LineCheck {
+        let CheckRow { from_us, to_us, left_out, taps, crossings, .. } = &self;
+        let is_checked = |us: u64| {
+            (*from_us..*to_us).contains(&us) && !left_out.iter().any(|(from, to)| (*from..*to).contains(&us))
+        };
+        let Judged { events, late_us } = judge(taps, crossings, marked, is_checked);
+        let count = |verdict| events.iter().filter(|event| event.verdict == verdict).count() as u64;
+        let (found, missed, wrong) =
+            (count(CheckVerdict::Found), count(CheckVerdict::Missed), count(CheckVerdict::False));
+        let recall = wilson(found, found + missed);
+        LineCheck {
+            checked_us: watched(*from_us, *to_us, left_out),
+            marked: events.iter().filter_map(|event| event.crossing).filter(|id| marked.contains(id)).count()
+                as u64,
+            late_s: (late_us as f64 / 1e4).round() / 100.0,
+            precision: wilson(found, found + wrong),
+            sum_error: sum_error(found, missed, wrong),
+            summary: in_words(recall, &self.drawn.classes),
+            faded: Vec::new(),
+            id: self.id,
+            line_id: self.line,
+            line: self.drawn.name.clone(),
+            version: self.version,
+            scene: self.scene,
+            made_us: self.made_us,
+            from_us: self.from_us,
+            to_us: self.to_us,
+            recording: self.recording,
+            setup: self.setup,
+            crossings: events,
+            drawn: self.drawn,
+            found,
+            missed,
+            wrong,
+            recall,
+        }
+    }
+}
+
+/// Reads every stored check.
+pub(super) fn read_all(connection: &rusqlite::Connection) -> Result<(), CountsRowError> {
+    let mut query = connection.prepare(SELECT)?;
+    query.query_map([], |row| CheckRow::read(row).map(drop))?.collect()
+}
+
+impl Counts {
+    /// Stores a check; returns its number.
+    ///
+    /// # Errors
+    /// The write failed.
+    pub async fn add_check(&self, check: NewCheck) -> Result<u64, EditError> {
+        self.edit(move |tx| insert(tx, &check)).await
+    }
+
+    /// Deletes a check.
+    ///
+    /// # Errors
+    /// There is none with this number.
+    pub async fn delete_check(&self, id: u64) -> Result<(), EditError> {
+        let delete = move |tx: &CountsTransaction<'_>| match tx
+            .connection
+            .execute("DELETE FROM checks WHERE id = ?1", [number(id)])?
+        {
+            0 => Err(EditError::Unknown { what: "check", id }.into()),
+            _ => Ok(()),
+        };
+        self.edit(delete).await
+    }
+}
+
+fn insert(tx: &CountsTransaction<'_>, check: &NewCheck) -> Result<u64, CountsFault> {
+    let NewCheck { draft, scene, version, drawn, left_out, crossings } = check;
+    tx.connection.execute(
+        "INSERT INTO checks (line, version, drawn, scene, from_us, to_us, made_us, recording, setup, left_out, taps, crossings)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        params![
+            number(draft.line),
+            number(*version),
+            to_json(drawn)?,
+            scene.as_str(),
+            number(draft.from_us),
+            number(draft.to_us),
+            tx.moment.wall_us,
+            draft.recording.map(number),
+            to_json(&draft.setup)?,
+            to_json(left_out)?,
+            to_json(&draft.taps)?,
+            to_json(crossings)?,
+        ],
+    )?;
+    let id = tx.connection.last_insert_rowid() as u64;
+    tx.connection.execute("DELETE FROM checks WHERE id <= ?1", [number(id.saturating_sub(MOST_CHECKS))])?;
+    Ok(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Direction::{In, Out};
+    use super::*;
+
+    const S: u64 = 1_000_000;
+
+    #[test]
+    fn intervals_are_wilsons() {
+        let of = |count, all| wilson(count, all).map(|share| (share.value, share.low, share.high));
+        assert_eq!(of(95, 100), Some((0.95, 0.8882, 0.9785)));
+        assert_eq!((of(10, 10), of(0, 0)), (Some((1.0, 0.7225, 1.0)), None));
+        let share = sum_error(90, 10, 5).expect("some crossed");
+        assert_eq!(share.value, -0.05);
+        assert!(share.low < share.value && share.value < share.high && share.high > 0.0, "{share:?}");
+        assert_eq!(sum_error(0, 0, 3), None);
+        assert_eq!(in_words(wilson(195, 200), &[]), "of 100 people about 94 to 99 are counted");
+        assert_eq!(in_words(wilson(0, 0), &["car".into()]), "no objects crossed, so nothing can be said");
+    }
+
+    /// Ten crossings, each 7 s after the one before, with taps that are `late_us` too late.
+    fn ten(late_us: u64) -> (Vec<(u64, u64, Direction)>, Vec<(u64, Direction)>) {
+        let crossings: Vec<_> = (1..=10).map(|n| (n, n * 7 * S, if n % 3 == 0 { Out } else { In })).collect();
+        let taps = crossings.iter().map(|(_, us, way)| (us + late_us, *way)).collect();
+        (crossings, taps)
+    }
+
+    fn verdicts(judged: &Judged) -> [usize; 3] {
+        CheckVerdict::ALL.map(|wanted| judged.events.iter().filter(|event| event.verdict == wanted).count())
+    }
+
+    #[test]
+    fn the_usual_lateness_of_taps_costs_nothing() {
+        let (mut crossings, mut taps) = ten(1_400_000);
+        // One tap of them is 0.6 s later still, one is missing, and one is of the other direction.
+        taps[4].0 += 600_000;
+        taps.remove(7);
+        taps.push((100 * S, In));
+        crossings.push((11, 98_700_000, Out));
+        let judged = judge(&taps, &crossings, &HashSet::new(), |_| true);
+        assert_eq!((judged.late_us, verdicts(&judged)), (1_400_000, [9, 1, 2]));
+        assert_eq!(
+            judged.events.iter().find(|event| event.crossing.is_none()).map(|one| one.time_us),
+            Some(98_600_000)
+        );
+    }
+
+    #[test]
+    fn what_is_marked_as_wrong_is_false_and_its_tap_is_missed() {
+        let (crossings, taps) = ten(0);
+        let judged = judge(&taps, &crossings, &HashSet::from([4, 5]), |_| true);
+        assert_eq!(verdicts(&judged), [8, 2, 2]);
+    }
+
+    #[test]
+    fn pauses_and_gaps_leave_out_crossings_and_taps() {
+        let (mut crossings, mut taps) = ten(300_000);
+        crossings.remove(2);
+        taps.remove(8);
+        let left_out = merged(vec![(60 * S, 64 * S), (20 * S, 22 * S), (63 * S, 99 * S)], 0, 66 * S);
+        assert_eq!(left_out, [(20 * S, 22 * S), (60 * S, 66 * S)]);
+        assert_eq!(watched(0, 66 * S, &left_out), 58 * S);
+        let is_checked = |us| us < 66 * S && !left_out.iter().any(|(from, to)| (*from..*to).contains(&us));
+        assert_eq!(verdicts(&judge(&taps, &crossings, &HashSet::new(), is_checked)), [7, 0, 0]);
+    }
+}
