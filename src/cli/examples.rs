@@ -66,6 +66,10 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "tallycam count street.mp4 --line 0.5,0,0.5,1 --model motion --report street.html",
         ],
     ),
+    (
+        "prove",
+        &["tallycam prove Door --minutes 30", "tallycam prove Door --recording 17 --taps taps.csv --json"],
+    ),
     ("counts show", &["tallycam counts show", "tallycam counts show --from -7d --bucket day --by direction"]),
     (
         "counts export",

@@ -22,7 +22,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use camera::{controls, devices, focus, light, record, snapshot};
 use checking::check;
-use counting::{count, counts, model};
+use counting::{count, counts, model, prove};
 use people::{audit, password, users};
 use service::{backup, completions, config, mqtt, serve, settings, status, update};
 
@@ -63,6 +63,7 @@ enum Command {
     Record(record::RecordArgs),
     Light(light::LightArgs),
     Count(count::CountArgs),
+    Prove(prove::ProveArgs),
     #[command(subcommand)]
     Counts(counts::CountsCommand),
     #[command(subcommand)]
@@ -112,6 +113,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Record(command) => command.run(&given),
             Command::Light(command) => command.run(&given),
             Command::Count(command) => command.run(&given),
+            Command::Prove(command) => command.run(&given),
             Command::Counts(command) => command.run(&given),
             Command::Media(command) => command.run(&given),
             Command::Password(command) => command.run(&given),

@@ -3,7 +3,9 @@
 use hyper::Method;
 
 use crate::http::api::camera::{controls, found, lens, light, live, picture, state};
-use crate::http::api::counting::{counts, crossings, events, lines, model, recount, shapes, tallies, zones};
+use crate::http::api::counting::{
+    checks, counts, crossings, events, lines, model, recount, shapes, tallies, zones,
+};
 use crate::http::api::machine::{
     activity, backup, clock, diagnosis, logs, mqtt, neighbours, notifications, password, people, power,
     settings, update,
@@ -284,6 +286,9 @@ const DONE: QueryKey = key("done", TEXT, "What was just done.");
 
 /// Bytes of a body with 10 000 IDs of twenty digits.
 const IDS: usize = 256 << 10;
+
+/// Bytes of a body with 5000 taps and pauses.
+const CHECK: usize = 1 << 20;
 
 /// Bytes of a body with 20 000 crossings.
 const RECOUNT: usize = 6 << 20;
@@ -617,6 +622,20 @@ pub static ROUTES: &[Route] = &[
         "A video from 5 s before a crossing to 5 s after it, if a recording shows it.", [],
         [(303, "Location is the video.", Content::Nothing), API_WITHHELD,
         (404, "There is no such number, or no recording shows it.", Content::Problem), NO_STORE]),
+    route!(Counts GET "/api/v1/checks" checks::list, Api, "Checks of lines by people, newest first, without \
+            their single crossings.", [key("line", ID, "The number of a line; default: all."),
+        key("limit", MayBe::Whole(1, 1000), "Maximum number, 1 to 1000; default 100, for a table all."),
+        key("cursor", ID, "`next` of the previous page."), FORMAT, BOM],
+        [(200, "A page of checks, or all of them as a table.", Content::JsonOrCsv("Checks")), WRONG_QUERY,
+        NO_COUNTING]),
+    route!(Operator POST "/api/v1/checks" checks::add => "checked line", Api, "Matches what somebody tapped \
+            with what was counted, and stores the result. Answers when the check is over.", [],
+        Wanted::LongJson("CheckDraft", CHECK), [(201, "The check; Location is where it is.",
+        Content::Json("Check")), API_FOREIGN, UNKNOWN, WRONG_DRAFT, NO_COUNTING]),
+    route!(Counts GET "/api/v1/checks/{id}" checks::get, Api, "One check, with its crossings.", [],
+        [(200, "The check.", Content::Json("Check")), UNKNOWN, NO_COUNTING]),
+    route!(Operator DELETE "/api/v1/checks/{id}" checks::delete => "removed check", Api, "Deletes a check.",
+        [], [DELETED, API_FOREIGN, UNKNOWN, NO_COUNTING]),
     route!(Counts GET "/api/v1/tracks" tallies::tracks, Api, "The objects that are tracked now.", [],
         [(200, "The tracks.", Content::Json("Tracks")), NO_COUNTING]),
     route!(Counts GET "/api/v1/tallies" tallies::tallies, Api, "Today's sums by line.", [],
@@ -679,6 +698,18 @@ pub static ROUTES: &[Route] = &[
         key("at", ID, "The number of the crossing shown beside the table.")], [(200, "The page.", Content::Html),
         (400, "A line or a time that is none.", Content::Text), (404, "There is no such line.", Content::Text),
         NO_PAGE]),
+    route!(Look GET "/checks" pages::counting::checks, Pages, "Checks of lines, and the start of one; or one \
+            check, whose print is its certificate.", [key("id", ID, "The number of a check."),
+        key("line", TEXT, "The number of the line to check.")], [(200, "The page.", Content::Html),
+        (400, "Not the number of a check.", Content::Text),
+        (404, "There is no such check.", Content::Text), NO_PAGE]),
+    route!(Operator GET "/check" pages::counting::check, Pages, "The page on which a line is checked: it shows \
+            no counts.", [key("line", ID, "The number of the line."),
+        key("minutes", MayBe::Words(&["5", "15", "30"]), "How long: `5`, `15` or `30`."),
+        key("item", TEXT, "The number of the recording to watch; default: live."),
+        key("t", SECONDS, "Where it starts, in seconds.")], [(200, "The page.", Content::Html),
+        (400, "A number that is none.", Content::Text),
+        (404, "There is no such line or recording.", Content::Text), NO_PAGE]),
     route!(Look GET "/models" pages::counting::models, Pages, "The models.", [],
         [(200, "The page.", Content::Html), NO_PAGE]),
     route!(Anyone GET "/sign-in" sign_in::show, Pages, "The page to sign in and out.",

@@ -28,6 +28,9 @@ mod set_up;
 mod settings;
 
 pub use assets::{Asset, asset, assets};
+pub use counts::checks::{
+    CheckBadge, CheckPage, CheckedMedia, ChecksPage, TapsPage, check_page, checks_page, taps_page,
+};
 pub use counts::crossing_report::{
     CrossingFigure, LineCrossings, crossings_address, not_counting_in_words, report_page,
 };

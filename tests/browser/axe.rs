@@ -70,6 +70,8 @@ fn nothing_serious_is_found_on_any_page() {
     let pages = [
         "",
         "counts",
+        "checks",
+        "check?line=1&minutes=5",
         "media",
         &player,
         "lines",

@@ -5,6 +5,7 @@ mod access;
 mod alerts;
 mod axe;
 mod cameras;
+mod checks;
 #[path = "../common/mod.rs"]
 mod common;
 mod counting;

@@ -72,6 +72,8 @@ fn nothing_sticks_out_or_overlaps_at_any_width() {
         "lines?line=new",
         "lines?zone=1",
         "crossings?line=1",
+        "checks",
+        "check?line=1&minutes=5",
         "models",
         "settings",
         "lights",

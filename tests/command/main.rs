@@ -17,4 +17,5 @@ mod media;
 mod model;
 mod password;
 mod private;
+mod prove;
 mod recount;

@@ -12,7 +12,7 @@ use crate::access::{FORM, PASSWORD, basic, cookie};
 use crate::common::client::{self, Answer};
 use crate::common::daemon::Daemon;
 
-const PAGES: &str = "/ /lines /lines?line=1 /lines?line=new /lines?zone=1 /lines?zone=new /counts /crossings /models \
+const PAGES: &str = "/ /lines /lines?line=1 /lines?line=new /lines?zone=1 /lines?zone=new /counts /crossings /checks /models \
     /sign-in /claim /access /all /notifications /settings /backup /factory-reset /update /lights /welcome /cameras \
     /diagnosis /log /activity /media /player?id=1 /database";
 

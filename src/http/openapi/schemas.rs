@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::http::api::camera::{lens, light, picture};
 use crate::http::api::counting::crossings::CrossingPatch;
-use crate::http::api::counting::{model, recount, tallies};
+use crate::http::api::counting::{checks, model, recount, tallies};
 use crate::http::api::machine::{
     activity, backup, clock, logs, notifications, password, people, power, settings, update,
 };
@@ -24,7 +24,7 @@ use crate::ui::{
     Finding, LensReport, LightReport, LogLine, NeighboursReport, PresetReport, RangeReport, ZoneNow,
 };
 use tallycam_store::media::{AsideFile, Item, RetentionRules, Vacuumed};
-use tallycam_store::{LineDraft, LineRow, Reset, ZoneDraft};
+use tallycam_store::{LineCheck, LineDraft, LineRow, Reset, ZoneDraft};
 
 /// All schemas by name.
 pub fn all() -> Value {
@@ -93,6 +93,7 @@ fn told() -> Map<String, Value> {
         "Zones" wire::List<ZoneNow>, "Occupancy" wire::List<wire::OccupancyReport>,
         "ZoneOccupancy" wire::OccupancyReport, "Crossing" wire::CrossingReport<'_>,
         "Crossings" wire::CrossingsReport<'_>, "CountsReport" counts::CountsReport<'_>, "Reset" Reset,
+        "Check" LineCheck, "Checks" wire::List<LineCheck>, "CheckDraft" checks::CheckBody, "CheckTap" checks::CheckTap,
         "Recount" recount::RecountReport, "RecountDraft" recount::RecountBody, "Tracks" wire::TracksReport,
         "Tallies" wire::TalliesReport, "Model" model::ModelReport, "Settings" settings::SettingsReport,
         "Password" password::PasswordReport, "MadePassword" password::MadePassword, "Me" people::MeReport,

@@ -2,6 +2,7 @@
 
 use hyper::{Response, StatusCode};
 
+use crate::http::api::counting::checks::badges;
 use crate::http::api::counting::model::ModelList;
 use crate::http::auth::caller::Who;
 use crate::http::pages::{data_counting, data_crossings, data_media, live_controls, machine};
@@ -66,7 +67,8 @@ pub fn problem(site: &Site, who: &Who, problem: &Problem) -> Response<Body> {
 /// `GET /lines`.
 pub async fn lines(request: Request) -> Result<Response<Body>, Problem> {
     let chosen = ChosenShape::parse(request.query.get("line"), request.query.get("zone"));
-    Ok(html(ui::lines_page(&lines_page(&request, chosen)?)))
+    let checks = badges(&request.site, &request.who).await;
+    Ok(html(ui::lines_page(&LinesPage { checks, ..lines_page(&request, chosen)? })))
 }
 
 /// `GET /zones`: redirects to the lines page, where zones are drawn.
@@ -94,6 +96,7 @@ fn lines_page(request: &Request, chosen: ChosenShape) -> Result<LinesPage, Probl
         lines,
         zones,
         tallies: data_counting::tallies(counts),
+        checks: Vec::new(),
         chosen,
         size: report.width.zip(report.height),
         counting: data_counting::counting(&counting.status(), who),
@@ -116,6 +119,19 @@ pub async fn crossings(request: Request) -> Result<Response<Body>, Problem> {
             Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no line {line}")))
         }
     }
+}
+
+/// `GET /checks`: all checks, or one.
+pub async fn checks(request: Request) -> Result<Response<Body>, Problem> {
+    Ok(html(match request.query.whole("id", 1..=u64::MAX)? {
+        Some(id) => ui::check_page(&data_crossings::check_page(&request, id).await?),
+        None => ui::checks_page(&data_crossings::checks_page(&request).await?),
+    }))
+}
+
+/// `GET /check`: the page for tapping.
+pub async fn check(request: Request) -> Result<Response<Body>, Problem> {
+    Ok(html(ui::taps_page(&data_crossings::taps_page(&request).await?)))
 }
 
 /// `GET /models`.

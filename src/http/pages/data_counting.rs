@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hyper::Method;
 
+use crate::http::api::counting::checks::badges;
 use crate::http::api::counting::zones::drawn;
 use crate::http::api::media::video;
 use crate::http::auth::caller::{Who, cookies};
@@ -127,6 +128,7 @@ pub async fn live(site: &Site, who: &Who) -> Option<LiveCounting> {
         gaps: Vec::new(),
         crossings: Vec::new(),
         clips: Vec::new(),
+        checks: badges(site, who).await,
     };
     let Ok(counts) = handle.counts() else { return Some(page) };
     page.lines = lines(counts, who);
@@ -247,6 +249,7 @@ pub async fn counts_page(request: &Request) -> Result<CountsPage, Problem> {
         line_gaps: read.gaps.by_line.into_iter().map(|(line, gaps)| (line.id, gaps)).collect(),
         resets: read.resets,
         moves: read.moves,
+        checks: badges(site, &request.who).await,
         counting: counting(&status, &request.who),
         refused: request.refused(),
     })

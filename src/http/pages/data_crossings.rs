@@ -1,7 +1,8 @@
-//! Data of the page Crossings.
+//! Data of the pages Crossings and Checks.
 
+use crate::http::api::counting::checks;
 use crate::http::api::media::video;
-use crate::http::pages::data_counting::{classes, head, recorded};
+use crate::http::pages::data_counting::{classes, head, lines, recorded};
 use crate::http::report::wire;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::wrong_value;
@@ -9,9 +10,12 @@ use crate::http::request::right::Right;
 use crate::http::request::time_param;
 use crate::http::site::Site;
 use crate::http::site::handler::Request;
-use crate::ui::{self, ClippedCrossing, CrossingsAsk, CrossingsPage, LocalClock};
-use tallycam_store::media::Item;
-use tallycam_store::{CrossingsQuery, StoredCrossing};
+use crate::ui::{
+    self, CheckPage, CheckedMedia, ChecksPage, ClippedCrossing, CrossingsAsk, CrossingsPage, LocalClock,
+    TapsPage,
+};
+use tallycam_store::media::{Item, MediaKind};
+use tallycam_store::{CheckEvent, CrossingsQuery, EditError, StoreError, StoredCrossing};
 
 /// Maximum number of crossings on the page.
 const MOST_SHOWN: usize = 200;
@@ -61,7 +65,7 @@ pub async fn crossings_page(request: &Request) -> Result<Option<CrossingsPage>, 
         _ => None,
     };
     let recordings = recordings.unwrap_or_default();
-    let clipped = |row: StoredCrossing| ClippedCrossing { clip: clip(&recordings, &row), row };
+    let clipped = |row: StoredCrossing| ClippedCrossing { clip: clip(&recordings, row.time_us), row };
     let missed = match ask.line.filter(|_| ask.cursor.is_none()) {
         Some(line) => handle.missed(line, ask.from_us),
         None => Vec::new(),
@@ -134,10 +138,126 @@ fn can_record(site: &Site) -> bool {
     records(site).is_empty() && !is_pinned && site.media_readers().is_ok()
 }
 
-/// The recording of a crossing, and the seconds of its clip.
-fn clip(recordings: &[Item], crossing: &StoredCrossing) -> Option<(u64, f64, f64)> {
-    let item = recordings.iter().find(|item| video::covers(item, crossing.time_us))?;
-    let at_us = crossing.time_us.saturating_sub(item.at_us);
+/// The recording that shows `time_us`, and the seconds of the clip around it.
+fn clip(recordings: &[Item], time_us: u64) -> Option<(u64, f64, f64)> {
+    let item = recordings.iter().find(|item| video::covers(item, time_us))?;
+    let at_us = time_us.saturating_sub(item.at_us);
     let seconds = |us: u64| us as f64 / 1e6;
     Some((item.id, seconds(at_us.saturating_sub(video::AROUND_US)), seconds(at_us + video::AROUND_US)))
+}
+
+/// Maximum number of checks and of recordings on the page Checks.
+const MOST_CHECKS: usize = 200;
+const MOST_ITEMS: usize = 50;
+
+/// The time of which marked crossings are told.
+const MARKED_US: u64 = 90 * 86_400_000_000;
+
+/// The data of the list of checks.
+pub async fn checks_page(request: &Request) -> Result<ChecksPage, Problem> {
+    let (site, who) = (&request.site, &request.who);
+    let (clock, lines) = (site.clock(), lines(site.counts()?, who));
+    let checked = checks::found(site, who, |reader| reader.checks(None, None, MOST_CHECKS)).await?;
+    let (since_us, ids) =
+        (clock.now_us.saturating_sub(MARKED_US), lines.iter().map(|line| line.id).collect::<Vec<_>>());
+    let counts_db = site.counts_readers()?;
+    let marked = counts_db.read(move |reader| {
+        ids.into_iter().map(|line| reader.marked(line, since_us)).collect::<Result<Vec<_>, _>>()
+    });
+    let marked = marked.await?;
+    let items = if sees_pictures(request) { recorded(site, 0, clock.now_us).await } else { None };
+    Ok(ChecksPage {
+        head: head(request),
+        line: request.query.get("line").and_then(|line| line.parse().ok()),
+        items: items.unwrap_or_default().into_iter().filter(|item| !item.is_open).take(MOST_ITEMS).collect(),
+        checks: checked,
+        marked: lines
+            .iter()
+            .zip(marked)
+            .map(|(line, (all, marked))| (line.draft.name.clone(), all, marked))
+            .collect(),
+        refused: request.refused(),
+        lines,
+        clock,
+    })
+}
+
+fn sees_pictures(request: &Request) -> bool {
+    request.who.has(Right::Viewer, false) && !request.site.is_counts_only()
+}
+
+/// The data of one check, with a picture and a clip of each of its crossings, where there are.
+pub async fn check_page(request: &Request, id: u64) -> Result<CheckPage, Problem> {
+    let (site, who) = (&request.site, &request.who);
+    let check = checks::check(site, who, id).await?;
+    let mut recordings = Vec::new();
+    if sees_pictures(request) {
+        recordings = recorded(site, check.from_us, check.to_us).await.unwrap_or_default();
+        if let (Some(id), Ok(readers)) = (check.recording, site.media_readers())
+            && let Ok(item) = readers.read(move |reader| reader.item(id)).await
+        {
+            recordings.insert(0, item);
+        }
+    }
+    let ids: Vec<u64> = check.crossings.iter().filter_map(|event| event.crossing).collect();
+    let counts_db = site.counts_readers()?;
+    let thumbnails = counts_db.read(move |reader| {
+        let all: Result<Vec<_>, StoreError> = ids.into_iter().map(|id| reader.crossing(id)).collect();
+        let with_one = all?.into_iter().flatten().filter(|crossing| crossing.has_thumbnail);
+        Ok(with_one.map(|crossing| crossing.id).collect::<Vec<_>>())
+    });
+    let thumbnails = if sees_pictures(request) { thumbnails.await? } else { Vec::new() };
+    let shown = |event: &CheckEvent| {
+        let is_watched =
+            |item: &&Item| Some(item.id) == check.recording || video::covers(item, event.time_us);
+        let item = recordings.iter().find(is_watched);
+        let at_s = |item: &Item, early_us: u64| {
+            event.time_us.saturating_sub(item.at_us).saturating_sub(early_us) as f64 / 1e6
+        };
+        let thumbnail = event.crossing.filter(|id| thumbnails.contains(id));
+        let picture = match thumbnail {
+            Some(id) => Some(format!("api/v1/crossings/{id}/thumbnail.jpg")),
+            None => {
+                item.map(|item| format!("api/v1/media/{}/frame.jpg?t={:.3}&w=192", item.id, at_s(item, 0)))
+            }
+        };
+        let clip = item.map(|item| format!("player?id={}&t={:.3}", item.id, at_s(item, video::AROUND_US)));
+        CheckedMedia { picture, clip }
+    };
+    Ok(CheckPage {
+        head: head(request),
+        clock: site.clock(),
+        line: lines(site.counts()?, who).into_iter().find(|line| line.id == check.line_id),
+        shown: check.crossings.iter().map(shown).collect(),
+        refused: request.refused(),
+        check,
+    })
+}
+
+/// The data of the page for tapping.
+pub async fn taps_page(request: &Request) -> Result<TapsPage, Problem> {
+    let (site, query) = (&request.site, &request.query);
+    let id = query.whole("line", 1..=u64::MAX)?.unwrap_or_default();
+    let line = lines(site.counts()?, &request.who).into_iter().find(|line| line.id == id);
+    let item = match query.whole("item", 1..=u64::MAX)? {
+        Some(id) => {
+            let item = site.media_readers()?.read(move |reader| reader.item(id)).await?;
+            if item.kind != MediaKind::Recording || site.is_counts_only() {
+                return Err(wrong_value("item", &id.to_string(), "a recording"));
+            }
+            Some((item, query.seconds("t")?.unwrap_or(0)))
+        }
+        None => None,
+    };
+    Ok(TapsPage {
+        head: head(request),
+        clock: site.clock(),
+        line: line.ok_or(EditError::Unknown { what: "line", id })?,
+        minutes: query.whole("minutes", 1..=30)?.unwrap_or(15),
+        item,
+        is_counts_only: site.is_counts_only(),
+        can_record: !site.is_counts_only()
+            && site.recorder().is_ok_and(|recorder| recorder.status().now.is_none()),
+        refused: request.refused(),
+    })
 }

@@ -39,6 +39,7 @@ pub(super) use shot::{LightSwitch, LitShot};
 pub use tallycam_camera::lights::{
     Color, LitLight, PRESETS, Paint, PixelOrder, Strip, StripKind, StripSettings,
 };
+pub use worker::brightness;
 
 /// The light. Clones share it.
 #[derive(Debug, Clone)]

@@ -13,10 +13,10 @@ use super::shared::{LightCommand, LightState, LightStatus, Shows};
 use super::{Color, LightsSettings, LitLight, OpenStrip, Strip, StripKind, StripSettings};
 use crate::pipeline::recording::RecorderHandle;
 use crate::pipeline::{CameraState, Pipeline};
-use tallycam_base::{Heartbeat, clock};
+use tallycam_base::{ClockTime, Heartbeat, clock};
 use tallycam_camera::encode::Reducer;
 use tallycam_camera::lights::{LightScene, pixels};
-use tallycam_camera::media::{SmallImage, SourceError, SourceErrorKind};
+use tallycam_camera::media::{PictureBuilder, SmallImage, SourceError, SourceErrorKind};
 
 /// Time until a faulty strip is retried without a request.
 const AGAIN: Duration = Duration::from_secs(30);
@@ -309,6 +309,15 @@ impl LightMeter {
         (self.measured, self.measured_us) = (Some((Instant::now(), luma)), Some(captured_us));
         auto.record_luma(clock::monotonic_us(), luma)
     }
+}
+
+/// The mean brightness of a JPEG, 0–255; `None` if it cannot be read. Decodes it at an eighth of its size.
+pub fn brightness(jpeg: &[u8]) -> Option<u8> {
+    let (mut builder, mut small) = (PictureBuilder::with_capacity(jpeg.len()), SmallImage::empty());
+    builder.push(jpeg);
+    let picture = builder.finish(0, 0, ClockTime::now(), 0, false);
+    Reducer::new().ok()?.reduce(&picture, (1, 1), &mut small).ok()?;
+    Some(mean_luma(&small.y) as u8)
 }
 
 fn mean_luma(luma: &[u8]) -> f64 {

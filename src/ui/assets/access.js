@@ -1,5 +1,4 @@
-// Copies secrets, with the address that this browser has, and ends all other sessions at once. The rest of the page
-// works without this file.
+// Copies secrets, and ends all other sessions at once. The page works without this file.
 // @ts-check
 'use strict';
 {

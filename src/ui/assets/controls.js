@@ -14,10 +14,8 @@
 
   const cards = $('hands');
   if (cards) {
-    try { cards.open = localStorage.getItem('hands') === 'open'; } catch { /* nothing may be stored */ }
-    on(cards, 'toggle', () => {
-      try { localStorage.setItem('hands', cards.open ? 'open' : ''); } catch { /* nor now */ }
-    });
+    cards.open = !!recall('hands');
+    on(cards, 'toggle', () => store('hands', cards.open));
   }
 
   const LIGHT = ['light-on', 'light-too', 'light-shows', 'light-why', 'brightness', 'brightness-now', 'color', 'dots'];
@@ -60,7 +58,6 @@
     endAim();
     setLens({ window: { x, y } });
   };
-  const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   const move = ([x, y]) => {
     at = [+clamp(at[0] + x, 0, 1).toFixed(3), +clamp(at[1] + y, 0, 1).toFixed(3)];
     paintAim();
@@ -80,7 +77,7 @@
       setSpot();
     });
     on(aim, 'keydown', e => {
-      const way = KEYS[e.key], step = e.shiftKey ? 0.1 : 0.02;
+      const way = ARROWS[e.key], step = e.shiftKey ? 0.1 : 0.02;
       if (!way && e.key !== 'Enter' && e.key !== 'Escape') return;
       e.preventDefault();
       if (e.key === 'Enter') setSpot(); else if (e.key === 'Escape') endAim();
@@ -111,7 +108,7 @@
     if (isSweeping && !l.sweep) renew('lens-said');
     isSweeping = !!l.sweep;
   };
-  // The parts are fetched again only after somebody has set another light or view. `luma` changes by itself.
+  // Only after somebody has set another light or view; `luma` changes by itself.
   let known = '';
   const lookAtLight = async () => {
     try {
@@ -125,7 +122,7 @@
   setInterval(() => {
     if (document.hidden) return;
     turn++;
-    // Nothing looks through a lens that is paused: it is asked now and then, for what others have set.
+    // What others have set, while it is paused.
     const isDue = document.body.dataset.look === 'paused' ? turn % 8 === 0 : isSeen($('lens-form'));
     if ($('lens') && (isSweeping || isDue)) lookThrough();
     const isOpen = $('everyone') && (cards?.open || $('turn').open);

@@ -1,4 +1,4 @@
-// Keeps the page of figures fresh while something crosses, and says in words what a bar shows.
+// Keeps the page of figures fresh, and says in words what a bar shows.
 // @ts-check
 'use strict';
 {
@@ -11,7 +11,7 @@
   const { open, close } = el('choose').elements;
   sendsItself(el('choose'), () => !open.value || open.value !== close.value);
 
-  // The range input lies over the chart: mouse, touch and arrow keys choose a bar.
+  // The range input lies over the chart.
   const read = () => {
     const input = el('reader'), col = document.querySelector('#bars .col');
     if (!input) return;

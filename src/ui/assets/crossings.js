@@ -1,5 +1,4 @@
-// Steps through the crossings: a click on a time, J and K, or on a time the arrow keys, show that crossing beside the
-// table.
+// Steps through the crossings: a click on a time, J and K, or on a time the arrow keys.
 // @ts-check
 'use strict';
 {
@@ -26,7 +25,7 @@
     // Elsewhere the arrows scroll.
     const keys = { j: 1, k: -1 }, arrows = { ArrowDown: 1, ArrowUp: -1 };
     const step = keys[e.key] || (e.target.closest('a.at') && arrows[e.key]);
-    if (!step || e.ctrlKey || e.metaKey || e.altKey || e.target.closest('input, select, textarea')) return;
+    if (!step || isTyped(e)) return;
     const all = links(), at = all.findIndex(isCurrent), next = all[at < 0 ? 0 : at + step];
     if (!next) return;
     e.preventDefault();

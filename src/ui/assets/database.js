@@ -10,7 +10,7 @@
   const bring = file => new Promise((done, fail) => {
     // Only this kind of request tells how far a file has come.
     const request = new XMLHttpRequest();
-    // Of a film that tells its own time that is the one: this is for the others, and not sure.
+    // For files that tell no time of their own; it is not sure.
     const modified = new Date(file.lastModified || Date.now()).toISOString();
     request.open('POST', `api/v1/media?${new URLSearchParams({ name: file.name, modified })}`);
     on(request.upload, 'progress', e => { if (e.total) file.told(`${Math.floor(e.loaded / e.total * 100)} %`); });

@@ -1,5 +1,5 @@
-// A shared worker: hears api/v1/events once for all windows of a camera, which a browser gives few connections, and
-// passes each what it asks for. A window posts the list of its types, and an empty one when it goes out of sight.
+// A shared worker: hears api/v1/events once for all windows of a camera. A window posts the list of its types, and an
+// empty one when it goes out of sight.
 // @ts-check
 'use strict';
 {

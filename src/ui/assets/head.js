@@ -1,5 +1,4 @@
-// Keeps the head of a page true where no picture does, by asking for the state every few seconds; and the log on its
-// page.
+// Keeps the head of a page true by asking for the state; also the log and the page of all cameras.
 // @ts-check
 'use strict';
 {
@@ -9,7 +8,7 @@
   const lines = /** @type {Part} */ (document.querySelector('ol.lines'));
   const atEnd = () => lines.scrollTop + lines.clientHeight > lines.scrollHeight - 40;
   if (lines) lines.scrollTop = lines.scrollHeight;
-  const renew = async () => {
+  const renewLog = async () => {
     const fresh = (await freshPage(location.href, PATIENCE_MS)).querySelector('ol.lines'), isAtEnd = atEnd();
     if (!fresh || fresh.textContent === lines.textContent || `${getSelection()}`) return;
     lines.replaceChildren(...fresh.childNodes);
@@ -20,13 +19,13 @@
     const { state: s, isLost } = await askState();
     if (s) document.dispatchEvent(new CustomEvent('state', { detail: s }));
     if (s || isLost) {
-      const isUsual = ['live', 'idle', 'starting', 'paused'].includes(s?.state);
-      document.body.dataset.look = isLost ? 'lost' : isUsual ? s.state : 'trouble';
+      document.body.dataset.look = isLost ? 'lost' : lookOf(s.state);
       put('headline', isLost ? 'Connection lost' : headlineOf(s));
     }
-    if (lines && s) await renew().catch(() => { /* the next time */ });
+    if (lines && s) await renewLog().catch(() => { /* the next time */ });
     if (!document.hidden) timer = setTimeout(ask, ASK_MS);
   };
+  if (document.getElementById('all')) setInterval(() => { if (!document.hidden) renew('all'); }, 10_000);
   // A camera that restarts: this page waits until it is away and answers again.
   if (document.getElementById('comes-back')) {
     let wasAway = false, tries = 0;

@@ -1,6 +1,4 @@
-// The editor of lines and zones: ends, corners and the whole are dragged on the still picture, arrow keys move them,
-// and clicks draw a zone corner by corner. The script saves without leaving the page, and previews the counts.
-// Without this file the forms do the same by numbers.
+// The editor of lines and zones on the still picture. Without this file the forms do the same by numbers.
 // @ts-check
 'use strict';
 {
@@ -66,7 +64,7 @@
     });
     rehearse();
   };
-  // What is wrong is said at its field, and what is of no field under the picture: in sight, both of them.
+  // What is wrong is said at its field, or under the picture.
   const say = (words, link, at) => {
     form.querySelector('[aria-invalid]')?.removeAttribute('aria-invalid');
     el('saved').hidden = true;
@@ -223,7 +221,7 @@
     });
     const release = e => {
       if (!held || e.pointerId !== pointer) return;
-      // A tap moves nothing. It lays a corner of a new zone, or adds one to the outline of another.
+      // A tap moves nothing: it lays a corner, or adds one to an outline.
       const was = before.at(-1), isNew = held === 'new', isUp = e.type === 'pointerup';
       const at = point(e).map(v => fine(clamp(v, 0, 1)));
       const isTap = Math.hypot(at[0] - from[0], at[1] - from[1]) < (isNew ? LEAST_DRAWN : STEP);
@@ -252,7 +250,7 @@
         if (e.key === 'Enter') addAfter(i); else removeCorner(i);
         grabs[chosen].focus();
       }
-      const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[e.key];
+      const way = ARROWS[e.key];
       if (i < 0 || !way) return;
       e.preventDefault();
       if (!timer) remember();
@@ -300,7 +298,6 @@
   on(el('picture'), 'error', () => { el('over').hidden = false; });
   if (el('picture').complete && !el('picture').naturalWidth) el('over').hidden = false;
   on(el('picture'), 'load', e => {
-    // Its own size tells the shape, where nobody knew it before.
     [last.width, last.height] = [e.target.naturalWidth, e.target.naturalHeight];
     paint();
   });
@@ -349,8 +346,7 @@
     top: (l, t, r) => [[(l + r) / 2, t]], left: (l, t, r, b) => [[l, (t + b) / 2]],
     right: (l, t, r, b) => [[r, (t + b) / 2]], box: (l, t, r, b) => [[l, t], [r, t], [l, b], [r, b]],
   };
-  // Where a track would have crossed `line`: [[x, y], is in] each. A sketch of what the counter does:
-  // without its patience for boxes that tremble on the line.
+  // Where a track would have crossed `line`: [[x, y], is in] each. A sketch of what the counter does.
   const crossings = (line, points, f) => {
     const [a, b] = [f.at(line.a), f.at(line.b)], along = [b[0] - a[0], b[1] - a[1]];
     const side = ([x, y]) => Math.sign(along[0] * (y - a[1]) - along[1] * (x - a[0]));
@@ -374,7 +370,7 @@
     }
     return found;
   };
-  // Whether nothing like what was seen can pass the line: its anchor never comes so near to the edge.
+  // No anchor of what was seen comes so near to the edge.
   const isBeyondReach = ({ a, b, anchor }) => {
     const boxes = [...tracks.values()].flatMap(track => track.points);
     const least = (low, high) => boxes.length ? Math.min(1, ...boxes.map(box => box[high] - box[low])) : 0.02;

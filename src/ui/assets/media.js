@@ -1,5 +1,4 @@
-// The page of media: picking, with Shift everything between, and how much is picked; older items below; and what is
-// being recorded. The page works without this file.
+// The page of media: picking, older items, and what is being recorded. The page works without this file.
 // @ts-check
 'use strict';
 {
@@ -29,7 +28,7 @@
     }
   });
   on(document, 'change', e => { if (e.target.name === 'ids') count(); });
-  // An address has room for many numbers with commas between them.
+  // With commas an address has room for many.
   on(document, 'formdata', ({ formData: fields }) => {
     if (fields.has('ids')) fields.set('ids', fields.getAll('ids').join());
   });

@@ -44,7 +44,7 @@ static ASSETS: [Asset; 23] = [
     asset!("access.js", "text/javascript; charset=utf-8"),
     asset!("page.js", "text/javascript; charset=utf-8"),
     asset!("head.js", "text/javascript; charset=utf-8"),
-    asset!("all.js", "text/javascript; charset=utf-8"),
+    asset!("check.js", "text/javascript; charset=utf-8"),
     asset!("events.js", "text/javascript; charset=utf-8"),
     asset!("icon.svg", "image/svg+xml"),
     asset!("icon-192.png", "image/png"),

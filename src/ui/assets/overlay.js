@@ -40,8 +40,7 @@
     draw();
   };
 
-  // A box moves on with its velocity since it was seen, for half of the time between two detections at
-  // most. Farther ahead it would be a guess that nobody stands in.
+  // A box moves on with its velocity, for half of the time between two detections at most.
   const now = (track, time) => {
     const ahead = calm.matches ? 0 : Math.min(time - track.at + lead, spacing / 2) / 1000;
     const [l, t, r, b] = track.box, [x, y] = track.velocity.map(v => v * ahead);
@@ -116,7 +115,7 @@
     const [l, t, r, b] = overlay.searched ?? [];
     if (r > l && (l > 0 || t > 0 || r < 1 || b < 1)) regions.set(`${overlay.searched}`, time);
     if (String(size) !== String(overlay.size)) { size = overlay.size; drawLines(); }
-    // One that is out of sight is only guessed: it stays as it was last seen. Several regions are looked at in turn.
+    // One that is out of sight stays as it was last seen.
     tracks = new Map(overlay.tracks.flatMap(([id, kind, , l, t, r, b, vx, vy, inSight]) => {
       const was = old.get(id), trail = was?.trail ?? [];
       if (!inSight) return was ? [[id, was]] : [];
@@ -131,22 +130,20 @@
   };
 
   const toggle = /** @type {Part} */ (document.querySelector('#boxes')); // not where figures alone are shown
-  const remember = what => { try { return what(localStorage); } catch { return null; } };
   const setBoxes = isOn => {
     toggle?.setAttribute('aria-pressed', isOn);
     moving.setAttribute('display', isOn ? 'inline' : 'none');
   };
-  setBoxes(remember(store => store.getItem('boxes')) !== 'off');
+  setBoxes(recall('boxes') !== false);
   on(toggle, 'click', () => {
     const isOn = toggle.getAttribute('aria-pressed') !== 'true';
     setBoxes(isOn);
-    remember(store => store.setItem('boxes', isOn ? 'on' : 'off'));
+    store('boxes', isOn);
   });
 
   const setText = (e, text) => { if (e && e.textContent !== `${text}`) e.textContent = text; };
   let since;
   const takeTally = tally => {
-    // Set to zero, or another day: the words above the figures are the server's.
     const is = tally.lines.map(line => line.since).join();
     if (since !== undefined && since !== is) refresh(false);
     since = is;
@@ -194,7 +191,7 @@
     timer ||= setTimeout(() => { timer = 0; refresh(false); }, Math.max(0, ROWS_MS - (Date.now() - chartAt)));
   };
 
-  // The chart and the list are the server's: fetched again with the page when something has crossed, and now and then.
+  // The chart and the list are the server's.
   let chartAt = Date.now();
   const refresh = async isAll => {
     isChartOld = false;

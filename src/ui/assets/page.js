@@ -1,5 +1,4 @@
-// What the scripts of the pages share: finding elements, putting words, asking the server and hearing it, and the
-// shapes of lines over a picture. By itself it only closes what pops up.
+// What the scripts of the pages share.
 // @ts-check
 'use strict';
 // A page with a form that was refused stands at the API's address: from here on at its own.
@@ -12,8 +11,7 @@ const el = id => document.getElementById(id);
 /** @type {(target: EventTarget | null | undefined, type: string, act: (e: Happening) => any, how?: any) => void} */
 const on = (target, type, act, how) => target?.addEventListener(type, act, how);
 
-// A form of choices is sent with each of them. A typed day is another one with every key: it waits for its field to be
-// left.
+// A form of choices is sent with each of them; a typed day when its field is left.
 /** @type {(form: Part, isWhole?: () => boolean) => void} */
 const sendsItself = (form, isWhole = () => true) => {
   let typed;
@@ -26,6 +24,12 @@ const sendsItself = (form, isWhole = () => true) => {
     typed = null;
   });
 };
+
+const isTyped = e => e.ctrlKey || e.metaKey || e.altKey || e.target.closest('input:not(#seek), select, textarea');
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+// What this browser keeps, if it may.
+const recall = key => { try { return JSON.parse(localStorage.getItem(key) ?? 'null'); } catch { return null; } };
+const store = (key, value) => { try { localStorage.setItem(key, JSON.stringify(value)); } catch { /* it may not */ } };
 
 // Times in the camera's zone, if the page tells it.
 const offset = +(document.querySelector('[data-offset]')?.dataset.offset ?? -60 * new Date().getTimezoneOffset());
@@ -62,8 +66,7 @@ const running = seconds => {
   return `${s < 3600 ? minutes : `${hours}:${two(minutes % 60)}`}:${two(s % 60)}`;
 };
 
-// When the server was last heard, whichever way. A proxy that says it does not answer is not the server.
-// By a clock that nobody sets.
+// When the server, and not its proxy, was last heard; by a clock that nobody sets.
 let heardAt = performance.now();
 const heard = () => { heardAt = performance.now(); };
 
@@ -125,8 +128,7 @@ const send = async (method, path, body, headers, signal) => {
   return answer.status === 204 ? null : answer.json();
 };
 
-// Asks for the state: what it is, or whether the connection is lost. An answer that is slow, or waits for one of the
-// browser's few connections, is no lost connection while the server is heard in another way.
+// Asks for the state. A slow answer is no lost connection while the server is heard in another way.
 const SILENT_MS = 10_000, REFUSED_MS = 2000;
 const askState = async () => {
   try {
@@ -136,7 +138,7 @@ const askState = async () => {
   }
 };
 
-// Sends the newest value when the one before was answered: a slider that is dragged asks no more than the server does.
+// Sends the newest value once the one before was answered.
 /** @type {<T>(ask: (value: T) => Promise<any>) => (value: T) => Promise<void>} */
 const newestOnly = ask => {
   let next, isAsking = false;
@@ -214,8 +216,7 @@ const swap = (page, ids, sent, isRefused, was = new Map()) => {
 const renew = async (...ids) => {
   try { swap(await freshPage(location.href), ids); return true; } catch { return false; /* the next time */ }
 };
-// Asks for the page that `from` leads to, and gives it, if it is this one. Screen readers hear the message of a part. A
-// failure is said in the part.
+// Asks for the page that `from` leads to, and gives it, if it is this one. Messages and failures are said.
 /** @type {(from: Part, holder: Part, address: string, options?: RequestInit) => Promise<Document | null>} */
 const follow = async (from, holder, address, options) => {
   const ids = holder.dataset.swap.split(' '), row = holder.closest('.set');
@@ -261,7 +262,7 @@ on(document, 'click', e => {
   follow(link, link, link.href);
 });
 
-// A note that is closed stays away until tomorrow: the server reads the cookie, so no page is laid out with it.
+// A note that is closed stays away until tomorrow: the server reads the cookie.
 const closeNote = async button => {
   const until = new Date(new Date().setHours(24, 0, 0, 0)).toUTCString();
   const path = new URL('.', location.href).pathname;
@@ -270,10 +271,10 @@ const closeNote = async button => {
 };
 on(document, 'click', e => { if (e.target.dataset?.close) closeNote(e.target); });
 
-// The head and the window's title say the worst that is wrong. The banner is the server's: fetched again when it is
-// another.
+// The head and the window's title say the worst that is wrong. The banner is the server's.
 const worstOf = s => s.alerts.find(alert => alert.bad);
 const headlineOf = s => (worstOf(s) ?? s).headline;
+const lookOf = word => ['live', 'idle', 'starting', 'paused'].includes(word) ? word : 'trouble';
 let isBannerAsked = false;
 on(document, 'state', async ({ detail: s }) => {
   if (!s) return;
@@ -288,8 +289,8 @@ on(document, 'state', async ({ detail: s }) => {
   isBannerAsked = false;
 });
 
-// Hears api/v1/events while the page is in sight, over the one connection that all windows of this camera share (see
-// events.js), or over its own in a browser without shared workers. `opened` is called when hearing begins again.
+// Hears api/v1/events while the page is in sight, through events.js, or itself in a browser without shared workers.
+// `opened` is called when hearing begins again.
 const listen = (handlers, opened) => {
   const types = Object.keys(handlers);
   const take = (type, data, isOld) => { if (!isOld) heard(); handlers[type](JSON.parse(data)); };
@@ -325,8 +326,7 @@ const listen = (handlers, opened) => {
 // ---- this browser's own view of the live picture: rotated, mirrored, flipped, as the server makes it for `/stream`
 
 const MINE = 'view';
-const myView = { rotate: 0 };
-try { Object.assign(myView, JSON.parse(localStorage.getItem(MINE) ?? '{}')); } catch { /* nothing may be stored */ }
+const myView = { rotate: 0, ...recall(MINE) };
 /** @type {(size: Point) => Point} */
 const turnedSize = ([w, h]) => myView.rotate % 180 ? [h, w] : [w, h];
 /** @type {(place: Point) => Point} */
@@ -376,7 +376,7 @@ const clamp = (v, least, most) => Math.min(most, Math.max(least, v));
 // Half of the width of words over a picture. A letter is about 9 wide.
 /** @type {(words: string) => number} */
 const halfWidth = words => 4.5 * words.length + 4;
-// Room for the words over a picture: gives the first of the places where they touch no others, if there is one.
+// Gives the first of the places where words over a picture touch no others, if there is one.
 /** @type {(taken?: number[][]) => Room} */
 const labelRoom = (taken = []) => {
   return (words, places) => places.find(([x, y]) => {
@@ -395,8 +395,7 @@ const label = (name, words, take, f, places) => {
   return at ? [shape('text', { class: name, x: p(at[0]), y: p(at[1]) }, words)] : [];
 };
 
-// A line, its arrow to the left of a→b (that way is in; to the right in a mirror), and its names; like draw.rs. The
-// name stands at the end that has room.
+// A line, its arrow to the left of a→b (that way is in; to the right in a mirror), and its names; like draw.rs.
 /** @type {(line: Line, f: Fit, take?: Room, hasArrow?: boolean) => SVGElement[]} */
 const lineShapes = (line, f, take = labelRoom(), hasArrow = true) => {
   const hand = f.isMirrored ? -1 : 1;

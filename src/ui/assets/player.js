@@ -1,11 +1,10 @@
-// Plays a recording by time: pictures come as one multipart stream at its own pace, each with its time.
+// Plays a recording by time: a multipart stream of pictures, each with its time.
 // @ts-check
 'use strict';
-const playerKey = e => !(e.ctrlKey || e.metaKey || e.altKey || e.target.closest('input:not(#seek), textarea, select'));
 // The item before and the one after. A recording needs the arrow keys for its frames.
 const NEIGHBOURS = { p: 'prev', n: 'next', ...el('screen') ? {} : { ArrowLeft: 'prev', ArrowRight: 'next' } };
 on(document, 'keydown', e => {
-  if (playerKey(e) && NEIGHBOURS[e.key]) document.querySelector(`.top [rel=${NEIGHBOURS[e.key]}]`)?.click();
+  if (!isTyped(e) && NEIGHBOURS[e.key]) document.querySelector(`.top [rel=${NEIGHBOURS[e.key]}]`)?.click();
 });
 if (el('screen')) {
   const main = el('main'), canvas = el('screen'), seek = el('seek'), play = el('play'), speed = el('speed');
@@ -46,8 +45,7 @@ if (el('screen')) {
   };
   const failed = e => put('said', `This could not be played: ${e.message}`);
 
-  // A picture with what its headers say of it, if it is still wanted when it is decoded: a step that came meanwhile
-  // counts from where it led, not from here.
+  // A picture with what its headers say of it, if it is still wanted when it is decoded.
   const show = async (jpeg, header, isWanted) => {
     const image = await createImageBitmap(jpeg);
     if (!isWanted()) { image.close(); return; }
@@ -87,7 +85,7 @@ if (el('screen')) {
     }
     return -1;
   };
-  // Takes whole parts off the front of `bytes`: what is left, and the last part. Earlier ones have been overtaken.
+  // Takes whole parts off the front of `bytes`: what is left, and the last part.
   const parts = bytes => {
     let from = 0, last = null;
     for (;;) {
@@ -176,7 +174,7 @@ if (el('screen')) {
   };
   on(document, 'keydown', e => {
     // A button and a link keep what Space and Enter do with them.
-    if (!playerKey(e) || !keys[e.key] || (e.key === ' ' && e.target.closest('button, a, summary'))) return;
+    if (isTyped(e) || !keys[e.key] || (e.key === ' ' && e.target.closest('button, a, summary'))) return;
     e.preventDefault();
     keys[e.key](e);
   });

@@ -1,5 +1,4 @@
-// Snapshot and Record: the growing time and size, keys, and the parts that the state says are stale. The forms work
-// without this file.
+// Snapshot and Record. The forms work without this file.
 // @ts-check
 'use strict';
 {
@@ -25,7 +24,7 @@
   on(document, 'visibilitychange', () => { if (!document.hidden) renew(...PARTS); });
 
   on(document, 'keydown', e => {
-    if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest('input, select, textarea')) return;
+    if (isTyped(e)) return;
     const form = { s: el('keep'), r: el('record') }[e.key];
     if (form && !form.hidden) form.requestSubmit();
   });

@@ -1,5 +1,4 @@
-// Sends each row of settings as soon as it is changed, as its form would, and puts the row of the page that comes back
-// in its place; and each control of the camera while it is turned. The page works without this file.
+// Sends each row of settings when it is changed, and each control of the camera. The page works without this file.
 // @ts-check
 'use strict';
 {
@@ -11,13 +10,13 @@
     if (field) field.ariaInvalid = isWrong ? 'true' : null;
   };
 
-  // What the server says now. A row with a refused value or an open question stays.
+  // A row with a refused value or an open question stays.
   const FRESH = '[data-key]:not(:has([aria-invalid], .ask)), [data-control] .org, #banners, #goes';
   const take = page => swap(page, [...main.querySelectorAll(FRESH)].map(one => one.id));
   const refusal = page => page.querySelector('main > [role=alert]')?.textContent ?? '';
   const isDirtyRow = row => fieldsOf(row).some(isDirty);
-  // One after the other, so that what is typed last holds. Without a button, only if something is new. A field that was
-  // replaced while somebody typed reports a change, too: it is not sent.
+  // One after the other, so that what is typed last holds. Without a button, only if something is new, and not from a
+  // field that was replaced while somebody typed.
   let queue = Promise.resolve();
   const save = (id, by, form, left) => {
     queue = queue.finally(async () => {
@@ -89,7 +88,6 @@
       renewSoon();
     } catch (error) {
       tell(e, error.message, true);
-      // What the camera has not taken does not stay at its field.
       const now = await send('GET', 'controls').catch(() => null);
       if (now) takeControls(now);
     }

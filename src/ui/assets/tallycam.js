@@ -1,4 +1,4 @@
-// Keeps the live page live by api/v1/state. The page works without this file, and nothing here moves the layout.
+// Keeps the live page live by api/v1/state. The page works without this file.
 // @ts-check
 'use strict';
 {
@@ -27,8 +27,6 @@
   const rate = fps => fps > 0 ? `${fps.toFixed(fps < 1 ? 2 : 1)} fps` : 'no frames';
   const count = n => n === 1 ? '1 viewer' : `${n} viewers`;
 
-  const lookOf = word => ['live', 'idle', 'starting', 'paused'].includes(word) ? word : 'trouble';
-  // The effects of a pause, renewed while its question is open.
   let stops = '';
   const showStops = s => {
     const now = `${s.viewers} ${s.held} ${!!s.recording?.now}`;
@@ -58,25 +56,20 @@
     nextPicture();
   };
 
-  // Over HTTP/1.1 a browser opens six connections to a host, for all its windows together, and a stream keeps one. So
-  // that buttons and other pages get through, streams and the cameras' events share four. The window that had the focus
-  // last has the first claim; one without room shows stills. Each window writes only its own note, so none overwrites
-  // another.
+  // Over HTTP/1.1 a browser opens six connections to a host: streams and the cameras' events share four. The window
+  // that had the focus last has the first claim; one without room shows stills. Each window writes its own note.
   const ROOM = 4, NOTED_MS = 5000, NOTE = 'tallycam-live-';
   const note = NOTE + Math.random().toString(36).slice(2), camera = new URL('.', location.href).pathname;
   let hasRoom = true, focusedAt = Date.now(), latest = 0, stillTimer = 0;
   const isShared = !/^h[23]/.test(performance.getEntriesByType('navigation')[0]?.nextHopProtocol);
-  const claim = () => {
-    const mine = JSON.stringify({ at: Date.now(), focusedAt, camera });
-    try { localStorage.setItem(note, mine); } catch { /* nothing may be stored */ }
-  };
+  const claim = () => store(note, { at: Date.now(), focusedAt, camera });
   const findRoom = () => {
     if (!isShared) return true;
     try {
       const now = Date.now(), cameras = new Set([camera]);
       let ahead = 0;
       for (const key of Object.keys(localStorage).filter(key => key.startsWith(NOTE) && key !== note)) {
-        const other = JSON.parse(localStorage.getItem(key) ?? 'null');
+        const other = recall(key);
         if (!other) continue; // just closed
         latest = Math.max(latest, other.focusedAt);
         if (Math.abs(now - other.at) > NOTED_MS) { localStorage.removeItem(key); continue; } // it crashed
@@ -102,8 +95,7 @@
   addEventListener('storage', e => { if (e.key?.startsWith(NOTE)) makeRoom(); });
   addEventListener('pagehide', leave);
 
-  // No event tells that a multipart stream ended: the picture just stands still. So a small copy
-  // is compared; a scene that never changes only costs a new stream now and then.
+  // No event tells that a multipart stream ended: a small copy of the picture is compared.
   const still = { since: Date.now(), patience: STILL_MS };
   const sheet = Object.assign(document.createElement('canvas'), { width: 64, height: 36 });
   /** @type {any} */
@@ -223,7 +215,7 @@
     timer = setTimeout(ask, document.hidden ? ASK_HIDDEN_MS : ASK_MS);
   };
 
-  // While an answer is slow the page says so; a picture that moves tells that the server is there.
+  // A picture that moves tells that the server is there.
   setInterval(() => {
     if (document.hidden || isLetGo) return;
     if (!isOnly) claim();
@@ -272,7 +264,7 @@
     if (!what) return;
     if (what === 'left' || what === 'right') myView.rotate = (myView.rotate + (what === 'left' ? 270 : 90)) % 360;
     else myView[what] = !myView[what];
-    try { localStorage.setItem(MINE, JSON.stringify(myView)); } catch { /* nothing may be stored */ }
+    store(MINE, myView);
     showMine();
     if (what === 'gray') return;
     if (state?.width) setSize(turnedSize([state.width, state.height]));
@@ -299,7 +291,7 @@
     link.download = `${link.dataset.base}-${day(now)}-${exact(now).replaceAll(':', '')}.jpg`;
   });
 
-  // Where only videos may fill the screen (iPhone), the link opens the stream.
+  // On an iPhone the link opens the stream.
   const fullScreen = e => {
     if (!document.fullscreenEnabled) return;
     e.preventDefault();
@@ -310,8 +302,7 @@
   on(shot, 'dblclick', fullScreen);
 
   on(document, 'keydown', e => {
-    if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest('input, select, textarea')) return;
-    if (e.key === 'f') fullScreen(e);
+    if (e.key === 'f' && !isTyped(e)) fullScreen(e);
   });
 
   isLetGo = document.hidden; // a tab that was opened in the background

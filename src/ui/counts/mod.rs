@@ -5,6 +5,7 @@
 //! the server sends it. After a crossing `counts.js` fetches it again and replaces the old `#shown` by the new one.
 
 mod charts;
+pub mod checks;
 mod compare;
 pub mod crossing_report;
 pub mod crossings;
@@ -17,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use crate::ui::chart::{self, ChartSums, is_fine};
+use crate::ui::counts::checks::{CheckBadge, badges_html};
 use crate::ui::counts::crossing_report::crossings_address;
 use crate::ui::counts::range::{CountsAsk, Heatmap, counting_day};
 use crate::ui::escape::{MarkedText, Text};
@@ -66,6 +68,8 @@ pub struct CountsPage {
     pub resets: Vec<Reset>,
     /// Moves of lines in the shown time: the line's number, and the time in microseconds since 1970.
     pub moves: Vec<(u64, u64)>,
+    /// The newest check of each line.
+    pub checks: Vec<CheckBadge>,
     pub counting: CountingReport,
     /// A reset that failed.
     pub refused: Option<RefusalReason>,
@@ -129,6 +133,14 @@ pub fn counts_page(page: &CountsPage) -> String {
         today = view.today(),
         refused = page.refused.as_ref().map_or_else(|| view.ignored_parameters(), refusal_html),
         is_today = view.is_today(),
+        checks = badges_html(
+            &page.checks,
+            (page
+                .lines
+                .iter()
+                .filter(|line| line.deleted_us.is_none() && ask.line.is_none_or(|id| id == line.id)))
+            .map(|line| (line.id, line.draft.name.as_str())),
+        ),
         shown = view.live_part(),
         zero_options = view.line_options(None, false),
     );

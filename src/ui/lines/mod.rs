@@ -28,6 +28,8 @@ pub struct LinesPage {
     /// Its zones, likewise.
     pub zones: Vec<ZoneNow>,
     pub tallies: Vec<TallyRow>,
+    /// The newest check of each line.
+    pub checks: Vec<crate::ui::CheckBadge>,
     /// The edited line or zone.
     pub chosen: ChosenShape,
     /// Width and height of the picture, for the layout; `None` while unknown.
@@ -467,13 +469,13 @@ fn list(page: &LinesPage, edited: &Edited) -> String {
         let is_chosen = Some(line.id) == chosen;
         let _ = write!(
             rows,
-            "<tr{}><th scope=\"row\"><a href=\"lines?line={}\"{}>{}</a></th><td class=\"in\" \
-             data-in=\"{id}\">{}</td><td \
-             class=\"out\" data-out=\"{id}\">{}</td><td class=\"muted\">{}</td></tr>",
+            "<tr{}><th scope=\"row\"><a href=\"lines?line={}\"{}>{}</a>{}</th><td class=\"in\" \
+             data-in=\"{id}\">{}</td><td class=\"out\" data-out=\"{id}\">{}</td><td class=\"muted\">{}</td></tr>",
             if is_chosen { " class=\"on\"" } else { "" },
             line.id,
             if is_chosen { " aria-current=\"true\"" } else { "" },
             Text(&line.draft.name),
+            crate::ui::counts::checks::badge(&page.checks, line.id, page.head.reader),
             figure(|tally| tally.count_in),
             figure(|tally| tally.count_out),
             Text(line.pinned.as_deref().unwrap_or("drawn here")),

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::ui::chart::{self, Bars};
+use crate::ui::counts::checks::{CheckBadge, badges_html};
 use crate::ui::counts::since::{inside_in_words, reset_name, tally_sums};
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::{CountingReport, LocalClock, Reader, ZoneNow};
@@ -32,6 +33,8 @@ pub struct LiveCounting {
     pub crossings: Vec<StoredCrossing>,
     /// Addresses of the player for crossings in recordings, by their numbers.
     pub clips: Vec<(u64, String)>,
+    /// The newest check of each line.
+    pub checks: Vec<CheckBadge>,
 }
 
 /// Rows of the list of the newest crossings.
@@ -116,6 +119,7 @@ pub(in crate::ui) fn sections_html(counting: &LiveCounting, reader: Reader) -> S
         inside = format_thousands(tallies.iter().map(|tally| tally.inside).sum()),
         rest = tally_items(counting, counting.tallies.get(MOST_CHIPS..).unwrap_or_default()),
         chart = chart,
+        checks = badges_html(&counting.checks, tallies.iter().map(|tally| (tally.line_id, &*tally.line))),
         since = Text(reset.as_deref().unwrap_or("Today")),
         whole = whole,
         inside_how = Text(&inside_in_words(&tallies, clock)),

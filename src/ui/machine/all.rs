@@ -41,7 +41,7 @@ pub fn all_page(page: &AllPage) -> String {
          class=\"cams\">\n{cards}</ul>\n{alone}</div>\n</main>\n",
         sum = sum.unwrap_or_default(),
     );
-    PageFrame::new(head, Tab::All, "All cameras", &["page.js", "head.js", "all.js"]).render(&main)
+    PageFrame::new(head, Tab::All, "All cameras", &["page.js", "head.js"]).render(&main)
 }
 
 fn card(page: &AllPage, one: &NeighbourReport) -> String {

@@ -382,17 +382,17 @@ impl CountsReader {
         if let Err(wrong) = draft.validate() {
             return Ok(Err(wrong));
         }
+        // A line of the operator's file counts in every scene.
+        let scene = line.scene.unwrap_or(draft.scene);
+        let gaps = self.gaps_of_lines(scene, &[id], from_us, to_us)?;
+        let gaps = gaps.into_iter().map(|gap| (gap.from_us, gap.to_us));
+        let left_out = merged(gaps.chain(draft.pauses.clone()).collect(), from_us, to_us);
+        if watched(from_us, to_us, &left_out) < 1_000_000 {
+            let words = "nothing was counted and watched in that time";
+            return Ok(Err(EditError::out_of_range("from", "a time in which the line counted", words)));
+        }
         self.map_error((|| {
             let (first, last) = (number(from_us.saturating_sub(LATEST_US)), number(to_us + LATEST_US));
-            // A line of the operator's file counts in every scene.
-            let scene = line.scene.unwrap_or(draft.scene);
-            let gaps = self.read_gaps(scene, &[id], from_us, to_us)?;
-            let gaps = gaps.into_iter().map(|gap| (gap.from_us, gap.to_us));
-            let left_out = merged(gaps.chain(draft.pauses.clone()).collect(), from_us, to_us);
-            if watched(from_us, to_us, &left_out) < 1_000_000 {
-                let words = "nothing was counted and watched in that time";
-                return Ok(Err(EditError::out_of_range("from", "a time in which the line counted", words)));
-            }
             let text = "SELECT id, wall_us, direction FROM crossings
                 WHERE scene = ?1 AND line = ?2 AND wall_us >= ?3 AND wall_us < ?4 ORDER BY wall_us LIMIT ?5";
             let mut query = self.connection.prepare(text)?;
@@ -601,7 +601,8 @@ impl Counts {
 fn insert(tx: &CountsTransaction<'_>, check: &NewCheck) -> Result<u64, CountsFault> {
     let NewCheck { draft, scene, version, drawn, left_out, crossings } = check;
     tx.connection.execute(
-        "INSERT INTO checks (line, version, drawn, scene, from_us, to_us, made_us, recording, setup, left_out, taps, crossings)
+        "INSERT INTO checks (line, version, drawn, scene, from_us, to_us, made_us, recording, setup, left_out, taps,
+           crossings)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         params![
             number(draft.line),

@@ -180,7 +180,12 @@ impl CountsReader {
         from_us: u64,
         to_us: u64,
     ) -> Result<Vec<Gap>, StoreError> {
-        self.map_error(self.read_gaps(scene, lines, from_us, to_us))
+        self.map_error((|| {
+            let Some((from_us, to_us)) = self.past_range(from_us, to_us) else { return Ok(Vec::new()) };
+            let mut spans = self.spans(scene, lines, from_us, to_us)?;
+            spans.push(self.span_before_counting(from_us, to_us)?);
+            Ok(coverage::gaps(&spans, scene, from_us, to_us))
+        })())
     }
 
     /// The gaps of [`CountsReader::gaps_of_lines`], and the further gaps of each line. Lines are the given ones, or
@@ -238,19 +243,6 @@ impl CountsReader {
             let by_line = meant.into_iter().map(with_its_own).collect::<Result<_, CountsRowError>>()?;
             Ok(GapsByLine { all, by_line })
         })())
-    }
-
-    pub(super) fn read_gaps(
-        &self,
-        scene: Scene,
-        lines: &[u64],
-        from_us: u64,
-        to_us: u64,
-    ) -> Result<Vec<Gap>, CountsRowError> {
-        let Some((from_us, to_us)) = self.past_range(from_us, to_us) else { return Ok(Vec::new()) };
-        let mut spans = self.spans(scene, lines, from_us, to_us)?;
-        spans.push(self.span_before_counting(from_us, to_us)?);
-        Ok(coverage::gaps(&spans, scene, from_us, to_us))
     }
 
     /// The past part of a time, in microseconds of wall time; `None` if all is in the future.

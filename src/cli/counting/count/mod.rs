@@ -2,7 +2,7 @@
 
 mod film;
 mod printed;
-mod report;
+pub mod report;
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,5 +1,6 @@
-//! Counting: lines, zones, crossings, events.
+//! Counting: lines, zones, crossings, checks, events.
 
+pub(in crate::http) mod checks;
 pub(in crate::http) mod counts;
 pub(in crate::http) mod crossings;
 pub(in crate::http) mod events;

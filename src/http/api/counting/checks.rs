@@ -1,0 +1,276 @@
+//! `/api/v1/checks`: what somebody tapped while watching a line, matched with what was counted.
+
+use std::time::Duration;
+
+use hyper::header::{HeaderValue, LOCATION};
+use hyper::{Response, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::http::api::counting::counts::{CountsFormat, as_table, format, table_begins};
+use crate::http::api::media::thumbnail::{self, ThumbnailRequest};
+use crate::http::auth::audit::{AuditNote, noted};
+use crate::http::auth::caller::Who;
+use crate::http::report::wire::{self, List, Redact};
+use crate::http::request::csv::CsvTable;
+use crate::http::request::kinds::{SentKind, kinds};
+use crate::http::request::problem::Problem;
+use crate::http::request::{json_body, reply};
+use crate::http::server::body::Body;
+use crate::http::site::Site;
+use crate::http::site::handler::Request;
+use crate::pipeline::lights;
+use crate::ui::CheckBadge;
+use tallycam_base::clock;
+use tallycam_store::{
+    CheckDraft, CheckSetup, CountsReader, Direction, EditError, LineCheck, LineRow, StoreError,
+};
+
+/// Default and maximum number of checks on a page.
+const USUAL: u64 = 100;
+const MOST: u64 = 1000;
+
+/// Crossings are stored at most this long after they happened.
+const STORED_WITHIN_US: u64 = 3_000_000;
+
+kinds!([] SentTime);
+
+/// A time, in microseconds since 1970 or as RFC 3339.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SentTime(u64);
+
+impl SentKind for SentTime {
+    fn of(given: &Value) -> Result<SentTime, String> {
+        let text = || -> Option<u64> {
+            let time: jiff::Timestamp = given.as_str()?.parse().ok()?;
+            time.as_microsecond().try_into().ok()
+        };
+        given
+            .as_u64()
+            .or_else(text)
+            .map(SentTime)
+            .ok_or_else(|| String::from("microseconds since 1970, or a time such as 2026-11-20T08:00:00.5Z"))
+    }
+
+    fn schema() -> Value {
+        json!({"oneOf": [{"type": "integer", "minimum": 0}, {"type": "string", "format": "date-time"}]})
+    }
+}
+
+/// A tap.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckTap {
+    /// When.
+    #[serde(alias = "at_us")]
+    time: SentTime,
+    /// What crossed in that direction.
+    direction: Direction,
+}
+
+/// What was watched and tapped.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckBody {
+    /// The number of the line.
+    line: u64,
+    /// Start.
+    from: SentTime,
+    /// End.
+    to: SentTime,
+    /// Everything that crossed; a tap may come up to two seconds late.
+    #[schemars(length(max = 5000))]
+    taps: Vec<CheckTap>,
+    /// Starts and ends of times in which nobody watched.
+    #[serde(default)]
+    #[schemars(length(max = 5000))]
+    pauses: Vec<(SentTime, SentTime)>,
+    /// The recording that was watched; it was live without it.
+    #[serde(default)]
+    recording: Option<u64>,
+}
+
+impl Redact for LineCheck {
+    fn redact(&mut self) {
+        self.setup.source.clear();
+    }
+}
+
+/// The present circumstances; the brightness is unknown.
+fn setup(site: &Site) -> Result<CheckSetup, Problem> {
+    let (counting, camera) = (site.counting()?.status(), site.pipeline.status());
+    let geometry = site.pipeline.view().borrow().geometry();
+    let turned = u16::from(geometry.orientation.quarters) * 90;
+    let mirrored = if geometry.orientation.mirrored { ", mirrored" } else { "" };
+    let crop = geometry.crop.map_or_else(String::new, |crop| format!(", crop {crop:?}"));
+    Ok(CheckSetup {
+        model: if counting.backend == "motion" { String::from("motion") } else { counting.model },
+        camera: site.settings().name.clone(),
+        light: None,
+        size: camera.size,
+        view: format!("{turned}°{mirrored}{crop}"),
+        source: camera.source,
+    })
+}
+
+/// The brightness in the middle of a recording, or now.
+async fn light(site: &Site, recording: Option<u64>, since_us: u64) -> Result<Option<u8>, Problem> {
+    let jpeg = match recording {
+        _ if site.is_counts_only() => None,
+        None => site
+            .pipeline
+            .originals()
+            .newest()
+            .filter(|picture| !picture.is_card)
+            .map(|picture| picture.jpeg()),
+        Some(id) => {
+            let media = site.media_readers()?;
+            let read = media.read(move |reader| {
+                let item = reader.item(id)?;
+                let middle_us = since_us.saturating_sub(item.at_us);
+                thumbnail::find(reader, &item, ThumbnailRequest::Time(middle_us))
+            });
+            read.await?.map(|found| found.jpeg)
+        }
+    };
+    let Some(jpeg) = jpeg else { return Ok(None) };
+    Ok(tokio::task::spawn_blocking(move || lights::brightness(&jpeg)).await.ok().flatten())
+}
+
+/// `POST /api/v1/checks`.
+pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
+    let (site, counts) = (&request.site, request.site.counts()?);
+    let body = request.body.clone();
+    let CheckBody { line, from, to, taps, pauses, recording } =
+        tokio::task::spawn_blocking(move || json_body::read_long(&body))
+            .await
+            .map_err(|panicked| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()))??;
+    let left_us = (to.0.saturating_add(STORED_WITHIN_US)).saturating_sub(site.clock().now_us);
+    if left_us > 2 * STORED_WITHIN_US {
+        let words = "the check is not over yet";
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, words).wrong(
+            "to",
+            "a time that has passed",
+            clock::rfc3339(to.0),
+        ));
+    }
+    tokio::time::sleep(Duration::from_micros(left_us)).await;
+    let middle_us = from.0 / 2 + to.0 / 2;
+    let setup = CheckSetup { light: light(site, recording, middle_us).await?, ..setup(site)? };
+    let draft = CheckDraft {
+        line,
+        scene: counts.scene(),
+        from_us: from.0,
+        to_us: to.0,
+        recording,
+        taps: taps.iter().map(|tap| (tap.time.0, tap.direction)).collect(),
+        pauses: pauses.iter().map(|(from, to)| (from.0, to.0)).collect(),
+        setup,
+    };
+    let new = site.counts_readers()?.read(move |reader| reader.new_check(draft)).await??;
+    let id = counts.add_check(new).await?;
+    let mut response = one(&request, id).await?;
+    *response.status_mut() = StatusCode::CREATED;
+    if let Ok(place) = HeaderValue::from_str(&format!("checks/{id}")) {
+        response.headers_mut().insert(LOCATION, place);
+    }
+    Ok(response)
+}
+
+/// The checks that `read` finds, each with the reasons why it no longer holds, redacted for `who`.
+pub async fn found(
+    site: &Site,
+    who: &Who,
+    read: impl FnOnce(&CountsReader) -> Result<Vec<LineCheck>, StoreError> + Send + 'static,
+) -> Result<Vec<LineCheck>, Problem> {
+    let counts_db = site.counts_readers()?;
+    let read = counts_db.read(move |reader| Ok((read(reader)?, reader.lines()?)));
+    let (checks, lines): (Vec<LineCheck>, Vec<LineRow>) = read.await?;
+    let (now, now_us) = (setup(site)?, site.clock().now_us);
+    let faded = |mut check: LineCheck| {
+        check.fade(&now, lines.iter().find(|line| line.id == check.line_id), now_us);
+        wire::redacted_for(who, check)
+    };
+    Ok(checks.into_iter().map(faded).collect())
+}
+
+/// The check with this number, with its crossings.
+///
+/// # Errors
+/// There is none.
+pub async fn check(site: &Site, who: &Who, id: u64) -> Result<LineCheck, Problem> {
+    let checks = found(site, who, move |reader| Ok(reader.checked(id)?.into_iter().collect())).await?;
+    checks.into_iter().next().ok_or_else(|| EditError::Unknown { what: "check", id }.into())
+}
+
+/// The badges of the lines that were checked.
+pub async fn badges(site: &Site, who: &Who) -> Vec<CheckBadge> {
+    let clock = site.clock();
+    let checks = found(site, who, |reader| reader.newest_checks()).await.unwrap_or_default();
+    checks.iter().map(|check| CheckBadge::new(check, &clock)).collect()
+}
+
+async fn one(request: &Request, id: u64) -> Result<Response<Body>, Problem> {
+    let check = check(&request.site, &request.reader().await, id).await?;
+    Ok(noted(reply::json(wire::json(&check)), AuditNote::Of(check.line)))
+}
+
+/// `GET /api/v1/checks/{id}`.
+pub async fn get(request: Request) -> Result<Response<Body>, Problem> {
+    one(&request, request.id).await
+}
+
+/// `DELETE /api/v1/checks/{id}`.
+pub async fn delete(request: Request) -> Result<Response<Body>, Problem> {
+    request.site.counts()?.delete_check(request.id).await?;
+    Ok(noted(reply::no_content(), AuditNote::Of(request.id.to_string())))
+}
+
+/// `GET /api/v1/checks`.
+pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
+    let query = &request.query;
+    let (line, before) = (query.whole("line", 1..=u64::MAX)?, query.whole("cursor", 1..=u64::MAX)?);
+    let (limit, format) = (query.whole("limit", 1..=MOST)?, format(query)?);
+    let begins = table_begins(query)?;
+    let limit = limit.unwrap_or(if format == CountsFormat::Csv { MOST } else { USUAL }) as usize;
+    let who = request.reader().await;
+    let mut checks = found(&request.site, &who, move |reader| reader.checks(line, before, limit + 1)).await?;
+    let has_more = checks.len() > limit;
+    checks.truncate(limit);
+    if format == CountsFormat::Csv {
+        return Ok(as_table("checks.csv", Body::full(format!("{begins}{}", table(&checks)))));
+    }
+    let next = checks.last().filter(|_| has_more).map(|last| last.id.to_string());
+    Ok(reply::json(wire::json(&List { items: checks, next })))
+}
+
+/// The columns of a table; a share and its interval have three.
+#[rustfmt::skip]
+const COLUMNS: [&str; 28] = [
+    "id", "made", "line_id", "line", "version", "scene", "from", "to", "checked_s", "recording", "model", "camera",
+    "light", "found", "missed", "false", "marked", "late_s", "precision", "precision_low", "precision_high", "recall",
+    "recall_low", "recall_high", "sum_error", "sum_error_low", "sum_error_high", "faded",
+];
+
+/// `checks` as CSV.
+fn table(checks: &[LineCheck]) -> String {
+    let mut table = CsvTable::new(&COLUMNS, false);
+    for check in checks {
+        let row = json!(check);
+        for column in COLUMNS {
+            let value = match column.rsplit_once('_') {
+                Some((share, end @ ("low" | "high"))) => &row[share][end],
+                _ if row[column].is_object() => &row[column]["value"],
+                _ => &row[column],
+            };
+            match value {
+                Value::Null => table.empty(),
+                Value::String(text) => table.text(text),
+                Value::Array(_) => table.text(&check.faded.join("; ")),
+                number => table.plain(number),
+            }
+        }
+        table.end_row();
+    }
+    table.take()
+}

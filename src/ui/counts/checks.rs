@@ -1,0 +1,486 @@
+//! The pages of checks: the list and the start, one check with its certificate, and the page on which somebody taps.
+//! `check.js` takes the taps and sends them; the page shows nothing that was counted.
+
+use std::fmt::Write;
+
+use crate::ui::escape::Text;
+use crate::ui::facts::{Head, LocalClock, Reader, RefusalReason};
+use crate::ui::form::{field, form_to, lock};
+use crate::ui::format::{
+    capital, day, format_long_day, format_thousands, format_when, percent, second, to_zoned,
+};
+use crate::ui::frame::{PageFrame, Tab, refusal_html};
+use tallycam_store::media::Item;
+use tallycam_store::{CheckEvent, CheckVerdict, CheckedShare, Direction, LineCheck, LineRow};
+
+/// The choice of minutes.
+const MINUTES: [&str; 3] = ["5", "15", "30"];
+
+/// The newest check of a line, wherever the line is named.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckBadge {
+    pub line: u64,
+    pub id: u64,
+    /// "checked 12 Nov: 97 %, 15 min".
+    words: String,
+    /// Why it has faded; empty while it holds.
+    faded: String,
+}
+
+impl CheckBadge {
+    pub fn new(check: &LineCheck, clock: &LocalClock) -> CheckBadge {
+        let (at, now) = (to_zoned(check.made_us, &clock.zone), to_zoned(clock.now_us, &clock.zone));
+        let year = if at.year() == now.year() { String::new() } else { format!(" {}", at.year()) };
+        let share = check.share().map_or_else(|| String::from("nobody crossed"), percent);
+        let words = format!("checked {}{year}: {share}, {}", day(&at), minutes(check.checked_us));
+        CheckBadge { line: check.line_id, id: check.id, words, faded: check.faded.join(", ") }
+    }
+
+    fn html(&self) -> String {
+        let (class, why) = match self.faded.as_str() {
+            "" => ("small", String::new()),
+            why => ("small muted", format!(" <small>no longer holds: {why}</small>")),
+        };
+        format!("<a class=\"{class}\" href=\"checks?id={}\">{}</a>{why}", self.id, self.words)
+    }
+}
+
+/// The badge of a line, or the link that checks it, on a line of its own.
+pub(in crate::ui) fn badge(badges: &[CheckBadge], line: u64, reader: Reader) -> String {
+    match badges.iter().find(|badge| badge.line == line) {
+        Some(badge) => format!("<br>{}", badge.html()),
+        None if reader < Reader::Operator => String::new(),
+        None => format!("<br><a class=\"small muted\" href=\"checks?line={line}\">not checked yet</a>"),
+    }
+}
+
+/// A paragraph with the badges of several lines: their numbers and names.
+pub(in crate::ui) fn badges_html<'a>(
+    badges: &[CheckBadge],
+    lines: impl Iterator<Item = (u64, &'a str)>,
+) -> String {
+    let one = |(line, name): (u64, &str)| {
+        let badge = badges.iter().find(|badge| badge.line == line)?;
+        Some(format!("{}: {}", Text(name), badge.html()))
+    };
+    let all: Vec<String> = lines.filter_map(one).collect();
+    if all.is_empty() {
+        String::new()
+    } else {
+        format!("<p class=\"small muted\" id=\"checked\">{}</p>", all.join(" · "))
+    }
+}
+
+/// "15 min"; below ten minutes with a decimal digit if it is not whole.
+fn minutes(us: u64) -> String {
+    let minutes = us as f64 / 6e7;
+    let is_whole = minutes >= 9.95 || (minutes - minutes.round()).abs() < 0.05;
+    if is_whole { format!("{minutes:.0} min") } else { format!("{minutes:.1} min") }
+}
+
+/// Data of the list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChecksPage {
+    pub head: Head,
+    pub clock: LocalClock,
+    /// Lines of the scene that are not deleted.
+    pub lines: Vec<LineRow>,
+    pub line: Option<u64>,
+    /// Recordings to watch, newest first.
+    pub items: Vec<Item>,
+    /// Newest first.
+    pub checks: Vec<LineCheck>,
+    /// Of each line: its name, crossings of the last 90 days, and those that are marked as wrong.
+    pub marked: Vec<(String, u64, u64)>,
+    pub refused: Option<RefusalReason>,
+}
+
+fn option(value: &str, words: &str, is_chosen: bool) -> String {
+    let selected = if is_chosen { " selected" } else { "" };
+    format!("<option value=\"{value}\"{selected}>{}</option>", Text(words))
+}
+
+fn share(share: Option<CheckedShare>) -> String {
+    share.map_or_else(|| String::from("–"), |share| percent(share.value))
+}
+
+/// A signed share: "−5 %".
+fn error(value: f64) -> String {
+    let sign = if value < 0.0 { "−" } else { "+" };
+    if value == 0.0 { String::from("0 %") } else { format!("{sign}{}", percent(value.abs())) }
+}
+
+/// The list as HTML, at `checks`.
+pub fn checks_page(page: &ChecksPage) -> String {
+    let [lock, unlock] = lock(page.head.reader, Reader::Operator);
+    let when =
+        |us| format_when(&to_zoned(us, &page.clock.zone), &to_zoned(page.clock.now_us, &page.clock.zone));
+    let mut rows = String::new();
+    for check in &page.checks {
+        let holds = if check.faded.is_empty() {
+            String::from("yes")
+        } else {
+            format!("no: {}", check.faded.join(", "))
+        };
+        let _ = write!(
+            rows,
+            "<tr><th scope=\"row\"><a href=\"checks?id={}\">{}</a></th><td class=\"l\">{}</td><td>{}</td><td>{}</td>\
+             <td>{}</td><td>{}</td><td class=\"l\">{}</td><td class=\"l\">{holds}</td></tr>",
+            check.id,
+            when(check.made_us),
+            Text(&check.line),
+            minutes(check.checked_us),
+            share(check.recall),
+            share(check.precision),
+            check.sum_error.map_or_else(|| String::from("–"), |share| error(share.value)),
+            Text(&check.setup.model),
+        );
+    }
+    if rows.is_empty() {
+        rows.push_str("<tr><td colspan=\"8\" class=\"l muted\">No line was checked yet.</td></tr>");
+    }
+    let marked = page.marked.iter().filter(|(_, all, _)| *all > 0).map(|(name, all, marked)| {
+        format!(
+            "{name}: {} of {} crossings in 90 days are marked as wrong.",
+            format_thousands(*marked),
+            format_thousands(*all)
+        )
+    });
+    let main = format!(
+        include_str!("checks.html"),
+        refused = page.refused.as_ref().map(refusal_html).unwrap_or_default(),
+        lines = page.lines.iter().fold(String::new(), |html, line| {
+            html + &option(&line.id.to_string(), &line.draft.name, page.line == Some(line.id))
+        }),
+        minutes = MINUTES.map(|minutes| option(minutes, minutes, minutes == "15")).concat(),
+        items = page.items.iter().fold(String::new(), |html, item| {
+            html + &option(&item.id.to_string(), &format!("{}, {}", item.name, when(item.at_us)), false)
+        }),
+        rows = rows,
+        marked = Text(&marked.collect::<Vec<_>>().join(" ")),
+        lock = lock,
+        unlock = unlock,
+    );
+    PageFrame::new(&page.head, Tab::Counts, "Checks", &["page.js", "head.js"])
+        .for_changes_by(Reader::Operator)
+        .render(&main)
+}
+
+/// Addresses of the picture of a crossing, and of the player with its clip.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CheckedMedia {
+    pub picture: Option<String>,
+    pub clip: Option<String>,
+}
+
+/// Data of one check.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckPage {
+    pub head: Head,
+    pub clock: LocalClock,
+    pub check: LineCheck,
+    /// The present line, for the names of its directions.
+    pub line: Option<LineRow>,
+    /// What shows each crossing.
+    pub shown: Vec<CheckedMedia>,
+    pub refused: Option<RefusalReason>,
+}
+
+/// A check as HTML, at `checks?id=…`; printed it is one page, the certificate.
+pub fn check_page(page: &CheckPage) -> String {
+    let check = &page.check;
+    let faded = match check.faded.join(", ") {
+        why if why.is_empty() => String::new(),
+        why => format!("<p class=\"bad\">It no longer holds: {why}.</p>"),
+    };
+    let [lock, unlock] = lock(page.head.reader, Reader::Operator);
+    let main = format!(
+        include_str!("check.html"),
+        line = Text(&check.line),
+        camera = Text(&page.head.name),
+        version = Text(&page.head.version),
+        printed = format_when(&page.zoned(page.clock.now_us), &page.zoned(0)),
+        refused = page.refused.as_ref().map(refusal_html).unwrap_or_default(),
+        summary = Text(&format!("{}.", capital(&check.summary))),
+        faded = faded,
+        figures = page.figures(),
+        facts = page.facts(),
+        late = check.late_s,
+        found = check.found,
+        missed = check.missed,
+        wrong = check.wrong,
+        events = page.events(),
+        delete = format_args!(
+            "<details class=\"panel no-print\"><summary>Delete</summary>{}{lock}<button class=\"btn danger\">Delete \
+             this check</button>{unlock}</form></details>",
+            form_to("delete", &format!("api/v1/checks/{}", check.id), "checks", " class=\"row\"")
+        ),
+    );
+    PageFrame::new(&page.head, Tab::Counts, "Check", &["page.js", "head.js"])
+        .for_changes_by(Reader::Operator)
+        .render(&main)
+}
+
+impl CheckPage {
+    fn zoned(&self, us: u64) -> jiff::Zoned {
+        to_zoned(us, &self.clock.zone)
+    }
+
+    /// Rows of the table: each figure with its interval.
+    fn figures(&self) -> String {
+        let check = &self.check;
+        let crossed = check.found + check.missed;
+        let rows = [
+            (
+                "Counted of what crossed (recall)",
+                check.recall,
+                false,
+                format!("{} of {crossed}", check.found),
+            ),
+            (
+                "Right of what was counted (precision)",
+                check.precision,
+                false,
+                format!("{} of {}", check.found, check.found + check.wrong),
+            ),
+            (
+                "Error of the sum",
+                check.sum_error,
+                true,
+                format!("{} instead of {crossed}", check.found + check.wrong),
+            ),
+        ];
+        let figure = |(name, share, is_error, of): (&str, Option<CheckedShare>, bool, String)| {
+            let word = if is_error { error } else { percent };
+            let [value, range] = share.map_or(["–", "–"].map(String::from), |share| {
+                [word(share.value), format!("{} to {}", word(share.low), word(share.high))]
+            });
+            format!(
+                "<tr><th scope=\"row\">{name}</th><td>{value}</td><td>{range}</td><td class=\"l\">{of}</td></tr>"
+            )
+        };
+        rows.map(figure).concat()
+    }
+
+    /// The circumstances.
+    fn facts(&self) -> String {
+        let check = &self.check;
+        let from = self.zoned(check.from_us);
+        let light = match check.setup.light {
+            None => String::from("unknown"),
+            Some(light) => {
+                let word = ["dark", "dim", "bright"][usize::from(light >= 40) + usize::from(light >= 90)];
+                format!("{word} ({light} of 255)")
+            }
+        };
+        let size =
+            check.setup.size.map_or_else(String::new, |(width, height)| format!(", {width} × {height}"));
+        let watched = check.recording.map_or_else(
+            || String::from("Live"),
+            |id| format!("<a href=\"player?id={id}\">Recording {id}</a>"),
+        );
+        let facts = [
+            (
+                "Date",
+                format!(
+                    "{} {}, {} to {}",
+                    format_long_day(&from),
+                    from.year(),
+                    second(&from),
+                    second(&self.zoned(check.to_us))
+                ),
+            ),
+            ("Checked", format!("{} of {}", minutes(check.checked_us), minutes(check.to_us - check.from_us))),
+            ("Line", format!("{}, version {}", Text(&check.line), check.version)),
+            ("Model", Text(&check.setup.model).to_string()),
+            ("Camera", format!("{}{size}", Text(&check.setup.camera))),
+            ("Light", light),
+            ("Watched", watched),
+        ];
+        facts.map(|(name, words)| format!("<div><dt>{name}</dt><dd>{words}</dd></div>")).concat()
+    }
+
+    /// Missed and false crossings come first.
+    fn events(&self) -> String {
+        let mut all: Vec<(&CheckEvent, &CheckedMedia)> =
+            self.check.crossings.iter().zip(&self.shown).collect();
+        all.sort_by_key(|(event, _)| (event.verdict == CheckVerdict::Found, event.time_us));
+        let mut html = String::new();
+        for (event, CheckedMedia { picture, clip }) in all {
+            let draft = self.line.as_ref().map(|line| &line.draft);
+            let (class, way) = match event.direction {
+                Direction::In => ("in", draft.map_or("in", |draft| &draft.in_name)),
+                Direction::Out => ("out", draft.map_or("out", |draft| &draft.out_name)),
+            };
+            let at = self.zoned(event.time_us);
+            let time = second(&at);
+            // There it can be marked as wrong.
+            let time = match event.crossing {
+                Some(id) => format!(
+                    "<a href=\"crossings?day={}&amp;line={}&amp;at={id}#one\">{time}</a>",
+                    at.date(),
+                    self.check.line_id
+                ),
+                None => time,
+            };
+            let picture = picture.as_ref().map(|address| {
+                format!(
+                    "<img src=\"{}\" alt=\"\" width=\"96\" height=\"72\" loading=\"lazy\">",
+                    Text(address)
+                )
+            });
+            let clip = clip.as_ref().map(|address| format!("<a href=\"{}\">Play</a>", Text(address)));
+            let _ = write!(
+                html,
+                "<tr><th scope=\"row\">{time}</th><td class=\"l\">{}</td><td class=\"l {class}\">{}</td><td class=\"l \
+                 pic\">{}</td><td class=\"l\">{}</td></tr>",
+                event.verdict.as_str(),
+                Text(way),
+                picture.unwrap_or_default(),
+                clip.unwrap_or_else(|| "<span class=\"muted\">No recording</span>".into()),
+            );
+        }
+        if html.is_empty() {
+            html.push_str("<tr><td colspan=\"5\" class=\"l muted\">Nothing crossed.</td></tr>");
+        }
+        html
+    }
+}
+
+/// Data of the page for tapping.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TapsPage {
+    pub head: Head,
+    pub clock: LocalClock,
+    pub line: LineRow,
+    pub minutes: u64,
+    /// The recording to watch, and where it starts, in microseconds; else the live picture.
+    pub item: Option<(Item, u64)>,
+    pub is_counts_only: bool,
+    /// A recording can be started now.
+    pub can_record: bool,
+    pub refused: Option<RefusalReason>,
+}
+
+/// Attributes of a page that plays a recording, and the parts that `player.js` needs.
+fn played(recording: &Item, at_us: u64, here: &str, clock: &LocalClock) -> (String, String) {
+    let attributes = format!(
+        " data-item=\"{id}\" data-id=\"{id}\" data-began=\"{}\" data-duration=\"{}\" data-frames=\"{}\" \
+             data-here=\"{}\" data-offset=\"{}\"",
+        recording.at_us,
+        recording.duration_us,
+        recording.frames,
+        Text(here),
+        to_zoned(recording.at_us, &clock.zone).offset().seconds(),
+        id = recording.id,
+    );
+    let deck = format!(
+        include_str!("check_deck.html"),
+        last = recording.duration_us as f64 / 1e6,
+        at = at_us as f64 / 1e6,
+        speeds = ["1", "2", "4"].map(|speed| option(speed, &format!("{speed}×"), speed == "1")).concat(),
+    );
+    (attributes, deck)
+}
+
+/// The page for tapping as HTML, at `check?line=…`.
+pub fn taps_page(page: &TapsPage) -> String {
+    let (line, minutes) = (&page.line, page.minutes);
+    let mut here = format!("check?line={}&minutes={minutes}", line.id);
+    let mut scripts = vec!["page.js", "head.js", "check.js"];
+    let (mut item, mut deck, mut record) = (String::new(), String::new(), String::new());
+    let screen = match &page.item {
+        Some((recording, at_us)) => {
+            let _ = write!(here, "&item={}", recording.id);
+            (item, deck) = played(recording, *at_us, &here, &page.clock);
+            scripts.push("player.js");
+            format!(
+                "<canvas id=\"screen\" width=\"{}\" height=\"{}\" role=\"img\" aria-label=\"The recording\"></canvas>",
+                recording.width.max(16),
+                recording.height.max(9)
+            )
+        }
+        None if page.is_counts_only => {
+            "<p class=\"muted\">Privacy mode shows no picture: watch the place itself.</p>".into()
+        }
+        None => "<img src=\"stream\" width=\"640\" height=\"360\" alt=\"The live picture\">".into(),
+    };
+    if page.can_record && page.item.is_none() {
+        record = form_to("post", "api/v1/recordings", &here, " class=\"row\"")
+            + &field("name", &format!("Check of {}", line.draft.name))
+            + &field("duration", &format!("{}m", minutes + 5))
+            + "<button class=\"btn\">Record meanwhile</button><span class=\"small muted\">Then missed crossings have a \
+               clip.</span></form>";
+    }
+    let main = format!(
+        include_str!("check_taps.html"),
+        line = line.id,
+        minutes = minutes,
+        item = item,
+        screen = screen,
+        deck = deck,
+        now = page.clock.now_us as f64 / 1e3,
+        what = if page.item.is_some() { "A recording" } else { "Live" },
+        name = Text(&line.draft.name),
+        pause = match page.item {
+            Some(_) => "",
+            None =>
+                " <button class=\"btn main\" id=\"pause\" type=\"button\" aria-keyshortcuts=\"Space\">Begin</button>",
+        },
+        in_name = Text(&capital(&line.draft.in_name)),
+        out_name = Text(&capital(&line.draft.out_name)),
+        record = page.refused.as_ref().map(refusal_html).unwrap_or_default() + &record,
+    );
+    PageFrame::new(&page.head, Tab::Counts, "Check", &scripts).render(&main)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::ui::fixtures::{self, checks};
+
+    #[test]
+    fn a_badge_says_what_was_found_and_why_it_has_faded() {
+        let html = fixtures::all();
+        let of = |name: &str| html.iter().find(|(own, _)| *own == name).unwrap().1.as_str();
+        for page in ["lines.html", "counts.html", "live.html"] {
+            let page = of(page);
+            let badge = "<a class=\"small\" href=\"checks?id=7\">checked 12 Nov: 97 %, 15 min</a>";
+            assert!(page.contains(badge), "{page}");
+            assert!(page.contains("no longer holds: the model was changed"), "{page}");
+        }
+    }
+
+    #[test]
+    fn who_taps_sees_nothing_that_was_counted() {
+        for is_recorded in [false, true] {
+            let html = taps_page(&checks::taps(is_recorded));
+            for told in ["annotated", "overlay.js", "tallies", "api/v1/crossings", "class=\"mi\""] {
+                assert!(!html.contains(told), "{told} in {html}");
+            }
+            assert_eq!(html.contains("player.js"), is_recorded);
+            assert_eq!(html.contains("Record meanwhile"), !is_recorded);
+        }
+        let only = TapsPage { is_counts_only: true, can_record: false, ..checks::taps(false) };
+        assert!(!taps_page(&only).contains("src=\"stream\""));
+    }
+
+    #[test]
+    fn a_certificate_has_the_figures_with_their_intervals_and_the_circumstances() {
+        let html = check_page(&checks::one());
+        for words in [
+            "Of 100 people about 94 to 99 are counted.",
+            "<td>97 %</td><td>94 % to 99 %</td><td class=\"l\">2 of 3</td>",
+            "<td>−1 %</td><td>−4 % to +2 %</td><td class=\"l\">3 instead of 3</td>",
+            "<dd>yolox_nano_320</dd>",
+            "<dd>bright (118 of 255)</dd>",
+            "<dd>Main path, version 2</dd>",
+        ] {
+            assert!(html.contains(words), "{words}: {html}");
+        }
+        let [missed, found] =
+            ["<td class=\"l\">missed", "<td class=\"l\">found"].map(|word| html.find(word).unwrap());
+        assert!(missed < found, "what went wrong comes first");
+    }
+}
