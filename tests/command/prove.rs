@@ -164,10 +164,11 @@ fn a_check_is_stored_listed_and_deleted_and_what_cannot_be_one_is_refused() {
     assert!(check["light"].is_u64() && check["recording"].is_u64(), "{check}");
     let (_, out, _) = items.run(&given);
     assert!(out.contains("1 found, 1 missed, 0 false") && out.contains("of 100 people about"), "{out}");
+    let text = |path: &str| client::get(daemon.address, path).text().to_owned();
     let list = client::get(daemon.address, "/api/v1/checks").json();
     assert_eq!(list["items"].as_array().map(Vec::len), Some(2));
     assert_eq!(list["items"][1]["crossings"], Value::Array(Vec::new()));
-    let table = client::get(daemon.address, "/api/v1/checks?format=csv&bom=0").text();
+    let table = text("/api/v1/checks?format=csv&bom=0");
     assert!(table.starts_with("id,made,line_id,line,version,") && table.lines().count() == 3, "{table}");
     // The crossing that was found is struck out.
     let found = &check["crossings"].as_array().unwrap().iter().find(|one| one["verdict"] == "found").unwrap()
@@ -183,12 +184,12 @@ fn a_check_is_stored_listed_and_deleted_and_what_cannot_be_one_is_refused() {
         "{marked}"
     );
     // Its page is the certificate, and the line has a badge.
-    let page = client::get(daemon.address, &format!("/checks?id={}", check["id"])).text();
+    let page = text(&format!("/checks?id={}", check["id"]));
     assert!(page.contains("Print certificate") && page.contains("frame.jpg?t="), "{page}");
-    let page = client::get(daemon.address, "/lines").text();
+    let page = text("/lines");
     assert!(page.contains(">checked ") && page.contains(", 0.1 min</a>"), "{page}");
     assert_eq!(client::get(daemon.address, "/check?line=1&minutes=5").status, 200);
-    let audit = client::get(daemon.address, "/api/v1/audit").text();
+    let audit = text("/api/v1/audit");
     assert!(audit.contains("checked line D"), "{audit}");
     assert_eq!(
         client::ask(daemon.address, &format!("DELETE {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).status,
