@@ -55,7 +55,7 @@ fn taps_come_by_keys_and_buttons_and_outlive_a_reload() {
     let check = client::get(daemon.address, "/api/v1/checks").json()["items"][0].clone();
     assert_eq!(check["found"].as_u64().unwrap() + check["missed"].as_u64().unwrap(), 4, "{check}");
     assert!(check["checked_s"].as_f64() < Some(60.0), "{check}");
-    // The next one begins anew.
+    // Another check begins with nothing.
     open(&browser, &daemon, "check?line=1&minutes=5");
     browser.wait_for("document.getElementById('pause').textContent === 'Begin'");
     assert_eq!(browser.console_errors(), Vec::<String>::new());

@@ -196,7 +196,7 @@ fn a_check_is_stored_listed_and_deleted_and_what_cannot_be_one_is_refused() {
         204
     );
     assert_eq!(client::get(daemon.address, &path).status, 404);
-    // What cannot be a check.
+    // Wrong arguments are refused.
     for (arguments, words) in [
         (&["prove", "Nowhere", "--recording", &id, "--taps", "taps.csv"][..], "there is no line \"Nowhere\""),
         (

@@ -2,7 +2,7 @@
 
 use super::Direction;
 
-/// What to do with the ends of two beginnings of the lists.
+/// The last step to the best pairs of two beginnings of the lists.
 #[derive(Clone, Copy, PartialEq)]
 enum PairStep {
     LeaveCounted,
@@ -11,7 +11,8 @@ enum PairStep {
 }
 
 /// Pairs crossings of the same direction that are at most `tolerance_s` seconds apart, as indices of both lists in the
-/// order of `counted`. Each is used once. Of all ways to pair as many as possible, the distances have the least sum.
+/// order of `counted`. Each is used once.
+/// The number of pairs is the largest one, and their distances have the least sum.
 /// Takes time and bytes in proportion to the product of both lengths.
 pub fn pair_crossings(
     counted: &[(f64, Direction)],

@@ -23,7 +23,7 @@ const USUAL: u64 = 15;
 
 /// Check whether a line counts right: watch it, and tap what crosses it.
 ///
-/// Keys: i for in, o for out, u takes the last tap back, Space pauses, q ends. What is counted is not shown meanwhile.
+/// Keys: i for in, o for out, u takes the last tap back, Space pauses, q ends. Counts are not shown meanwhile.
 /// Afterwards the taps are matched with the crossings: the same direction, within 1.5 s. Needs the running service.
 #[derive(Debug, Args)]
 pub struct ProveArgs {

@@ -31,7 +31,7 @@
   };
   const tap = direction => {
     const at = time();
-    // Who goes back in a recording taps anew.
+    // A recording that begins again is tapped again.
     if (kept.from && !kept.paused) kept.taps = [...kept.taps.filter(tap => tap.time < at), { time: at, direction }];
   };
   const pause = () => {

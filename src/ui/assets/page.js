@@ -1,4 +1,4 @@
-// What the scripts of the pages share.
+// The scripts of the pages share this.
 // @ts-check
 'use strict';
 // A page with a form that was refused stands at the API's address: from here on at its own.

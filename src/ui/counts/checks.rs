@@ -90,7 +90,7 @@ pub struct ChecksPage {
     pub items: Vec<Item>,
     /// Newest first.
     pub checks: Vec<LineCheck>,
-    /// Of each line: its name, crossings of the last 90 days, and those that are marked as wrong.
+    /// Name of each line, its crossings of the last 90 days, and those that are marked as wrong.
     pub marked: Vec<(String, u64, u64)>,
     pub refused: Option<RefusalReason>,
 }
@@ -181,7 +181,7 @@ pub struct CheckPage {
     pub check: LineCheck,
     /// The present line, for the names of its directions.
     pub line: Option<LineRow>,
-    /// What shows each crossing.
+    /// Picture and clip of each crossing.
     pub shown: Vec<CheckedMedia>,
     pub refused: Option<RefusalReason>,
 }

@@ -2312,7 +2312,7 @@ fn a_check_keeps_what_was_counted_then_and_heeds_marks() {
         faded(&setup, None, MONDAY + 91 * 24 * HOUR),
         ["the line was deleted", "it is older than 90 days"]
     );
-    // What cannot be a check is refused.
+    // Wrong drafts are refused.
     let refused = |change: &dyn Fn(&mut CheckDraft)| {
         let mut draft = draft.clone();
         change(&mut draft);

@@ -64,11 +64,11 @@ pub struct CheckTap {
     /// When.
     #[serde(alias = "at_us")]
     time: SentTime,
-    /// What crossed in that direction.
+    /// The direction of the crossing.
     direction: Direction,
 }
 
-/// What was watched and tapped.
+/// A watched line, and the taps.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckBody {

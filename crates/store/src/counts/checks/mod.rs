@@ -5,15 +5,15 @@
 //! Time in pauses and gaps is left out. Taps are late by about the same time: the median of what is found is taken off
 //! before the final match. Intervals are Wilson's (1927), at 95 %; that of the error of the sum is Newcombe's (1998).
 
+mod storing;
+
 use std::collections::HashSet;
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::Row;
 use serde::{Deserialize, Serialize};
 
-use super::reader::CountsReader;
-use super::rows::{CountsRowError, direction_of, from_json, number, parse_scene, to_json, unsigned};
-use super::writer::transaction::{CountsFault, CountsTransaction};
-use super::{Counts, EditError, LineDraft, LineRow, Scene, StoreError};
+use super::rows::{CountsRowError, from_json, parse_scene, unsigned};
+use super::{EditError, LineDraft, LineRow, Scene};
 use tallycam_base::json;
 use tallycam_vision::{Direction, pair_crossings};
 
@@ -23,18 +23,18 @@ const MOST_CHECKS: u64 = 1000;
 const MOST_EVENTS: usize = 5000;
 /// A crossing is this long before or after its tap, at most; microseconds.
 const TOLERANCE_US: i64 = 1_500_000;
-/// Taps may come so long after the end.
+/// Longest time from the end to the last tap.
 const LATEST_US: u64 = 2_000_000;
 /// Longest check.
 const MOST_US: u64 = 24 * 3_600_000_000;
-/// So many found crossings tell how late the taps are.
+/// Least number of found crossings that tell how late the taps are.
 const TELLING: usize = 5;
 /// After this time a check has faded.
 const FADES_US: u64 = 90 * 86_400_000_000;
 /// Quantile of the normal distribution for an interval of 95 %.
 const Z: f64 = 1.959_964;
 
-/// What was watched and tapped.
+/// A draft of a check.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckDraft {
     /// The number of the line.
@@ -123,7 +123,7 @@ pub struct CheckedShare {
 
 json::words! { CheckVerdict { Found "found", Missed "missed", False "false" } }
 
-/// What a check says about a crossing.
+/// The verdict of a check on a crossing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckVerdict {
     /// It was tapped and counted.
@@ -276,7 +276,7 @@ impl CheckedShare {
     }
 }
 
-/// What is found, missed and false.
+/// The matched crossings and taps.
 struct Judged {
     events: Vec<CheckEvent>,
     late_us: i64,
@@ -368,123 +368,6 @@ fn merged(mut spans: Vec<(u64, u64)>, from_us: u64, to_us: u64) -> Vec<(u64, u64
 const SELECT: &str = "SELECT id, line, version, drawn, scene, from_us, to_us, made_us, recording, setup, left_out, \
      taps, crossings FROM checks";
 
-impl CountsReader {
-    /// A check of what was tapped: what counts.db says of its time.
-    ///
-    /// # Errors
-    /// There is no such line, it was moved since, or nothing of that time was counted.
-    pub fn new_check(&self, draft: CheckDraft) -> Result<Result<NewCheck, EditError>, StoreError> {
-        let CheckDraft { line: id, from_us, to_us, .. } = draft;
-        let Some(line) = self.lines()?.into_iter().find(|line| line.id == id && line.deleted_us.is_none())
-        else {
-            return Ok(Err(EditError::Unknown { what: "line", id }));
-        };
-        if let Err(wrong) = draft.validate() {
-            return Ok(Err(wrong));
-        }
-        // A line of the operator's file counts in every scene.
-        let scene = line.scene.unwrap_or(draft.scene);
-        let gaps = self.gaps_of_lines(scene, &[id], from_us, to_us)?;
-        let gaps = gaps.into_iter().map(|gap| (gap.from_us, gap.to_us));
-        let left_out = merged(gaps.chain(draft.pauses.clone()).collect(), from_us, to_us);
-        if watched(from_us, to_us, &left_out) < 1_000_000 {
-            let words = "nothing was counted and watched in that time";
-            return Ok(Err(EditError::out_of_range("from", "a time in which the line counted", words)));
-        }
-        self.map_error((|| {
-            let (first, last) = (number(from_us.saturating_sub(LATEST_US)), number(to_us + LATEST_US));
-            let text = "SELECT id, wall_us, direction FROM crossings
-                WHERE scene = ?1 AND line = ?2 AND wall_us >= ?3 AND wall_us < ?4 ORDER BY wall_us LIMIT ?5";
-            let mut query = self.connection.prepare(text)?;
-            let most = params![scene.as_str(), number(id), first, last, MOST_EVENTS as i64];
-            let crossings = query.query_map(most, |row| {
-                Ok((unsigned(row, 0)?, unsigned(row, 1)?, direction_of(row.get_ref(2)?.as_str()?)?))
-            })?;
-            let crossings = crossings.collect::<Result<_, CountsRowError>>()?;
-            let mut draft = draft;
-            let recount = self.recount_at(scene, id, from_us / 2 + to_us / 2)?;
-            let is_moved = |us| us > from_us && recount.as_ref().is_none_or(|(_, made_us)| *made_us < us);
-            if line.moved_us.is_some_and(is_moved) {
-                let words = format!("the line {:?} was moved after that time began", line.draft.name);
-                return Ok(Err(EditError::out_of_range("from", "after the last move of the line", words)));
-            }
-            if let Some((model, _)) = recount {
-                draft.setup.model = model;
-            }
-            let (version, drawn) = (line.version, line.draft);
-            Ok(Ok(NewCheck { draft, scene, version, drawn, left_out, crossings }))
-        })())
-    }
-
-    /// At most `limit` checks before the number `before`, of one line or of all, newest first and without their single
-    /// crossings.
-    pub fn checks(
-        &self,
-        line: Option<u64>,
-        before: Option<u64>,
-        limit: usize,
-    ) -> Result<Vec<LineCheck>, StoreError> {
-        self.map_error((|| {
-            let text =
-                format!("{SELECT} WHERE id < ?1 AND (?2 IS NULL OR line = ?2) ORDER BY id DESC LIMIT ?3");
-            let mut query = self.connection.prepare(&text)?;
-            let given =
-                params![before.map_or(i64::MAX, number), line.map(number), limit.min(MOST_EVENTS) as i64];
-            let rows = query.query_map(given, |row| self.check_of(row))?;
-            rows.map(|row| Ok(LineCheck { crossings: Vec::new(), ..row? })).collect()
-        })())
-    }
-
-    /// The newest check of each line.
-    pub fn newest_checks(&self) -> Result<Vec<LineCheck>, StoreError> {
-        self.map_error((|| {
-            let text =
-                format!("{SELECT} WHERE id IN (SELECT max(id) FROM checks GROUP BY line) ORDER BY line");
-            let mut query = self.connection.prepare(&text)?;
-            query.query_map([], |row| self.check_of(row))?.collect()
-        })())
-    }
-
-    /// The check with this number.
-    pub fn checked(&self, id: u64) -> Result<Option<LineCheck>, StoreError> {
-        let text = format!("{SELECT} WHERE id = ?1");
-        self.map_error(self.connection.query_row(&text, [number(id)], |row| self.check_of(row)).optional())
-    }
-
-    /// Crossings of a line since `from_us`, and those of them that are marked as wrong.
-    pub fn marked(&self, line: u64, from_us: u64) -> Result<(u64, u64), StoreError> {
-        let text = "SELECT count(*), count(*) FILTER (WHERE mark > 0) FROM crossings WHERE line = ?1 AND wall_us >= ?2";
-        let read = self.connection.query_row(text, params![number(line), number(from_us)], |row| {
-            Ok((unsigned(row, 0)?, unsigned(row, 1)?))
-        });
-        self.map_error(read)
-    }
-
-    /// The model of the newest recount of a line at that time, and when it was made.
-    fn recount_at(
-        &self,
-        scene: Scene,
-        line: u64,
-        at_us: u64,
-    ) -> Result<Option<(String, u64)>, CountsRowError> {
-        let text = "SELECT r.model, r.wall_us FROM recounts r JOIN recount_spans s ON s.recount = r.id
-            WHERE s.scene = ?1 AND s.from_us <= ?2 AND s.to_us >= ?2
-              AND EXISTS (SELECT 1 FROM json_each(r.lines) WHERE json_extract(value, '$[0]') = ?3)
-            ORDER BY r.id DESC LIMIT 1";
-        let given = params![scene.as_str(), number(at_us), number(line)];
-        self.connection.query_row(text, given, |row| Ok((row.get(0)?, unsigned(row, 1)?))).optional()
-    }
-
-    fn check_of(&self, row: &Row<'_>) -> Result<LineCheck, CountsRowError> {
-        let row = CheckRow::read(row)?;
-        let ids = || row.crossings.iter().map(|(id, ..)| number(*id));
-        let text = "SELECT id FROM crossings WHERE mark > 0 AND id BETWEEN ?1 AND ?2";
-        let mut query = self.connection.prepare(text)?;
-        let wrong = query.query_map([ids().min(), ids().max()], |row| unsigned(row, 0))?;
-        Ok(row.judged(&wrong.collect::<Result<_, _>>()?))
-    }
-}
-
 /// Microseconds of `from_us..to_us` outside `left_out`.
 fn watched(from_us: u64, to_us: u64, left_out: &[(u64, u64)]) -> u64 {
     (to_us - from_us) - left_out.iter().map(|(from, to)| to - from).sum::<u64>()
@@ -571,57 +454,6 @@ impl CheckRow {
 pub(super) fn read_all(connection: &rusqlite::Connection) -> Result<(), CountsRowError> {
     let mut query = connection.prepare(SELECT)?;
     query.query_map([], |row| CheckRow::read(row).map(drop))?.collect()
-}
-
-impl Counts {
-    /// Stores a check; returns its number.
-    ///
-    /// # Errors
-    /// The write failed.
-    pub async fn add_check(&self, check: NewCheck) -> Result<u64, EditError> {
-        self.edit(move |tx| insert(tx, &check)).await
-    }
-
-    /// Deletes a check.
-    ///
-    /// # Errors
-    /// There is none with this number.
-    pub async fn delete_check(&self, id: u64) -> Result<(), EditError> {
-        let delete = move |tx: &CountsTransaction<'_>| match tx
-            .connection
-            .execute("DELETE FROM checks WHERE id = ?1", [number(id)])?
-        {
-            0 => Err(EditError::Unknown { what: "check", id }.into()),
-            _ => Ok(()),
-        };
-        self.edit(delete).await
-    }
-}
-
-fn insert(tx: &CountsTransaction<'_>, check: &NewCheck) -> Result<u64, CountsFault> {
-    let NewCheck { draft, scene, version, drawn, left_out, crossings } = check;
-    tx.connection.execute(
-        "INSERT INTO checks (line, version, drawn, scene, from_us, to_us, made_us, recording, setup, left_out, taps,
-           crossings)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-        params![
-            number(draft.line),
-            number(*version),
-            to_json(drawn)?,
-            scene.as_str(),
-            number(draft.from_us),
-            number(draft.to_us),
-            tx.moment.wall_us,
-            draft.recording.map(number),
-            to_json(&draft.setup)?,
-            to_json(left_out)?,
-            to_json(&draft.taps)?,
-            to_json(crossings)?,
-        ],
-    )?;
-    let id = tx.connection.last_insert_rowid() as u64;
-    tx.connection.execute("DELETE FROM checks WHERE id <= ?1", [number(id.saturating_sub(MOST_CHECKS))])?;
-    Ok(id)
 }
 
 #[cfg(test)]
