@@ -705,7 +705,7 @@ pub static ROUTES: &[Route] = &[
         (404, "There is no such check.", Content::Text), NO_PAGE]),
     route!(Operator GET "/check" pages::counting::check, Pages, "The page on which a line is checked: it shows \
             no counts.", [key("line", ID, "The number of the line."),
-        key("minutes", MayBe::Words(&["5", "15", "30"]), "How long: `5`, `15` or `30`."),
+        key("minutes", MayBe::Whole(1, 30), "How long; default: 15."),
         key("item", TEXT, "The number of the recording to watch; default: live."),
         key("t", SECONDS, "Where it starts, in seconds.")], [(200, "The page.", Content::Html),
         (400, "A number that is none.", Content::Text),

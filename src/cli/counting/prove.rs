@@ -18,6 +18,8 @@ use tallycam_store::Scene;
 
 const NOT_CHECKED: &str = "the line was not checked";
 const MINUTE_US: u64 = 60_000_000;
+/// A tap may come this long after the end.
+const LATEST_US: u64 = 2_000_000;
 /// Default length in minutes.
 const USUAL: u64 = 15;
 
@@ -113,10 +115,22 @@ impl ProveArgs {
             None => (self.from.unwrap_or_default(), minutes_us.unwrap_or(USUAL * MINUTE_US)),
         };
         let from_us = from.as_microsecond().max(0) as u64;
+        let mut others: Vec<&str> = rows.iter().map(|row| row.line.as_str()).collect();
+        if !rows.is_empty() && !others.contains(&name) {
+            others.sort_unstable();
+            others.dedup();
+            return Err(wrong(format!(
+                "no row is of line {name:?}; there are rows of {}",
+                others.join(", ")
+            )));
+        }
+        let to_us = from_us + long_us;
+        // The file may go on after the check.
         let own = rows.iter().filter(|row| row.line == name);
-        let taps =
-            own.map(|row| (from_us.saturating_add_signed((row.time_s * 1e6) as i64), row.direction.as_str()));
-        Ok(TappedCheck { from_us, to_us: from_us + long_us, taps: taps.collect(), pauses: Vec::new() })
+        let taps = own
+            .map(|row| (from_us.saturating_add_signed((row.time_s * 1e6) as i64), row.direction.as_str()))
+            .filter(|(us, _)| self.minutes.is_none() || *us <= to_us + LATEST_US);
+        Ok(TappedCheck { from_us, to_us, taps: taps.collect(), pauses: Vec::new() })
     }
 
     /// Takes taps from the terminal.
@@ -141,7 +155,7 @@ impl ProveArgs {
             let key =
                 keys.next().map_err(|error| Failure::io(format!("the terminal cannot be read: {error}")))?;
             let now_us = clock::wall_us();
-            match (key, paused_us) {
+            match (key.map(|key| key.to_ascii_lowercase()), paused_us) {
                 (Some(b' '), Some(since_us)) => {
                     watched.pauses.push((since_us, now_us));
                     watched.to_us += now_us - since_us;
@@ -162,7 +176,7 @@ impl ProveArgs {
                 _ => {}
             }
             // The last taps are late.
-            if paused_us.is_none() && now_us > watched.to_us + 1_500_000 {
+            if paused_us.is_none() && now_us > watched.to_us + LATEST_US {
                 break;
             }
             let count = |way| watched.taps.iter().filter(|(_, tapped)| *tapped == way).count();

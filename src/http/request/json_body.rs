@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use hyper::HeaderMap;
 use hyper::StatusCode;
+use hyper::body::Bytes;
 use hyper::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
@@ -265,6 +266,12 @@ pub fn read_long<T: DeserializeOwned>(body: &[u8]) -> Result<T, PayloadError> {
         serde_json::error::Category::Data => PayloadError::Wrong(error.to_string()),
         _ => PayloadError::NotJson(error.to_string()),
     })
+}
+
+/// The same away from the runtime's threads: parsing some megabytes there would delay streams.
+pub async fn read_beside<T: DeserializeOwned + Send + 'static>(body: Bytes) -> Result<T, Problem> {
+    let read = tokio::task::spawn_blocking(move || read_long(&body)).await;
+    Ok(read.map_err(|panicked| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()))??)
 }
 
 fn json(body: &[u8]) -> Result<Value, PayloadError> {

@@ -61,7 +61,7 @@ impl Right {
     pub fn is_of_page(self, path: &str) -> bool {
         match path {
             "/" => true,
-            "/counts" | "/crossings" => self.role().is_none() || self == Right::Counts,
+            "/checks" | "/counts" | "/crossings" => self.role().is_none() || self == Right::Counts,
             "/lines" | "/zones" => self.role().is_none() || [Right::Counts, Right::Snapshot].contains(&self),
             _ => self.role().is_none(),
         }

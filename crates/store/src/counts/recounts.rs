@@ -367,9 +367,9 @@ fn mark_superseded(
     connection
         .prepare(
             "INSERT INTO superseded (id, recount, run, scene, line, track, ordinal, class, direction, score,
-               mono_us, wall_us, sure, jpeg, revised)
+               mono_us, wall_us, sure, jpeg, revised, mark)
              SELECT id, ?2, run, scene, line, track, ordinal, class, direction, score, mono_us, wall_us, sure,
-               (SELECT jpeg FROM thumbnails WHERE crossing = ?1), ?3
+               (SELECT jpeg FROM thumbnails WHERE crossing = ?1), ?3, mark
              FROM crossings WHERE id = ?1",
         )?
         .execute([id, recount, revised])?;

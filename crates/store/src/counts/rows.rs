@@ -10,7 +10,7 @@ use tallycam_vision::{Anchor, Direction, Recrossing};
 /// A row cannot be read: SQLite's error, or an unknown word.
 pub(super) type CountsRowError = rusqlite::Error;
 
-fn unknown_word(what: &str, word: &str) -> CountsRowError {
+pub(super) fn unknown_word(what: &str, word: &str) -> CountsRowError {
     CountsRowError::FromSqlConversionFailure(0, Type::Text, format!("no {what}: {word:?}").into())
 }
 

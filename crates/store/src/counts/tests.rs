@@ -2263,8 +2263,9 @@ fn a_check_keeps_what_was_counted_then_and_heeds_marks() {
     }
     clock.pass(10 * S);
     bench.turn();
-    let setup =
-        CheckSetup { model: "nano".into(), source: "v4l2 /dev/video0".into(), ..CheckSetup::default() };
+    let words = ["nano", "v4l2 /dev/video0", "0°"].map(String::from);
+    let [model, source, view] = words;
+    let setup = CheckSetup { model, source, view, ..CheckSetup::default() };
     // Nobody tapped the last one, and one tap saw nobody.
     *taps.last_mut().expect("some") = (MONDAY + 15 * S, Direction::In);
     let draft = CheckDraft {
@@ -2308,6 +2309,7 @@ fn a_check_keeps_what_was_counted_then_and_heeds_marks() {
         "the picture was changed",
     ];
     assert_eq!(faded(&other, Some(&moved), MONDAY), why);
+    assert!(faded(&CheckSetup::default(), Some(&door), MONDAY).is_empty(), "the present is unknown");
     assert_eq!(
         faded(&setup, None, MONDAY + 91 * 24 * HOUR),
         ["the line was deleted", "it is older than 90 days"]
@@ -2319,9 +2321,13 @@ fn a_check_keeps_what_was_counted_then_and_heeds_marks() {
         bench.reader().new_check(draft).expect("read").expect_err("it is wrong").to_string()
     };
     assert_eq!(refused(&|draft| draft.line = 9), "there is no line 9");
-    assert!(refused(&|draft| draft.to_us = draft.from_us).contains("up to a day"));
+    assert!(refused(&|draft| draft.to_us = draft.from_us).contains("within a day"));
     assert!(refused(&|draft| draft.taps.push((MONDAY - 1, Direction::In))).contains("outside the check"));
     assert!(refused(&|draft| draft.pauses = vec![(0, u64::MAX)]).contains("nothing was counted"));
+    // A recount takes the crossings back, and the check is as it was.
+    bench.recount(recount(&door, &[(0, 190)], &[])).expect("it is made");
+    assert_eq!(bench.seconds(), []);
+    assert_eq!(bench.reader().newest_checks().expect("read"), newest);
     bench.assert_sound();
     bench.edit(move |counts| async move { counts.delete_check(id).await }).expect("deleted");
     assert!(bench.edit(move |counts| async move { counts.delete_check(id).await }).is_err());

@@ -22,6 +22,7 @@ use crate::http::site::handler::Request;
 use crate::pipeline::lights;
 use crate::ui::CheckBadge;
 use tallycam_base::clock;
+use tallycam_store::media::Item;
 use tallycam_store::{
     CheckDraft, CheckSetup, CountsReader, Direction, EditError, LineCheck, LineRow, StoreError,
 };
@@ -30,8 +31,9 @@ use tallycam_store::{
 const USUAL: u64 = 100;
 const MOST: u64 = 1000;
 
-/// Crossings are stored at most this long after they happened.
-const STORED_WITHIN_US: u64 = 3_000_000;
+/// Crossings are stored at most this long after they happened: at one detection a second two detections settle one,
+/// and counts.db is written once a second.
+const STORED_WITHIN_US: u64 = 5_000_000;
 
 kinds!([] SentTime);
 
@@ -62,7 +64,6 @@ impl SentKind for SentTime {
 #[serde(deny_unknown_fields)]
 pub struct CheckTap {
     /// When.
-    #[serde(alias = "at_us")]
     time: SentTime,
     /// The direction of the crossing.
     direction: Direction,
@@ -71,6 +72,7 @@ pub struct CheckTap {
 /// A watched line, and the taps.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("required" = ["line", "from", "to", "taps"]))]
 pub struct CheckBody {
     /// The number of the line.
     line: u64,
@@ -105,6 +107,7 @@ fn setup(site: &Site) -> Result<CheckSetup, Problem> {
     let crop = geometry.crop.map_or_else(String::new, |crop| format!(", crop {crop:?}"));
     Ok(CheckSetup {
         model: if counting.backend == "motion" { String::from("motion") } else { counting.model },
+        objects: String::new(),
         camera: site.settings().name.clone(),
         light: None,
         size: camera.size,
@@ -113,8 +116,8 @@ fn setup(site: &Site) -> Result<CheckSetup, Problem> {
     })
 }
 
-/// The brightness in the middle of a recording, or now.
-async fn light(site: &Site, recording: Option<u64>, since_us: u64) -> Result<Option<u8>, Problem> {
+/// The brightness in the middle of a check of a recording, or now.
+async fn light(site: &Site, recording: Option<Item>, middle_us: u64) -> Result<Option<u8>, Problem> {
     let jpeg = match recording {
         _ if site.is_counts_only() => None,
         None => site
@@ -123,14 +126,10 @@ async fn light(site: &Site, recording: Option<u64>, since_us: u64) -> Result<Opt
             .newest()
             .filter(|picture| !picture.is_card)
             .map(|picture| picture.jpeg()),
-        Some(id) => {
+        Some(item) => {
+            let at = ThumbnailRequest::Time(middle_us.saturating_sub(item.at_us));
             let media = site.media_readers()?;
-            let read = media.read(move |reader| {
-                let item = reader.item(id)?;
-                let middle_us = since_us.saturating_sub(item.at_us);
-                thumbnail::find(reader, &item, ThumbnailRequest::Time(middle_us))
-            });
-            read.await?.map(|found| found.jpeg)
+            media.read(move |reader| thumbnail::find(reader, &item, at)).await?.map(|found| found.jpeg)
         }
     };
     let Some(jpeg) = jpeg else { return Ok(None) };
@@ -140,11 +139,8 @@ async fn light(site: &Site, recording: Option<u64>, since_us: u64) -> Result<Opt
 /// `POST /api/v1/checks`.
 pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
     let (site, counts) = (&request.site, request.site.counts()?);
-    let body = request.body.clone();
     let CheckBody { line, from, to, taps, pauses, recording } =
-        tokio::task::spawn_blocking(move || json_body::read_long(&body))
-            .await
-            .map_err(|panicked| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()))??;
+        json_body::read_beside(request.body.clone()).await?;
     let left_us = (to.0.saturating_add(STORED_WITHIN_US)).saturating_sub(site.clock().now_us);
     if left_us > 2 * STORED_WITHIN_US {
         let words = "the check is not over yet";
@@ -155,8 +151,27 @@ pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
         ));
     }
     tokio::time::sleep(Duration::from_micros(left_us)).await;
-    let middle_us = from.0 / 2 + to.0 / 2;
-    let setup = CheckSetup { light: light(site, recording, middle_us).await?, ..setup(site)? };
+    let mut setup = setup(site)?;
+    let item = match recording {
+        Some(id) => Some(site.media_readers()?.read(move |reader| reader.item(id)).await?),
+        None => None,
+    };
+    if let Some(item) = &item {
+        if !item.is_recording() || from.0 < item.at_us || from.0 >= item.at_us + item.duration_us {
+            let words = format!("`from` is not a time of recording {}", item.id);
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, words).wrong(
+                "recording",
+                "a recording of that time",
+                item.id.to_string(),
+            ));
+        }
+        setup.size = Some((item.width, item.height));
+        // Before that the detector may have been another one; a recount of the recording tells its model.
+        if from.0 < site.counting()?.status().since_us {
+            (setup.model, setup.view, setup.source) = Default::default();
+        }
+    }
+    setup.light = light(site, item, from.0 / 2 + to.0 / 2).await?;
     let draft = CheckDraft {
         line,
         scene: counts.scene(),

@@ -145,12 +145,8 @@ impl From<RecountResult> for RecountReport {
 /// `POST /api/v1/counts/recount`.
 pub async fn recount(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
-    let body = request.body;
-    // Some megabytes: parsing here would delay streams.
-    let read = tokio::task::spawn_blocking(move || json_body::read_long::<RecountBody>(&body)).await;
-    let read =
-        read.map_err(|panicked| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()))?;
-    let made = counts.recount(Recount::try_from(read?)?).await?;
+    let body: RecountBody = json_body::read_beside(request.body).await?;
+    let made = counts.recount(Recount::try_from(body)?).await?;
     let is_new = made.id.is_some();
     let mut response = reply::json(wire::json(&RecountReport::from(made)));
     if is_new {

@@ -8,7 +8,7 @@ use super::{
 use crate::counts::reader::CountsReader;
 use crate::counts::rows::{CountsRowError, direction_of, number, to_json, unsigned};
 use crate::counts::writer::transaction::{CountsFault, CountsTransaction};
-use crate::counts::{Counts, EditError, Scene, StoreError};
+use crate::counts::{BucketSize, Counts, CrossingsQuery, EditError, Scene, StoreError};
 
 impl CountsReader {
     /// A check of what was tapped: what counts.db says of its time.
@@ -16,6 +16,7 @@ impl CountsReader {
     /// # Errors
     /// There is no such line, it was moved since, or nothing of that time was counted.
     pub fn new_check(&self, draft: CheckDraft) -> Result<Result<NewCheck, EditError>, StoreError> {
+        let mut draft = draft;
         let CheckDraft { line: id, from_us, to_us, .. } = draft;
         let Some(line) = self.lines()?.into_iter().find(|line| line.id == id && line.deleted_us.is_none())
         else {
@@ -26,6 +27,7 @@ impl CountsReader {
         }
         // A line of the operator's file counts in every scene.
         let scene = line.scene.unwrap_or(draft.scene);
+        draft.scene = scene;
         let gaps = self.gaps_of_lines(scene, &[id], from_us, to_us)?;
         let gaps = gaps.into_iter().map(|gap| (gap.from_us, gap.to_us));
         let left_out = merged(gaps.chain(draft.pauses.clone()).collect(), from_us, to_us);
@@ -34,17 +36,33 @@ impl CountsReader {
             return Ok(Err(EditError::out_of_range("from", "a time in which the line counted", words)));
         }
         self.map_error((|| {
-            let (first, last) = (number(from_us.saturating_sub(LATEST_US)), number(to_us + LATEST_US));
-            let text = "SELECT id, wall_us, direction FROM crossings
-                WHERE scene = ?1 AND line = ?2 AND wall_us >= ?3 AND wall_us < ?4 ORDER BY wall_us LIMIT ?5";
+            let (start_us, end_us) = (from_us.saturating_sub(LATEST_US), to_us + LATEST_US);
+            let asked = CrossingsQuery {
+                from_us: Some(start_us),
+                to_us: Some(end_us),
+                lines: vec![id],
+                ..CrossingsQuery::newest(scene, 1)
+            };
+            let (first, last) = self.bounds(&asked)?.unwrap_or_default();
+            let text = "SELECT id, wall_us, direction, class FROM crossings WHERE id BETWEEN ?1 AND ?2
+                AND scene = ?3 AND line = ?4 AND wall_us >= ?5 AND wall_us < ?6 ORDER BY wall_us LIMIT ?7";
             let mut query = self.connection.prepare(text)?;
-            let most = params![scene.as_str(), number(id), first, last, MOST_EVENTS as i64];
-            let crossings = query.query_map(most, |row| {
-                Ok((unsigned(row, 0)?, unsigned(row, 1)?, direction_of(row.get_ref(2)?.as_str()?)?))
-            })?;
-            let crossings = crossings.collect::<Result<_, CountsRowError>>()?;
-            let mut draft = draft;
-            let recount = self.recount_at(scene, id, from_us / 2 + to_us / 2)?;
+            let (start, end, most) = (number(start_us), number(end_us), MOST_EVENTS as i64 + 1);
+            let mut is_people = true;
+            let crossings = query.query_map(
+                params![first, last, scene.as_str(), number(id), start, end, most],
+                |row| {
+                    is_people &= row.get_ref(3)?.as_str()? == "person";
+                    Ok((unsigned(row, 0)?, unsigned(row, 1)?, direction_of(row.get_ref(2)?.as_str()?)?))
+                },
+            )?;
+            let crossings = crossings.collect::<Result<Vec<_>, CountsRowError>>()?;
+            if crossings.len() > MOST_EVENTS {
+                let words = format!("more than {MOST_EVENTS} crossings were counted in that time");
+                return Ok(Err(EditError::out_of_range("to", "a shorter time", words)));
+            }
+            draft.setup.objects = String::from(if is_people { "people" } else { "crossings" });
+            let recount = self.recount_of(scene, id, from_us, to_us)?;
             let is_moved = |us| us > from_us && recount.as_ref().is_none_or(|(_, made_us)| *made_us < us);
             if line.moved_us.is_some_and(is_moved) {
                 let words = format!("the line {:?} was moved after that time began", line.draft.name);
@@ -54,7 +72,7 @@ impl CountsReader {
                 draft.setup.model = model;
             }
             let (version, drawn) = (line.version, line.draft);
-            Ok(Ok(NewCheck { draft, scene, version, drawn, left_out, crossings }))
+            Ok(Ok(NewCheck { draft, version, drawn, left_out, crossings }))
         })())
     }
 
@@ -93,36 +111,43 @@ impl CountsReader {
         self.map_error(self.connection.query_row(&text, [number(id)], |row| self.check_of(row)).optional())
     }
 
-    /// Crossings of a line since `from_us`, and those of them that are marked as wrong.
+    /// Crossings of a line since the day of `from_us` began, and those of them that are marked as wrong.
     pub fn marked(&self, line: u64, from_us: u64) -> Result<(u64, u64), StoreError> {
-        let text = "SELECT count(*), count(*) FILTER (WHERE mark > 0) FROM crossings WHERE line = ?1 AND wall_us >= ?2";
-        let read = self.connection.query_row(text, params![number(line), number(from_us)], |row| {
+        let text = "SELECT (SELECT ifnull(sum(count), 0) FROM daily WHERE line = ?1 AND start_us >= ?2),
+            (SELECT count(*) FROM crossings WHERE line = ?1 AND wall_us >= ?2 AND mark > 0)";
+        let from_us = self.calendar.bucket(BucketSize::Day, number(from_us)).0;
+        let read = self.connection.query_row(text, params![number(line), from_us], |row| {
             Ok((unsigned(row, 0)?, unsigned(row, 1)?))
         });
         self.map_error(read)
     }
 
-    /// The model of the newest recount of a line at that time, and when it was made.
-    fn recount_at(
+    /// The model of the newest recount of a line that covers that time, but for a second at its ends, and when it was
+    /// made.
+    fn recount_of(
         &self,
         scene: Scene,
         line: u64,
-        at_us: u64,
+        from_us: u64,
+        to_us: u64,
     ) -> Result<Option<(String, u64)>, CountsRowError> {
         let text = "SELECT r.model, r.wall_us FROM recounts r JOIN recount_spans s ON s.recount = r.id
-            WHERE s.scene = ?1 AND s.from_us <= ?2 AND s.to_us >= ?2
-              AND EXISTS (SELECT 1 FROM json_each(r.lines) WHERE json_extract(value, '$[0]') = ?3)
+            WHERE s.scene = ?1 AND s.from_us <= ?2 AND s.to_us >= ?3
+              AND EXISTS (SELECT 1 FROM json_each(r.lines) WHERE json_extract(value, '$[0]') = ?4)
             ORDER BY r.id DESC LIMIT 1";
-        let given = params![scene.as_str(), number(at_us), number(line)];
+        let (from, to) = (number(from_us + 1_000_000), number(to_us.saturating_sub(1_000_000)));
+        let given = params![scene.as_str(), from, to, number(line)];
         self.connection.query_row(text, given, |row| Ok((row.get(0)?, unsigned(row, 1)?))).optional()
     }
 
     fn check_of(&self, row: &Row<'_>) -> Result<LineCheck, CountsRowError> {
         let row = CheckRow::read(row)?;
-        let ids = || row.crossings.iter().map(|(id, ..)| number(*id));
-        let text = "SELECT id FROM crossings WHERE mark > 0 AND id BETWEEN ?1 AND ?2";
+        // A recount keeps the marks of the crossings that it took back.
+        let text = "SELECT c.id FROM json_each(?1) one JOIN crossings c ON c.id = one.value WHERE c.mark > 0
+            UNION SELECT s.id FROM json_each(?1) one JOIN superseded s ON s.id = one.value WHERE s.mark > 0";
         let mut query = self.connection.prepare(text)?;
-        let wrong = query.query_map([ids().min(), ids().max()], |row| unsigned(row, 0))?;
+        let ids = to_json(&row.crossings.iter().map(|(id, ..)| *id).collect::<Vec<_>>())?;
+        let wrong = query.query_map([ids], |row| unsigned(row, 0))?;
         Ok(row.judged(&wrong.collect::<Result<_, _>>()?))
     }
 }
@@ -153,7 +178,7 @@ impl Counts {
 }
 
 fn insert(tx: &CountsTransaction<'_>, check: &NewCheck) -> Result<u64, CountsFault> {
-    let NewCheck { draft, scene, version, drawn, left_out, crossings } = check;
+    let NewCheck { draft, version, drawn, left_out, crossings } = check;
     tx.connection.execute(
         "INSERT INTO checks (line, version, drawn, scene, from_us, to_us, made_us, recording, setup, left_out, taps,
            crossings)
@@ -162,7 +187,7 @@ fn insert(tx: &CountsTransaction<'_>, check: &NewCheck) -> Result<u64, CountsFau
             number(draft.line),
             number(*version),
             to_json(drawn)?,
-            scene.as_str(),
+            draft.scene.as_str(),
             number(draft.from_us),
             number(draft.to_us),
             tx.moment.wall_us,
