@@ -4,7 +4,7 @@ use hyper::Method;
 
 use crate::http::api::camera::{controls, found, lens, light, live, picture, state};
 use crate::http::api::counting::{
-    checks, counts, crossings, events, lines, model, recount, shapes, tallies, zones,
+    checks, counts, crossings, events, lines, model, movement, recount, shapes, tallies, zones,
 };
 use crate::http::api::machine::{
     activity, backup, clock, diagnosis, logs, mqtt, neighbours, notifications, password, people, power,
@@ -566,6 +566,12 @@ pub static ROUTES: &[Route] = &[
             counts, by bucket: the mean over the time it was looked at, and the peak. `null`: it was not.",
         [FROM_BUCKET, TO_BUCKET, BUCKET, OPEN, CLOSE, SCENE],
         [(200, "The zones.", Content::Json("Occupancy")), WRONG_QUERY, NO_COUNTING]),
+    route!(Counts GET "/api/v1/zones/stays" movement::stays, Api, "How long objects stayed in each zone that \
+            counts, by the bucket in which they came: median, 90 %, and a histogram of whole stays. A count is \
+            `null` if the zone was not watched. An object that is lost and found again has one stay. A stay is \
+            stored up to 30 s after its end, for 400 days.",
+        [FROM_BUCKET, TO_BUCKET, BUCKET, OPEN, CLOSE, SCENE, FORMAT, BOM, SHEET],
+        [(200, "The zones.", Content::JsonOrCsv("Stays")), WRONG_QUERY, NO_COUNTING]),
     route!(Counts GET "/api/v1/zones/{id}" zones::get, Api, "One zone.", [], [ZONE, UNKNOWN, NO_COUNTING]),
     route!(Operator PUT "/api/v1/zones/{id}" shapes::replace::<ZoneRow> => "changed zone", Api,
         "Draws it again. Supports If-Match.", [], Wanted::Json("ZoneDraft"), [ZONE, API_FOREIGN, UNKNOWN,
@@ -585,6 +591,25 @@ pub static ROUTES: &[Route] = &[
         "Grouping: any of `line`, `class`, `direction`, separated by commas; default: all."), OF_LINE,
         OF_CLASS, SCENE, FORMAT, BOM, SHEET], [(200, "The buckets.", Content::JsonOrCsv("CountsReport")), WRONG_QUERY,
         NO_COUNTING]),
+    route!(Counts GET "/api/v1/flows" movement::flows, Api, "Which line objects crossed after which, by the \
+            bucket of the second crossing. Both crossings are of one track; excluded ones are left out.",
+        [FROM_BUCKET, TO_BUCKET, BUCKET, OPEN, CLOSE, SCENE, FORMAT, BOM, SHEET],
+        [(200, "The flows.", Content::JsonOrCsv("Flows")), WRONG_QUERY, NO_COUNTING]),
+    route!(Counts GET "/api/v1/movement" movement::movement, Api, "Where objects moved, on a grid of 64 × 36 cells \
+            over the picture, from the hours that began in this time. Needs `detect.movement_map`.",
+        [FROM, TO, SCENE, FORMAT, BOM, SHEET],
+        [(200, "The map.", Content::JsonOrCsv("Movement")), WRONG_QUERY, NO_COUNTING]),
+    route!(Counts GET "/api/v1/speeds" movement::speeds, Api, "How fast objects went between two \
+            lines: mean, V85, and a histogram. CSV has every speed. Crossings from before a line was moved have \
+            none. No evidence for fines.",
+        [FROM_BUCKET, TO_BUCKET, BUCKET, OPEN, CLOSE, SCENE, FORMAT, BOM, SHEET],
+        [(200, "The lines with a distance.", Content::JsonOrCsv("Speeds")), WRONG_QUERY, NO_COUNTING]),
+    route!(Operator POST "/api/v1/speeds" movement::set_distance => "set the distance of a line", Api,
+        "Sets the distance of a line to another one; crossings of both get speeds.", [],
+        Wanted::Json("DistanceDraft"), [(200, "The distance.", Content::Json("LineDistance")), API_FOREIGN,
+        WRONG_DRAFT, NO_COUNTING]),
+    route!(Operator DELETE "/api/v1/speeds/{id}" movement::forget_distance => "forgot the distance of a line", Api,
+        "Forgets the distance of the line `id`.", [], [DELETED, API_FOREIGN, UNKNOWN, NO_COUNTING]),
     route!(Operator POST "/api/v1/counts/reset" tallies::reset => "set today's counts to zero", Api,
         "Resets today's counters of a line, or of all, to zero. Nothing is deleted.", [],
         Wanted::JsonOrNothing("ResetDraft"), [(201, "The reset.", Content::Json("Reset")), API_FOREIGN,

@@ -180,6 +180,7 @@ pub fn count_with(cam: &TestCam, setup: Setup) -> Counted {
         scene: Scene::Camera,
         may_be_simulated: setup.may_be_simulated,
         thumbnails: false,
+        movement_map: false,
         counts_only: setup.counts_only,
     };
     let (counting, mut workers) = Counting::start(&run.pipeline, counts_db, make, settings).unwrap();

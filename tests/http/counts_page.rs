@@ -117,7 +117,7 @@ fn a_table_is_named_by_camera_and_days_and_has_rows_of_one_shape() {
     );
     assert_eq!((open("bucket=hour&open=18&close=2"), open("bucket=day&open=18&close=2")), (16, 2));
     for wrong in ["open=9&close=9", "open=24", "close=0", "close=x"] {
-        for path in ["/api/v1/counts", "/api/v1/zones/occupancy"] {
+        for path in ["/api/v1/counts", "/api/v1/zones/occupancy", "/api/v1/zones/stays", "/api/v1/flows"] {
             assert_eq!(served.get(&format!("{path}?{wrong}")).status, 400, "{path} {wrong}");
         }
     }

@@ -21,6 +21,7 @@ mod light;
 mod locked;
 mod mail;
 mod media;
+mod movement;
 mod neighbours;
 mod notifications;
 mod old_media;

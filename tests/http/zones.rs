@@ -65,9 +65,26 @@ fn the_occupancy_of_a_zone_is_stored_with_its_peak() {
     for (query, status) in [("bucket=year", 400), ("from=tomorrowish", 400), ("scene=sim&bucket=day", 200)] {
         assert_eq!(served.get(&format!("/api/v1/zones/occupancy?{query}")).status, status, "{query}");
     }
+    // A change of the zone ends the stay, cut; it rides along with the next rows.
+    let stays = "/api/v1/zones/stays?from=today&bucket=total";
+    assert_eq!(served.get(stays).json()["items"][0]["count"], 0, "it lasts");
+    let zone = format!("/api/v1/zones/{id}");
+    assert_eq!(served.send("PATCH", &zone, JSON, r#"{"anchor":"center"}"#).status, 200);
+    wait_until("the stay is stored", || {
+        assert_eq!(served.send("POST", "/api/v1/counts/reset", JSON, "").status, 201);
+        served.get(stays).json()["items"][0]["cut"] == 1
+    });
+    let all = served.get(stays).json();
+    assert_eq!((&all["items"][0]["zone"], all["steps_s"].as_array().unwrap().len()), (&json!("Hall"), 8));
+    let table = served.get("/api/v1/zones/stays?from=today&bucket=hour&format=csv&bom=0").text().to_owned();
+    assert!(table.starts_with("start,end,zone,count,cut,median_s,p90_s,under_10_s,"), "{table}");
+    assert_eq!(table.lines().filter(|row| row.contains(",Hall,")).count(), 1, "{table}");
+    assert!(served.get("/counts").text().contains("</b> stays"));
+    assert!(served.get("/metrics").text().contains("tallycam_zone_stay_seconds_count{"));
     // A deleted zone is in neither.
     assert_eq!(served.send("DELETE", &format!("/api/v1/zones/{id}"), JSON, "").status, 204);
     assert_eq!(served.get(path).json()["items"], json!([]));
+    assert_eq!(served.get(stays).json()["items"], json!([]));
 }
 
 #[test]

@@ -161,6 +161,7 @@ fn settings() -> CountingSettings {
         scene: Scene::Camera,
         may_be_simulated: false,
         thumbnails: false,
+        movement_map: false,
         counts_only: false,
     }
 }

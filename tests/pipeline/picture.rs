@@ -559,6 +559,7 @@ fn counting_sees_the_same_part_and_rotation_in_colour_and_at_full_size() {
         scene: Scene::Camera,
         may_be_simulated: false,
         thumbnails: false,
+        movement_map: false,
         counts_only: false,
     };
     let make = Box::new({

@@ -18,15 +18,15 @@ use tallycam::vision::{
 /// Maximum distance of a crossing from the true one, in seconds.
 const TOLERANCE: f64 = 1.0;
 
-struct Clip {
+pub(crate) struct Clip {
     name: &'static str,
-    frames: u64,
-    fps: f64,
-    size: (u32, u32),
-    lines: &'static [(&'static str, [f32; 4])],
+    pub(crate) frames: u64,
+    pub(crate) fps: f64,
+    pub(crate) size: (u32, u32),
+    pub(crate) lines: &'static [(&'static str, [f32; 4])],
 }
 
-const VTEST: Clip = Clip {
+pub(crate) const VTEST: Clip = Clip {
     name: "vtest",
     frames: 795,
     fps: 10.0,
@@ -42,13 +42,13 @@ const ONE_BY_ONE: Clip = Clip {
     lines: &[("exit", [600.0, 432.0, 600.0, 0.0])],
 };
 
-const YOLOX: &str = "yolox_nano_416";
+pub(crate) const YOLOX: &str = "yolox_nano_416";
 const SSDLITE: &str = "ssdlite_mnv2_coco300";
 
 /// A crossing: seconds of the clip, and its direction.
 type Event = (f64, Direction);
 
-fn testdata() -> Option<PathBuf> {
+pub(crate) fn testdata() -> Option<PathBuf> {
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/testdata");
     let folder = std::env::var_os("TALLYCAM_TESTDATA").map_or(beside, PathBuf::from);
     if folder.join("detections").is_dir() {
@@ -59,7 +59,7 @@ fn testdata() -> Option<PathBuf> {
 }
 
 /// All detections of a clip by a model, by frame (the first is 1).
-fn detections(clip: &Clip, model: &str, labels: &Labels) -> Option<BTreeMap<u64, Vec<Detection>>> {
+pub(crate) fn detections(clip: &Clip, model: &str, labels: &Labels) -> Option<BTreeMap<u64, Vec<Detection>>> {
     let text = fs::read_to_string(testdata()?.join(format!("detections/{}.{model}.csv", clip.name))).unwrap();
     let (width, height) = (clip.size.0 as f32, clip.size.1 as f32);
     let mut frames: BTreeMap<u64, Vec<Detection>> = BTreeMap::new();

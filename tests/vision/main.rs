@@ -3,6 +3,7 @@
 
 mod accuracy;
 mod crowd;
+mod flows;
 mod gate;
 mod models;
 mod motion;

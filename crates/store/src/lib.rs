@@ -46,14 +46,15 @@ mod sqlite;
 pub use counts::{
     AuditEntry, AuditKind, AuditRow, BucketRow, BucketSize, CheckDraft, CheckEvent, CheckSetup, CheckVerdict,
     CheckedShare, Count, Counts, CountsOptions, CountsQuery, CountsReader, Coverage, CrossingChange,
-    CrossingMark, CrossingsQuery, EditError, FoundAgain, Gap, GapsByLine, GoneCrossing, LineCheck, LineDraft,
-    LineRow, LineStatus, MOST_BUCKETS, NewCheck, NewCrossing, OccupancyRow, OccupancySpan, OpeningHours,
-    Recount, RecountResult, Reset, Scene, StoreError, StoredCrossing, Tallies, TallyRow, Unpinned, ZoneDraft,
-    ZoneRow, is_open,
+    CrossingMark, CrossingsQuery, EditError, FlowCount, FlowRow, FoundAgain, Gap, GapsByLine, GoneCrossing,
+    LineCheck, LineCrossed, LineDistance, LineDraft, LineRow, LineStatus, MOST_BUCKETS, MeasuredSpeed,
+    NewCheck, NewCrossing, NewMovement, NewStay, OccupancyRow, OccupancySpan, OpeningHours, Recount,
+    RecountResult, Reset, Scene, SpeedRow, StayRow, StoreError, StoredCrossing, Tallies, TallyRow, Unpinned,
+    ZoneDraft, ZoneRow, is_open,
 };
 
 #[cfg(fuzzing)]
 pub use counts::fuzz::fuzz_drafts;
 
-/// Words that the rows of `counts.db` use.
-pub use tallycam_vision::{Anchor, Direction, Recrossing};
+/// Words that the rows of `counts.db` use, and the grid of movement maps.
+pub use tallycam_vision::{Anchor, Direction, MOVEMENT_GRID, Recrossing};

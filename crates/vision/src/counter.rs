@@ -17,7 +17,8 @@ use super::nms;
 use super::passage::{CrossingMoment, Hysteresis, Passage};
 use super::passers::Passers;
 use super::tracker::{Track, TrackId, TrackState, Tracker, TrackerOptions, kalman};
-use super::zone::{Occupancy, Zone};
+use super::zone::movement::MovementMap;
+use super::zone::{Occupancy, Stay, Stays, Zone};
 use tallycam_base::Fault;
 
 /// Upper limit of detections in a frame. No scene has that many; a faulty model gives thousands.
@@ -94,6 +95,8 @@ pub struct Outcome {
     pub overlay: CounterOverlay,
     /// Tracks that ended with this frame and may have crossed a line unseen.
     pub missed: Vec<NearMiss>,
+    /// Stays in zones that have ended.
+    pub stays: Vec<Stay>,
 }
 
 /// Detections and times in, crossings out.
@@ -107,6 +110,8 @@ pub struct Counter {
     /// Removed lines with their still living tracks. Ordinals continue if such a line comes back.
     gone: Vec<Watched>,
     zones: Vec<Zone>,
+    stays: Stays,
+    movement: Option<MovementMap>,
     near_misses: NearMisses,
     detections: Vec<Detection>,
 }
@@ -182,6 +187,8 @@ impl Counter {
             lines: Vec::new(),
             gone: Vec::new(),
             zones: Vec::new(),
+            stays: Stays::default(),
+            movement: None,
             near_misses: NearMisses::default(),
             detections: Vec::new(),
         }
@@ -247,9 +254,32 @@ impl Counter {
         self.zones.iter()
     }
 
-    /// Watches these zones from now on.
+    /// Watches these zones from now on. Stays in a zone that is changed or gone end, cut.
     pub fn set_zones(&mut self, zones: Vec<Zone>) {
+        let watched = |zone: &Zone| (zone.id, zone.area.clone(), zone.classes.clone(), zone.anchor);
+        let kept: Vec<_> = zones.iter().map(watched).collect();
+        let is_kept = |zone: &&Zone| kept.contains(&watched(zone));
+        self.stays.cut_zones(|id| !self.zones.iter().filter(is_kept).any(|zone| zone.id == id));
         self.zones = zones;
+    }
+
+    /// Makes a movement map from now on, or none.
+    pub fn set_movement_map(&mut self, is_on: bool) {
+        if is_on != self.movement.is_some() {
+            self.movement = is_on.then(MovementMap::new);
+        }
+    }
+
+    /// The movement map since the last call: for each cell of [`super::MOVEMENT_GRID`], row by row, how many objects
+    /// came into it. `None` if none is made or nothing has moved.
+    pub fn take_movement(&mut self) -> Option<Vec<u16>> {
+        self.movement.as_mut()?.take()
+    }
+
+    /// Ends all stays, cut, because counting ends. Returns them with those that have ended since the last frame.
+    pub fn end_stays(&mut self) -> Vec<Stay> {
+        self.stays.cut();
+        self.stays.take()
     }
 
     /// True if a line or zone of these classes (all if empty) can count a vehicle; without `vehicles`, anything else.
@@ -284,6 +314,7 @@ impl Counter {
     pub fn restart(&mut self) {
         self.tracker.restart(self.aspect);
         self.near_misses.restart();
+        self.stays.cut();
         self.gone.clear();
         for watched in &mut self.lines {
             watched.progress.clear();
@@ -349,6 +380,10 @@ impl Counter {
             watched.retain_tracked(tracker);
         }
         self.gone.retain(|watched| !watched.progress.is_empty());
+        self.stays.update(&self.zones, tracker, self.aspect, time_us);
+        if let Some(movement) = &mut self.movement {
+            movement.update(tracker, self.aspect);
+        }
         let overlay = self.overlay(time_us, *part);
         let lines = self.lines.iter().map(|watched| (&watched.line, &watched.segment));
         let shown = overlay.tracks.iter().map(|t| (t.id, t.class, t.in_sight.then_some(t.bounds)));
@@ -362,7 +397,7 @@ impl Counter {
             if tracker.tracks().iter().any(is_continued) { Fate::Continued } else { Fate::Ended }
         };
         let missed = self.near_misses.update(shown, &crossings, lines, self.aspect, time_us, fate);
-        Outcome { crossings, overlay, missed }
+        Outcome { crossings, overlay, missed, stays: self.stays.take() }
     }
 
     /// Leaves the detections to be tracked in `self.detections`.
@@ -381,14 +416,9 @@ impl Counter {
 
     fn overlay(&self, time_us: u64, searched: Bounds) -> CounterOverlay {
         let ratio = self.aspect.ratio();
-        let tracks = self.tracker.tracks();
-        let is_shown = |track: &&Track| track.state() != TrackState::Tentative;
-        let is_part = |track: &Track| {
-            track.part_of().is_some_and(|whole| tracks.iter().filter(is_shown).any(|t| t.id() == whole))
-        };
-        let tracks: Vec<TrackView> = tracks
-            .iter()
-            .filter(|track| is_shown(track) && !is_part(track))
+        let shown = self.tracker.tracks().iter().filter(|track| track.state() != TrackState::Tentative);
+        let tracks: Vec<TrackView> = shown
+            .filter(|track| !self.tracker.is_shown_part(track))
             .map(|track| TrackView {
                 id: track.id(),
                 class: track.class(),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! detections ─► sane? ─► filter ─► NMS ─► tracker ─► line ─► crossings
-//!                                           ├──────► zone ─► occupancy
+//!                                           ├──────► zone ─► occupancy, stays
 //!                                           └──────► overlay
 //! ```
 //!
@@ -68,7 +68,8 @@ pub use passage::Hysteresis;
 pub use region::{ReadPicture, RegionMode, RegionSchedule, RegionShape, region_geometry, region_size};
 pub use replay::{RecordedDetections, ReplayDetector, ReplayOptions};
 pub use tracker::{Motion, TrackId};
-pub use zone::{Occupancy, Zone, ZoneId};
+pub use zone::movement::MOVEMENT_GRID;
+pub use zone::{Occupancy, Stay, Zone, ZoneId};
 
 /// Single steps of a count, for tests and measurements.
 pub mod steps {

@@ -183,6 +183,7 @@ pub fn settings(config: &Config) -> CountingSettings {
         scene: scene(config.source.kind),
         may_be_simulated: false,
         thumbnails: detect.thumbnails,
+        movement_map: detect.movement_map,
         counts_only: config.privacy.counts_only,
     }
 }

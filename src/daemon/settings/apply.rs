@@ -290,6 +290,7 @@ fn effective_detector(resolved: &Resolved) -> DetectConfig {
         least_height: usual.least_height,
         most_height: usual.most_height,
         thumbnails: usual.thumbnails,
+        movement_map: usual.movement_map,
         ..detect
     }
 }

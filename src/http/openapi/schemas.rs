@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::http::api::camera::{lens, light, picture};
 use crate::http::api::counting::crossings::CrossingPatch;
+use crate::http::api::counting::movement::DistanceDraft;
 use crate::http::api::counting::{checks, model, recount, tallies};
 use crate::http::api::machine::{
     activity, backup, clock, logs, notifications, password, people, power, settings, update,
@@ -15,7 +16,7 @@ use crate::http::api::machine::{
 use crate::http::api::media::{items, recordings, snapshots, storage, uploads, zip};
 use crate::http::legacy::LegacyRow;
 use crate::http::report::schema_parts::{count, draft, list, maybe, name, number, object, text};
-use crate::http::report::{controls, counts, media, state, wire};
+use crate::http::report::{controls, counts, media, movement, state, wire};
 use crate::http::request::body::schema_of;
 use crate::http::request::problem::{ProblemJson, WrongValueOf};
 use crate::http::site::videos::VideosReport;
@@ -24,7 +25,7 @@ use crate::ui::{
     Finding, LensReport, LightReport, LogLine, NeighboursReport, PresetReport, RangeReport, ZoneNow,
 };
 use tallycam_store::media::{AsideFile, Item, RetentionRules, Vacuumed};
-use tallycam_store::{LineCheck, LineDraft, LineRow, Reset, ZoneDraft};
+use tallycam_store::{LineCheck, LineDistance, LineDraft, LineRow, Reset, ZoneDraft};
 
 /// All schemas by name.
 pub fn all() -> Value {
@@ -57,7 +58,7 @@ fn sent() -> Map<String, Value> {
     let sent = sent!(
         people::UserDraft, people::TokenDraft, people::LinkDraft, password::PasswordDraft, backup::ResetWish,
         power::PowerWish, clock::ClockWish, model::ModelChoice, model::ModelName, tallies::ResetDraft,
-        CrossingPatch, lens::LensPatch,
+        CrossingPatch, DistanceDraft, lens::LensPatch,
         light::LightPatch, items::MediaPatch, items::MediaIds, items::MediaKeep, zip::ArchiveIds,
         snapshots::SnapshotDraft, recordings::RecordingDraft, storage::RulesDraft, storage::AsideName,
         storage::CheckWish, storage::VacuumWish, notifications::NotifyTest,
@@ -91,7 +92,9 @@ fn told() -> Map<String, Value> {
         "Controls" controls::ControlsReport, "Formats" controls::FormatsReport, "Problem" ProblemJson<'_>,
         "Diagnosis" wire::WholeList<Finding>, "Line" LineRow, "Lines" wire::List<LineRow>, "Zone" ZoneNow,
         "Zones" wire::List<ZoneNow>, "Occupancy" wire::List<wire::OccupancyReport>,
-        "ZoneOccupancy" wire::OccupancyReport, "Crossing" wire::CrossingReport<'_>,
+        "ZoneOccupancy" wire::OccupancyReport, "Stays" movement::StaysReport, "Flows" movement::FlowsReport,
+        "Movement" movement::MovementReport, "Speeds" movement::SpeedsReport, "LineDistance" LineDistance,
+        "Crossing" wire::CrossingReport<'_>,
         "Crossings" wire::CrossingsReport<'_>, "CountsReport" counts::CountsReport<'_>, "Reset" Reset,
         "Check" LineCheck, "Checks" wire::List<LineCheck>, "CheckDraft" checks::CheckBody, "CheckTap" checks::CheckTap,
         "Recount" recount::RecountReport, "RecountDraft" recount::RecountBody, "Tracks" wire::TracksReport,

@@ -28,8 +28,9 @@ use crate::ui::{
 };
 use tallycam_store::media::Item;
 use tallycam_store::{
-    BucketRow, BucketSize, Counts, CountsQuery, CountsReader, CrossingsQuery, Gap, GapsByLine, LineRow,
-    OccupancyRow, OpeningHours, Reset, Scene, StoreError, StoredCrossing, TallyRow,
+    BucketRow, BucketSize, Counts, CountsQuery, CountsReader, CrossingsQuery, FlowRow, Gap, GapsByLine,
+    LineDistance, LineRow, OccupancyRow, OpeningHours, Reset, Scene, SpeedRow, StayRow, StoreError,
+    StoredCrossing, TallyRow,
 };
 
 /// Crossings on the live page.
@@ -218,6 +219,10 @@ pub async fn counts_page(request: &Request) -> Result<CountsPage, Problem> {
                     bucket_size(ask.shown.bucket),
                     ask.hours,
                 )?,
+                stays: reader.stays(scene, from_us, to_us, bucket_size(ask.shown.bucket), ask.hours)?,
+                movement: reader.movement(scene, from_us, to_us)?,
+                speeds: reader.speeds(scene, from_us, to_us, bucket_size(ask.shown.bucket), ask.hours)?,
+                flows: reader.flows(scene, from_us, to_us, bucket_size(ask.shown.bucket), ask.hours)?,
             })
         }
     });
@@ -237,8 +242,12 @@ pub async fn counts_page(request: &Request) -> Result<CountsPage, Problem> {
                 name: zone.row.draft.name,
                 inside: zone.occupancy,
                 buckets: read.occupancy.get(&zone.row.id).cloned().unwrap_or_default(),
+                stays: read.stays.get(&zone.row.id).cloned().unwrap_or_default(),
             })
             .collect(),
+        movement: read.movement,
+        speeds: read.speeds.into_iter().map(|(of, rows)| (of, SpeedRow::total(&rows))).collect(),
+        flows: FlowRow::total(&read.flows).counts,
         tallies: tallies(counts),
         peak: counts.subscribe_tallies().borrow().peak,
         classes,
@@ -272,6 +281,10 @@ struct CountsData {
     resets: Vec<Reset>,
     moves: Vec<(u64, u64)>,
     occupancy: BTreeMap<u64, Vec<OccupancyRow>>,
+    stays: BTreeMap<u64, Vec<StayRow>>,
+    flows: Vec<FlowRow>,
+    movement: Option<Vec<u64>>,
+    speeds: Vec<(LineDistance, Vec<SpeedRow>)>,
 }
 
 fn bucket_size(bucket: &str) -> BucketSize {

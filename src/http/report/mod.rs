@@ -5,6 +5,7 @@ pub mod controls;
 pub(crate) mod counts;
 pub(in crate::http) mod light;
 pub(in crate::http) mod media;
+pub(in crate::http) mod movement;
 pub(in crate::http) mod schema_parts;
 pub(in crate::http) mod set_up;
 pub(in crate::http) mod state;

@@ -12,10 +12,10 @@ use super::{CountingSettings, LoadedDetector, Overlay, ShownTrack};
 use tallycam_base::{Fault, FaultKind};
 use tallycam_camera::encode::{CompressError, ReduceError, Reducer};
 use tallycam_camera::media::{Geometry, Picture, SmallImage};
-use tallycam_store::{LineRow, LineStatus, Scene, ZoneRow};
+use tallycam_store::{LineRow, LineStatus, NewMovement, NewStay, Scene, ZoneRow};
 use tallycam_vision::{
     Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Detector, Direction, Filter, Labels,
-    LineId, Outcome, Point, ReadPicture, RegionSchedule, TrackView, region_geometry,
+    LineId, Outcome, Point, ReadPicture, RegionSchedule, Stay, TrackView, region_geometry,
 };
 
 /// Id of the vertical middle line that counts for the earlier programs while no line is drawn. counts.db never gives
@@ -81,6 +81,8 @@ pub struct InferenceResult {
     pub missed: Vec<MissedTrack>,
     /// The overlay to draw.
     pub overlay: Overlay,
+    /// Stays in zones that have ended.
+    pub stays: Vec<NewStay>,
     /// Time of the network, or of the whole detector if it has none. `None` if nothing moved and the detector was not
     /// asked.
     pub inference: Option<Duration>,
@@ -196,6 +198,8 @@ pub struct Watch {
     counter: Counter,
     /// Size of the pictures that the counter knows.
     size: (u32, u32),
+    /// The scene of the shapes.
+    scene: Scene,
     /// Offset of track numbers: the counter's number 1 is the next one after this.
     base: u64,
     regions: RegionSchedule,
@@ -219,7 +223,8 @@ impl Watch {
         apply_filter(&mut options, &settings.filter, &mut notes);
         let class_names = labels.names().iter().map(|name| Arc::from(name.as_str())).collect();
         let kept = options.filter.classes.clone();
-        let counter = Counter::new(options, labels.clone(), Aspect::new(1, 1));
+        let mut counter = Counter::new(options, labels.clone(), Aspect::new(1, 1));
+        counter.set_movement_map(settings.movement_map);
         let regions = RegionSchedule::new(settings.region.unwrap_or(detector.default_region()));
         Ok(Watch {
             detector,
@@ -231,6 +236,7 @@ impl Watch {
             kept,
             counter,
             size: (0, 0),
+            scene: Scene::default(),
             base: highest,
             regions,
             notes,
@@ -271,6 +277,7 @@ impl Watch {
         if let Err(error) = self.counter.set_lines(counted) {
             notes.push(format!("the lines as they were before are counted on: {error}."));
         }
+        self.scene = scene;
         self.counter.set_zones(zones);
         self.counter.set_excluded(excluded);
         self.regions.replan();
@@ -369,7 +376,37 @@ impl Watch {
         let b = outcome.overlay.searched;
         let searched = [b.left, b.top, b.right, b.bottom];
         let overlay = Overlay { stamp, sequence, size: self.size, tracks, zones, searched };
-        InferenceResult { crossed, missed, overlay, inference }
+        let stays = outcome.stays.iter().map(|stay| self.to_new_stay(stay)).collect();
+        InferenceResult { crossed, missed, overlay, stays, inference }
+    }
+
+    /// Ends the stays in all zones, because counting ends.
+    pub fn end_stays(&mut self) -> Vec<NewStay> {
+        let stays = self.counter.end_stays();
+        stays.iter().map(|stay| self.to_new_stay(stay)).collect()
+    }
+
+    /// Makes a movement map from now on, or none.
+    pub fn set_movement_map(&mut self, is_on: bool) {
+        self.counter.set_movement_map(is_on);
+    }
+
+    /// The movement map since the last call, which began at `monotonic_us`.
+    pub fn take_movement(&mut self, monotonic_us: u64) -> Option<NewMovement> {
+        let cells = self.counter.take_movement()?;
+        Some(NewMovement { scene: self.scene, monotonic_us, cells })
+    }
+
+    fn to_new_stay(&self, stay: &Stay) -> NewStay {
+        NewStay {
+            zone: stay.zone.0,
+            scene: self.scene,
+            track: self.base + stay.track.0,
+            class: self.class_name(stay.class),
+            monotonic_us: stay.from_us,
+            length_us: stay.to_us.saturating_sub(stay.from_us),
+            is_cut: stay.is_cut,
+        }
     }
 
     fn to_shown_track(&self, track: &TrackView) -> ShownTrack {
@@ -551,6 +588,7 @@ mod tests {
             scene: Scene::Camera,
             may_be_simulated: false,
             thumbnails: false,
+            movement_map: false,
             counts_only: false,
         }
     }

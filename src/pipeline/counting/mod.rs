@@ -42,6 +42,7 @@ pub use inference::{MissedTrack, apply_filter, counter_options};
 pub use lines::too_near_note;
 pub use overlay::{Overlay, ShownTrack};
 pub use settings::{CountingSettings, LoadedDetector, MODEL_SETTING, MakeDetector};
+pub use shared::StaySums;
 use shared::{CountingRequest, DetectorRequest, DetectorState};
 pub use status::CountingStatus;
 
@@ -137,6 +138,11 @@ impl Counting {
     /// Tracks that ended at a line without a count since a wall time, from the last hour at most.
     pub fn missed(&self, line: u64, since_us: u64) -> Vec<MissedTrack> {
         self.shared.lock_figures().missed.of_line(line, since_us)
+    }
+
+    /// Sums of the stays in zones since the start.
+    pub fn stays(&self) -> StaySums {
+        self.shared.lock_figures().stays.clone()
     }
 
     /// The overlay after every detection; without tracks while there are none.

@@ -43,6 +43,8 @@ pub struct CountingSettings {
     pub may_be_simulated: bool,
     /// Store a thumbnail of each crossing.
     pub thumbnails: bool,
+    /// Make a movement map.
+    pub movement_map: bool,
     /// No image is stored or served.
     pub counts_only: bool,
 }

@@ -1,7 +1,7 @@
 //! State shared by the threads of counting and their users: requests one way; overlay, figures and annotated pictures
 //! the other.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::{CountingSettings, CountingStatus, MakeDetector, Overlay};
 use crate::pipeline::{Demand, NewestSource, Pipeline, RateMeter};
 use tallycam_base::{ClockTime, Fault, Stop};
 use tallycam_camera::media::Hub;
-use tallycam_store::{Counts, LineRow, Scene, StoreError, Tallies, ZoneRow};
+use tallycam_store::{Counts, LineRow, NewStay, Scene, StayRow, StoreError, Tallies, ZoneRow};
 
 /// Number of detections in the medians of times.
 const TIMES: usize = 64;
@@ -78,6 +78,23 @@ pub struct CountingFigures {
     pub with_middle: bool,
     /// Possibly missed crossings of the last hour.
     pub missed: MissedTracks,
+    /// Stays since the start.
+    pub stays: StaySums,
+}
+
+/// Sums of the stays since the start, by zone number: the number in each step of the histogram, and their length.
+#[derive(Debug, Clone, Default)]
+pub struct StaySums(pub BTreeMap<u64, ([u64; StayRow::STEPS_S.len() + 1], u64)>);
+
+impl StaySums {
+    /// Adds stays. Cut ones have no known length.
+    pub fn add(&mut self, stays: &[NewStay]) {
+        for stay in stays.iter().filter(|stay| !stay.is_cut) {
+            let (steps, length_us) = self.0.entry(stay.zone).or_default();
+            steps[StayRow::step_of(stay.length_us / 1000)] += 1;
+            *length_us += stay.length_us;
+        }
+    }
 }
 
 /// Maximum age of possibly missed crossings in microseconds, and their maximum number.
@@ -165,6 +182,7 @@ impl DetectorState {
                 times: DetectionTimes::default(),
                 with_middle: false,
                 missed: MissedTracks::default(),
+                stays: StaySums::default(),
             }),
             since_start: Mutex::new((0, 0)),
             no_lines: watch::Sender::new(Arc::new(Vec::new())),

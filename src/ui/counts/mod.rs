@@ -9,6 +9,7 @@ pub mod checks;
 mod compare;
 pub mod crossing_report;
 pub mod crossings;
+mod movement;
 mod occupancy;
 pub mod range;
 pub(in crate::ui) mod since;
@@ -20,7 +21,7 @@ use std::fmt::Write;
 use crate::ui::chart::{self, ChartSums, is_fine};
 use crate::ui::counts::checks::{CheckBadge, badges_html};
 use crate::ui::counts::crossing_report::crossings_address;
-use crate::ui::counts::range::{CountsAsk, Heatmap, counting_day};
+use crate::ui::counts::range::{CountsAsk, DateSpan, Heatmap, counting_day};
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::{CountingReport, Head, LocalClock, Reader, RefusalReason, ZoneFigures};
 use crate::ui::form::{form_to, lock};
@@ -30,7 +31,7 @@ use crate::ui::format::{
 };
 use crate::ui::frame::{PageFrame, Tab, hidden_attribute, refusal_html, remedy};
 use tallycam_base::unicode::percent_encoded;
-use tallycam_store::{BucketRow, Gap, LineRow, Reset, TallyRow, is_open};
+use tallycam_store::{BucketRow, FlowCount, Gap, LineDistance, LineRow, Reset, SpeedRow, TallyRow, is_open};
 
 /// Shown instead of an unknown sum.
 const UNKNOWN: &str = "–";
@@ -48,6 +49,12 @@ pub struct CountsPage {
     pub lines: Vec<LineRow>,
     /// The zones that count, with their occupancy in [`CountsAsk::shown`].
     pub zones: Vec<ZoneFigures>,
+    /// The flows in [`CountsAsk::shown`].
+    pub flows: Vec<FlowCount>,
+    /// The movement map of [`CountsAsk::shown`], row by row.
+    pub movement: Option<Vec<u64>>,
+    /// The speeds in [`CountsAsk::shown`], by line.
+    pub speeds: Vec<(LineDistance, SpeedRow)>,
     /// Today's sums of the lines that are not deleted.
     pub tallies: Vec<TallyRow>,
     /// Today's highest number inside all lines together, and its time.
@@ -143,6 +150,7 @@ pub fn counts_page(page: &CountsPage) -> String {
         ),
         shown = view.live_part(),
         zero_options = view.line_options(None, false),
+        speed = view.speed_form(),
     );
     PageFrame::new(&page.head, Tab::Counts, "Counts", &["page.js", "head.js", "counts.js"])
         .for_changes_by(Reader::Operator)
@@ -354,14 +362,13 @@ impl ChartView<'_> {
 
     /// The API's address of exactly the shown counts.
     fn export(&self, format: &str) -> String {
+        self.export_of("counts", "&by=line,class,direction", format)
+    }
+
+    /// The address of a report on the shown time, in buckets.
+    fn export_of(&self, report: &str, by: &str, format: &str) -> String {
         let ask = &self.page.ask;
-        let mut address = format!(
-            "api/v1/counts?from={}&to={}&bucket={}&by=line,class,direction&scene={}",
-            rfc3339(ask.shown.from_us),
-            rfc3339(ask.shown.to_us),
-            ask.shown.bucket,
-            percent_encoded(&self.page.scene),
-        );
+        let mut address = self.address_of(report, &format!("&bucket={}{by}", ask.shown.bucket));
         if let Some(line) = ask.line {
             let _ = write!(address, "&line={line}");
         }
@@ -373,6 +380,13 @@ impl ChartView<'_> {
         }
         let _ = write!(address, "&format={format}");
         Text(&address).to_string()
+    }
+
+    /// The address of a report on the shown time.
+    fn address_of(&self, report: &str, buckets: &str) -> String {
+        let DateSpan { from_us, to_us, .. } = self.page.ask.shown;
+        let (from, to, scene) = (rfc3339(from_us), rfc3339(to_us), percent_encoded(&self.page.scene));
+        format!("api/v1/{report}?from={from}&to={to}{buckets}&scene={scene}")
     }
 
     /// The address of the crossings in a time, with the chosen class.
@@ -471,6 +485,9 @@ impl ChartView<'_> {
         html.push_str("</div><div>");
         html.push_str(&self.chart_table(compared.as_ref()));
         html.push_str(&self.classes());
+        html.push_str(&self.flows());
+        html.push_str(&self.speeds());
+        html.push_str(&self.movement());
         html.push_str(&self.occupancy());
         html.push_str(&self.marks());
         html.push_str("</div></div>\n");

@@ -26,13 +26,14 @@ impl ChartView<'_> {
         for zone in &page.zones {
             let _ = write!(
                 html,
-                "<header><h3>{}</h3><p class=\"num\">{}</p></header>{}",
+                "<header><h3>{}</h3><p class=\"num\">{}</p></header>{}{}",
                 Text(&zone.name),
                 self.zone_figures(zone),
-                self.zone_chart(zone)
+                self.zone_chart(zone),
+                self.stays(zone)
             );
         }
-        html + "</section>"
+        html + &self.stay_links() + "</section>"
     }
 
     /// As in "2 inside now, peak 46, 11:45, 3.1 on average".

@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 
 use crate::ui::format::sentence;
 use tallycam_base::json;
-use tallycam_store::{OccupancyRow, Scene, ZoneRow};
+use tallycam_store::{OccupancyRow, Scene, StayRow, ZoneRow};
 
 json::words! {
     AlertKind { Camera "camera", Counting "counting", Storage "storage", Clock "clock", Password "password" }
@@ -228,7 +228,7 @@ pub struct ZoneNow {
     pub occupancy: u32,
 }
 
-/// Occupancy of a zone over a time.
+/// Occupancy of a zone and stays in it over a time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ZoneFigures {
     pub id: u64,
@@ -237,6 +237,8 @@ pub struct ZoneFigures {
     pub inside: u32,
     /// Empty if nothing is known of the zone.
     pub buckets: Vec<OccupancyRow>,
+    /// Empty without stays.
+    pub stays: Vec<StayRow>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]

@@ -110,6 +110,10 @@ section! {
             page: Advanced("counting"), label: "Store thumbnails of crossings", aliases: &["crops"],
             about: "Store a thumbnail of each crossing, for the last 10 000; none with [privacy] counts_only.",
         }
+        movement_map: bool = "false", Boolean, {
+            page: Advanced("counting"), label: "Movement map",
+            about: "Store for each hour how many objects moved through each part of the frame; shown in Counts.",
+        }
     }
 }
 

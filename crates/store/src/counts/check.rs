@@ -43,7 +43,8 @@ pub(crate) fn read_every_row(connection: &Connection) -> Result<(), CountsRowErr
     each("SELECT anchor FROM line_changes", &|row| parse_anchor(row.get_ref(0)?.as_str()?).map(drop))?;
     let sums = ["crossings", "superseded", "hourly", "daily", "least_totals"];
     each(&in_all("direction", &sums), &|row| direction_of(row.get_ref(0)?.as_str()?).map(drop))?;
-    let others = ["lines", "zones", "spans", "resets", "recounts", "recount_spans", "occupancy"];
+    let others =
+        ["lines", "zones", "spans", "resets", "recounts", "recount_spans", "occupancy", "stays", "movement"];
     let scenes = in_all("scene", &[&sums[..], &others].concat());
     each(&scenes, &|row| parse_scene(row.get_ref(0)?.as_str()?).map(drop))
 }

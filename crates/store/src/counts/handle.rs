@@ -12,13 +12,15 @@ use super::schema::{self, store_error};
 use super::shared::{CountsShared, Pinned, Unpinned};
 use super::sums::calendar::Calendar;
 use super::sums::resets::{reset_tallies, undo_reset};
+use super::sums::speeds::set_distance;
 use super::writer::crossings::mark_crossing;
 use super::writer::transaction::{CountsFault, CountsJob, CountsTransaction};
+use super::writer::waiting::WaitingRow;
 use super::writer::{CountsWrite, CountsWriter};
 use super::{
     AuditEntry, Count, CountsOptions, CountsReader, Coverage, CrossingMark, EditError, LineDraft, LineRow,
-    LineStatus, NewCrossing, OccupancySpan, Recount, RecountResult, Reset, Scene, StoreError, StoredCrossing,
-    Tallies, ZoneDraft, ZoneRow, recounts,
+    LineStatus, NewCrossing, NewMovement, NewStay, OccupancySpan, Recount, RecountResult, Reset, Scene,
+    StoreError, StoredCrossing, Tallies, ZoneDraft, ZoneRow, recounts,
 };
 use tallycam_base::Worker;
 use tallycam_camera::media::Geometry;
@@ -98,6 +100,19 @@ impl Counts {
     /// Takes figures of zones. Never waits; without a place in the queue they are dropped.
     pub fn record_occupancy(&self, spans: Vec<OccupancySpan>) {
         drop(self.shared.inbox.push(CountsWrite::Occupancy(spans), Duration::ZERO));
+    }
+
+    /// Takes stays in zones, which are stored with the next transaction. Never waits; without a place in the queue they
+    /// are dropped.
+    pub fn record_stays(&self, stays: Vec<NewStay>) {
+        if !stays.is_empty() {
+            drop(self.shared.inbox.push(CountsWrite::Waiting(WaitingRow::Stays(stays)), Duration::ZERO));
+        }
+    }
+
+    /// Takes a movement map, like [`Counts::record_stays`].
+    pub fn record_movement(&self, map: NewMovement) {
+        drop(self.shared.inbox.push(CountsWrite::Waiting(WaitingRow::Movement(map)), Duration::ZERO));
     }
 
     /// Adds an entry to the audit list. Never waits; without a place in the queue it is dropped and counted.
@@ -320,6 +335,14 @@ impl Counts {
     /// There is no crossing with this number.
     pub async fn mark_crossing(&self, id: u64, mark: CrossingMark) -> Result<StoredCrossing, EditError> {
         self.edit(move |tx| mark_crossing(tx, id, mark)).await
+    }
+
+    /// Sets the distance in metres of a line to another one, or with `None` forgets it. Crossings of both get speeds.
+    ///
+    /// # Errors
+    /// One of the lines does not exist, both are the same, or the distance is out of range.
+    pub async fn set_distance(&self, line: u64, to: Option<(u64, f64)>) -> Result<(), EditError> {
+        self.edit(move |tx| set_distance(tx, line, to)).await
     }
 
     /// Takes back a reset of the scene that is shown.

@@ -304,7 +304,7 @@ impl CountsReader {
     }
 
     /// The current wall time; the writer's view of it if there is a writer.
-    fn now_us(&self) -> i64 {
+    pub(super) fn now_us(&self) -> i64 {
         let now = self.clock.now();
         match self.shared.as_ref().and_then(|shared| shared.live()) {
             Some(live) => live.wall.wall_us(now.monotonic_us as i64),
@@ -410,7 +410,7 @@ impl CountsReader {
     }
 
     /// The buckets that overlap `from_us..to_us`; `None` if there are too many.
-    fn buckets(&self, size: BucketSize, from_us: i64, to_us: i64) -> Option<Vec<(i64, i64)>> {
+    pub(super) fn buckets(&self, size: BucketSize, from_us: i64, to_us: i64) -> Option<Vec<(i64, i64)>> {
         if size == BucketSize::Total {
             let start = self.calendar.bucket(BucketSize::Hour, from_us).0;
             return Some(vec![(start, self.calendar.bucket(BucketSize::Hour, to_us - 1).1)]);

@@ -143,6 +143,18 @@ CREATE TABLE checks (id INTEGER PRIMARY KEY AUTOINCREMENT, line INTEGER NOT NULL
   crossings TEXT NOT NULL);
 ALTER TABLE superseded ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX crossings_marked ON crossings(line, wall_us) WHERE mark > 0;
+", "
+-- Stays in zones that have ended. Their order is that of time, so that a row is a single change of a page.
+CREATE TABLE stays (wall_us INTEGER NOT NULL, zone INTEGER NOT NULL, run INTEGER NOT NULL REFERENCES runs(id),
+  track INTEGER NOT NULL, scene TEXT NOT NULL, class TEXT NOT NULL, length_ms INTEGER NOT NULL, cut INTEGER NOT NULL,
+  mono_us INTEGER NOT NULL, sure INTEGER NOT NULL, PRIMARY KEY (wall_us, zone, run, track)) WITHOUT ROWID;
+-- How many objects came into each cell of the picture, in an hour of a run.
+CREATE TABLE movement (id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES runs(id), scene TEXT NOT NULL,
+  cells BLOB NOT NULL, mono_us INTEGER NOT NULL, wall_us INTEGER NOT NULL, sure INTEGER NOT NULL);
+CREATE INDEX movement_by_moment ON movement(wall_us);
+-- The distance in metres between two lines, for speeds.
+CREATE TABLE distances (line INTEGER PRIMARY KEY REFERENCES lines(id), other INTEGER NOT NULL REFERENCES lines(id),
+  metres REAL NOT NULL);
 "];
 
 /// Opens `file` for its only writer. Creates or migrates it if necessary.

@@ -2333,3 +2333,299 @@ fn a_check_keeps_what_was_counted_then_and_heeds_marks() {
     assert!(bench.edit(move |counts| async move { counts.delete_check(id).await }).is_err());
     assert_eq!(bench.reader().checks(None, None, 10).expect("read"), []);
 }
+
+fn hall() -> ZoneDraft {
+    ZoneDraft {
+        name: String::from("Hall"),
+        points: vec![[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]],
+        classes: vec![],
+        anchor: Anchor::Center,
+        exclude: false,
+    }
+}
+
+fn stay(zone: u64, track: u64, monotonic_us: u64, length_us: u64) -> NewStay {
+    let class = Arc::from("person");
+    NewStay { zone, scene: Scene::Camera, track, class, monotonic_us, length_us, is_cut: false }
+}
+
+#[test]
+fn stays_ride_along_move_with_the_clock_and_go_with_their_zone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY - 50_000 * HOUR);
+    clock.with(|clock| clock.is_synchronised = false);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let line = bench.draw("Door", Scene::Camera).id;
+    let zone = bench.edit(|c| async move { c.add_zone(Scene::Camera, hall()).await }).expect("drawn").id;
+    let read = |bench: &Bench, size| {
+        let read = bench.reader().stays(Scene::Camera, MONDAY - HOUR, MONDAY + 3 * HOUR, size, None);
+        read.expect("read").remove(&zone).unwrap_or_default()
+    };
+    let mono = clock.mono();
+    // 10 whole stays of 1 to 10 s and a cut one in an hour, and one of an hour in the next.
+    bench.counts.record_stays((1..=10).map(|n| stay(zone, n, mono + n, n * S)).collect());
+    bench.counts.record_stays(vec![NewStay { is_cut: true, ..stay(zone, 11, mono, 90 * S) }]);
+    bench.counts.record_stays(vec![stay(zone, 12, mono + HOUR, HOUR), stay(zone + 1, 1, mono, S)]);
+    bench.turn();
+    assert_eq!(bench.rows("SELECT count(*) FROM stays"), 0, "they cost no commit of their own");
+    clock.pass(2 * HOUR);
+    bench.record(line, Direction::In, 1);
+    assert_eq!(bench.rows("SELECT count(*) FROM stays"), 12, "one is of no zone");
+    // Offered again, they count once.
+    bench.counts.record_stays(vec![stay(zone, 1, mono + 1, S)]);
+    bench.record(line, Direction::In, 1);
+    assert_eq!((bench.rows("SELECT count(*) FROM stays"), read(&bench, BucketSize::Hour).len()), (12, 0));
+    // The clock is set: they move, and keep their lengths.
+    clock.with(|clock| {
+        (clock.wall, clock.is_synchronised) = (MONDAY + 2 * HOUR, true);
+    });
+    bench.turn();
+    let hours = read(&bench, BucketSize::Hour);
+    let counts: Vec<(usize, u64)> = hours.iter().map(|hour| (hour.lengths_ms.len(), hour.cut)).collect();
+    assert_eq!(counts, [(0, 0), (10, 1), (1, 0), (0, 0)]);
+    assert_eq!((hours[1].quantile_s(0.5), hours[1].quantile_s(0.9)), (Some(5.0), Some(9.0)));
+    assert_eq!((hours[0].quantile_s(0.5), hours[1].histogram()), (None, [9, 1, 0, 0, 0, 0, 0, 0, 0]));
+    let total = StayRow::total(&hours);
+    assert_eq!(total, read(&bench, BucketSize::Total)[0]);
+    assert_eq!((total.cut, total.quantile_s(1.0), total.histogram()[8]), (1, Some(3600.0), 1));
+    let open = bench.reader().stays(
+        Scene::Camera,
+        MONDAY - HOUR,
+        MONDAY + 3 * HOUR,
+        BucketSize::Day,
+        Some((13, 14)),
+    );
+    let open = open.expect("read").remove(&zone).expect("there are some");
+    assert_eq!((open.len(), open[0].quantile_s(0.5)), (1, Some(3600.0)), "11:00 UTC is 13:00");
+    bench.assert_sound();
+    // They survive a new start and a stop with stays that wait.
+    bench.counts.record_stays(vec![stay(zone, 20, clock.mono(), S)]);
+    bench.turn();
+    let Bench { counts, writer, .. } = bench;
+    counts.stop();
+    writer.run_thread(&Heartbeat::new());
+    let mut bench = Bench::open(folder.path(), &clock);
+    assert_eq!(bench.rows("SELECT count(*) FROM stays"), 13);
+    // After 400 days they go.
+    clock.pass(399 * 24 * HOUR);
+    let occupancy = OccupancySpan {
+        zone,
+        scene: Scene::Camera,
+        monotonic_us: clock.mono(),
+        watched_us: S,
+        inside_us: S,
+        peak: 1,
+        peak_after_us: 0,
+    };
+    bench.counts.record_occupancy(vec![occupancy]);
+    bench.turn();
+    assert_eq!(bench.rows("SELECT count(*) FROM stays"), 13);
+    clock.pass(2 * 24 * HOUR);
+    bench.counts.record_stays(vec![stay(zone, 21, clock.mono(), S)]);
+    bench.counts.record_occupancy(vec![occupancy]);
+    bench.turn();
+    assert_eq!(bench.rows("SELECT count(*) FROM stays"), 1);
+    bench.counts.record_stays(vec![stay(zone, 22, clock.mono(), S)]);
+    bench.edit(|c| async move { c.delete_zone(zone, None).await }).expect("deleted");
+    assert_eq!(bench.rows("SELECT count(*) FROM stays"), 0);
+}
+
+#[test]
+fn stays_wait_for_a_full_disk() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let line = bench.draw("Door", Scene::Camera).id;
+    let zone = bench.edit(|c| async move { c.add_zone(Scene::Camera, hall()).await }).expect("drawn").id;
+    bench.writer.limit_growth(0);
+    let many: Vec<NewStay> = (0..3000).map(|n| stay(zone, n, clock.mono() + n, S)).collect();
+    bench.counts.record_stays(many.clone());
+    bench.record(line, Direction::In, 1);
+    assert!(bench.counts.error().is_some());
+    for _ in 0..5 {
+        bench.counts.record_stays(many.clone());
+        bench.turn();
+    }
+    bench.writer.limit_growth(1 << 20);
+    bench.turn();
+    assert_eq!((bench.counts.error(), bench.rows("SELECT count(*) FROM stays")), (None, 3000));
+}
+
+#[test]
+fn stays_add_less_than_a_quarter_to_the_bytes_of_a_crossing() {
+    let bytes = |with_stays: bool| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Script::new(MONDAY);
+        let mut bench = Bench::open(folder.path(), &clock);
+        let line = bench.draw("Door", Scene::Camera).id;
+        let zone = bench.edit(|c| async move { c.add_zone(Scene::Camera, hall()).await }).expect("drawn").id;
+        bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
+        bench.turn();
+        // No checkpoint, so that the log has all that is written.
+        bench.writer.connection.pragma_update(None, "wal_autocheckpoint", 0).expect("set");
+        let log = folder.path().join("counts.db-wal");
+        let length = || std::fs::metadata(&log).expect("it is there").len();
+        let before = length();
+        for n in 0..200 {
+            clock.pass(20 * S);
+            if with_stays {
+                bench.counts.record_stays(vec![stay(zone, n, clock.mono() - 15 * S, 14 * S)]);
+            }
+            bench.record(line, Direction::In, 1);
+        }
+        length() - before
+    };
+    let (without, with) = (bytes(false), bytes(true));
+    println!("bytes a crossing: {} without stays, {} with one each", without / 200, with / 200);
+    assert!(with * 100 <= without * 125, "{with} {without}");
+}
+
+#[test]
+fn flows_are_the_next_lines_of_the_same_track() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let [north, south] = ["North", "South"].map(|name| bench.draw(name, Scene::Camera).id);
+    let (i, o) = (Direction::In, Direction::Out);
+    let cross = |bench: &mut Bench, of: &[(u64, u64, Direction, u64)]| {
+        let ordinal =
+            |at: usize| of[..=at].iter().filter(|c| (c.0, c.1) == (of[at].0, of[at].1)).count() as u32;
+        let one = |(at, &(track, line, direction, after)): (usize, &(u64, u64, Direction, u64))| {
+            NewCrossing { ordinal: ordinal(at), ..crossing(line, track, direction, clock.mono() + after * S) }
+        };
+        bench.counts.record(of.iter().enumerate().map(one).collect()).expect("room");
+        bench.turn();
+    };
+    // Track 1 and 2 go through, 3 turns round, 4 comes an hour later, 5 only enters. Not in order of time.
+    cross(
+        &mut bench,
+        &[(1, south, o, 9), (1, north, i, 2), (2, north, i, 3), (2, south, o, 8), (5, north, i, 4)],
+    );
+    cross(&mut bench, &[(3, north, i, 5), (3, north, o, 7), (4, north, i, 3500), (4, south, o, 3700)]);
+    let read = |bench: &Bench, from_us, size, hours| {
+        let rows =
+            bench.reader().flows(Scene::Camera, from_us, MONDAY + 2 * HOUR, size, hours).expect("read");
+        let told = |row: &FlowRow| {
+            let count = |flow: &FlowCount| {
+                let [from, to] = [flow.from, flow.to].map(|c| (c.line, c.direction));
+                (from, to, flow.count)
+            };
+            row.counts.iter().map(count).collect::<Vec<_>>()
+        };
+        rows.iter().map(told).collect::<Vec<_>>()
+    };
+    let through = |count| ((north, i), (south, o), count);
+    let back = ((north, i), (north, o), 1);
+    let hours = vec![vec![back, through(2)], vec![through(1)]];
+    assert_eq!(read(&bench, MONDAY, BucketSize::Hour, None), hours);
+    assert_eq!(read(&bench, MONDAY, BucketSize::Total, None), [vec![back, through(3)]]);
+    // The first crossing may be before the time that is asked for.
+    assert_eq!(read(&bench, MONDAY + HOUR, BucketSize::Hour, None), [vec![through(1)]]);
+    assert_eq!(read(&bench, MONDAY, BucketSize::Day, Some((12, 13))), [vec![back, through(2)]]);
+    // A crossing that is excluded is no part of a way; the same track number in another run is another object.
+    let wrong = bench.all().iter().find(|c| (c.track, c.line_id) == (2, south)).expect("stored").id;
+    bench.edit(|c| async move { c.mark_crossing(wrong, CrossingMark::Excluded).await }).expect("marked");
+    assert_eq!(read(&bench, MONDAY, BucketSize::Total, None), [vec![back, through(2)]]);
+    drop(bench);
+    let mut bench = Bench::open(folder.path(), &clock);
+    cross(&mut bench, &[(5, south, o, 20)]);
+    assert_eq!(read(&bench, MONDAY, BucketSize::Total, None), [vec![back, through(2)]]);
+}
+
+#[test]
+fn a_speed_needs_a_distance_and_both_lines() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let [north, south, third] = ["North", "South", "Third"].map(|name| bench.draw(name, Scene::Camera).id);
+    let read = |bench: &Bench, from_us| {
+        let to_us = MONDAY + 2 * HOUR;
+        bench.reader().speeds(Scene::Camera, from_us, to_us, BucketSize::Hour, None).expect("read")
+    };
+    assert_eq!(read(&bench, MONDAY), [], "it is off until a distance is known");
+    let set = |bench: &mut Bench, line, to| bench.edit(|c| async move { c.set_distance(line, to).await });
+    let cross = |bench: &mut Bench, track, line, direction, after_us| {
+        let new = crossing(line, track, direction, clock.mono() + after_us);
+        bench.counts.record(vec![new]).expect("room");
+        bench.turn();
+    };
+    for (line, other, metres, wrong) in [
+        (north, north, 10.0, "another line"),
+        (north, 99, 10.0, "no line 99"),
+        (north, south, 0.0, "too small"),
+        (north, south, f64::NAN, "too small"),
+    ] {
+        let error = set(&mut bench, line, Some((other, metres))).expect_err("refused").to_string();
+        assert!(error.contains(wrong), "{error}");
+    }
+    set(&mut bench, south, Some((north, 20.0))).expect("set");
+    // 20 m in 2 s, the other way in 4 s, by way of a third line in 8 s; one turns back, one crosses only one line.
+    for (track, line, direction, after_us) in [
+        (1, north, Direction::In, 0),
+        (1, south, Direction::Out, 2 * S),
+        (2, south, Direction::In, 0),
+        (2, north, Direction::Out, 4 * S),
+        (3, north, Direction::In, 0),
+        (3, third, Direction::In, S),
+        (3, south, Direction::Out, 8 * S),
+        (4, south, Direction::In, 0),
+        (4, south, Direction::Out, S),
+        (5, south, Direction::Out, S),
+    ] {
+        let ordinal_two = track == 4 && direction == Direction::Out;
+        if ordinal_two {
+            let new = NewCrossing { ordinal: 2, ..crossing(line, track, direction, clock.mono() + after_us) };
+            bench.counts.record(vec![new]).expect("room");
+            bench.turn();
+        } else {
+            cross(&mut bench, track, line, direction, after_us);
+        }
+    }
+    let speeds = read(&bench, MONDAY);
+    let (distance, rows) = &speeds[0];
+    assert_eq!((speeds.len(), distance.line, distance.other, distance.metres), (1, south, north, 20.0));
+    let kmh: Vec<f64> = rows[0].measured.iter().map(|speed| speed.kmh).collect();
+    assert_eq!((rows[0].crossings, kmh), (6, vec![9.0, 18.0, 36.0]));
+    assert_eq!((rows[0].mean_kmh(), rows[0].v85_kmh()), (Some(21.0), Some(36.0)));
+    assert_eq!(
+        (rows[1].crossings, rows[1].mean_kmh(), rows[1].v85_kmh()),
+        (0, None, None),
+        "unknown is not 0"
+    );
+    assert_eq!(rows[0].histogram(), [0, 0, 0, 0, 1, 0, 1, 0, 1, 0, 0, 0, 0]);
+    assert_eq!(SpeedRow::total(rows).measured.len(), 3);
+    // The distance was that of the place before.
+    clock.pass(60 * S);
+    let moved = LineDraft { a: [0.2, 0.5], ..draft("North") };
+    bench.edit(|c| async move { c.change_line(north, None, moved).await }).expect("moved");
+    assert_eq!(SpeedRow::total(&read(&bench, MONDAY)[0].1).measured, []);
+    clock.pass(S);
+    cross(&mut bench, 6, north, Direction::In, 0);
+    cross(&mut bench, 6, south, Direction::Out, 2 * S);
+    assert_eq!(SpeedRow::total(&read(&bench, MONDAY)[0].1).measured.len(), 1);
+    set(&mut bench, south, None).expect("forgotten");
+    assert!(set(&mut bench, south, None).is_err());
+    assert_eq!(read(&bench, MONDAY), []);
+    bench.assert_sound();
+}
+
+#[test]
+fn a_movement_map_rides_along_and_adds_up() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let line = bench.draw("Door", Scene::Camera).id;
+    let read = |bench: &Bench, from_us, to_us| {
+        bench.reader().movement(Scene::Camera, from_us, to_us).expect("read").map(|cells| cells[..4].to_vec())
+    };
+    for scene in [Scene::Camera, Scene::Camera, Scene::Sim] {
+        let map = NewMovement { scene, monotonic_us: clock.mono(), cells: vec![0, 1, 300, 0] };
+        bench.counts.record_movement(map);
+        bench.turn();
+        assert_eq!(read(&bench, MONDAY, MONDAY + HOUR), None, "it waits for another row");
+    }
+    bench.record(line, Direction::In, 1);
+    assert_eq!(read(&bench, MONDAY, MONDAY + HOUR), Some(vec![0, 2, 600, 0]));
+    assert_eq!(read(&bench, MONDAY + HOUR, MONDAY + 2 * HOUR), None, "no map is not an empty map");
+    bench.assert_sound();
+}

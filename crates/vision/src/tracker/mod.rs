@@ -203,6 +203,12 @@ impl Tracker {
         }
     }
 
+    /// The track is a part of another object that is shown.
+    pub(crate) fn is_shown_part(&self, track: &Track) -> bool {
+        let whole = track.part_of().and_then(|whole| self.track(whole));
+        whole.is_some_and(|whole| whole.state() != TrackState::Tentative)
+    }
+
     /// Lost tracks that stood and may be found again.
     pub(crate) fn lost_tracks(&self) -> &[Track] {
         &self.resting

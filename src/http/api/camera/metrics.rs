@@ -10,10 +10,10 @@ use std::fs;
 use crate::http::report::light::LightSummary;
 use crate::http::server::link::ConnectionUse;
 use crate::http::site::Site;
-use crate::pipeline::counting::{CountingStatus, Overlay};
+use crate::pipeline::counting::{CountingStatus, Overlay, StaySums};
 use crate::pipeline::{CameraState, RecorderHandle};
-use tallycam_store::Counts;
 use tallycam_store::media::{MediaKind, Storage};
+use tallycam_store::{Counts, StayRow};
 
 /// The media type of the format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -93,6 +93,7 @@ pub fn text(site: &Site) -> String {
             let wanted = site.preferences().map(|all| all.in_force().resolved.config.detect.classes.clone());
             let classes = wanted.ok().filter(|classes| !classes.is_empty()).unwrap_or(status.labels);
             counted(&mut page, counts, &counting.overlay().borrow(), &classes);
+            stays(&mut page, counts, &counting.stays());
         }
     }
     if let Ok(recorder) = site.recorder() {
@@ -231,6 +232,25 @@ fn counted(page: &mut MetricsPage, counts: &Counts, overlay: &Overlay, classes: 
         "1 while counts.db accepts crossings.",
         u8::from(counts.error().is_none()),
     );
+}
+
+/// Histograms of the stays in zones.
+fn stays(page: &mut MetricsPage, counts: &Counts, sums: &StaySums) {
+    const NAME: &str = "tallycam_zone_stay_seconds";
+    page.family(NAME, "histogram", "Ended stays in a zone since the start; whole ones.");
+    let scene = counts.scene();
+    for zone in counts.zones().borrow().iter().filter(|zone| zone.is_in_scene(scene) && !zone.draft.exclude) {
+        let (steps, length_us) = sums.0.get(&zone.id).copied().unwrap_or_default();
+        let label = ("zone", zone.draft.name.as_str());
+        let ends = StayRow::STEPS_S.iter().map(u64::to_string).chain([String::from("+Inf")]);
+        let mut count = 0;
+        for (step, end) in steps.iter().zip(ends) {
+            count += step;
+            page.sample(&format!("{NAME}_bucket"), &[label, ("le", &end)], count);
+        }
+        page.sample(&format!("{NAME}_sum"), &[label], length_us as f64 / 1e6);
+        page.sample(&format!("{NAME}_count"), &[label], count);
+    }
 }
 
 /// The process's own metrics, named as in Prometheus' client libraries. Values that the kernel does not give are left

@@ -70,6 +70,8 @@ impl Detect<'_> {
 
     /// Drops the detector. It may have panicked, and may panic again.
     pub(super) fn release_watch(&mut self) {
+        self.end_stays();
+        self.record_movement(None);
         if let Some((_, watch)) = self.watch.take() {
             self.highest_track = watch.highest_track_id();
             if catch_unwind(AssertUnwindSafe(|| drop(watch))).is_err() {
@@ -139,6 +141,9 @@ impl Detect<'_> {
             }
         } else {
             self.set_pace();
+            self.record_movement(None);
+            let is_mapped = self.shared.settings().movement_map;
+            self.watch.iter_mut().for_each(|(_, watch)| watch.set_movement_map(is_mapped));
         }
         self.refused = None;
         Ok(())

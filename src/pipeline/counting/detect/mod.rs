@@ -32,7 +32,7 @@ use crate::pipeline::{CameraState, Demand, NewestSource};
 use plan::{CounterLines, Needs, ShapeCount, plan};
 use tallycam_base::{ClockTime, Fault, Heartbeat, ThreadPriority, block_on};
 use tallycam_camera::media::{Geometry, Picture, Subscriber, View};
-use tallycam_store::{Coverage, LineRow, NewCrossing, OccupancySpan, Scene, ZoneRow};
+use tallycam_store::{Coverage, LineRow, NewCrossing, Scene, ZoneRow};
 use tallycam_vision::Direction;
 
 /// Longest sleep between heartbeats.
@@ -135,6 +135,8 @@ pub struct Detect<'a> {
     recent: RecentDetections,
     unrecorded: Unrecorded,
     occupancy: OccupancyLog,
+    /// The hour of the movement map since 1970, and its first time in microseconds of `CLOCK_MONOTONIC`.
+    movement: Option<(u64, u64)>,
     /// A network can take a whole small machine: the stream must not wait for it.
     _way: ThreadPriority,
 }
@@ -183,6 +185,7 @@ impl<'a> Detect<'a> {
             recent: RecentDetections::default(),
             unrecorded: Unrecorded::default(),
             occupancy: OccupancyLog::default(),
+            movement: None,
             _way: ThreadPriority::start(&["network-"], beat),
             shared,
         }
@@ -206,6 +209,8 @@ impl<'a> Detect<'a> {
         self.unrecorded.flush(&self.shared.counts_db);
         let rows = self.occupancy.take();
         self.record_occupancy(rows);
+        self.end_stays();
+        self.record_movement(None);
         self.record_cover(Coverage::Not("off"));
     }
 
@@ -353,6 +358,9 @@ impl<'a> Detect<'a> {
         if let Some((_, watch)) = &mut self.watch {
             watch.restart();
         }
+        // They belong to the scene before.
+        self.end_stays();
+        self.record_movement(None);
         self.switch_scene(self.current_scene());
     }
 
@@ -469,7 +477,7 @@ impl<'a> Detect<'a> {
         began: Instant,
         tells_classes: bool,
     ) {
-        let InferenceResult { crossed, missed, overlay, inference } = seen;
+        let InferenceResult { crossed, missed, overlay, stays, inference } = seen;
         self.failing = None;
         self.recent.succeeded();
         let now = Instant::now();
@@ -488,17 +496,11 @@ impl<'a> Detect<'a> {
                 None => figures.status.detections_skipped += 1,
             }
         }
+        self.record_movement(Some(overlay.stamp));
         let rows = self.occupancy.observe(overlay.stamp, self.scene, &overlay.zones);
         self.record_occupancy(rows);
+        self.record_stays(stays);
         self.publish(overlay);
-    }
-
-    fn record_occupancy(&self, rows: Vec<OccupancySpan>) {
-        if let Ok(counts) = &self.shared.counts_db
-            && !rows.is_empty()
-        {
-            counts.record_occupancy(rows);
-        }
     }
 
     fn publish(&self, overlay: Overlay) {

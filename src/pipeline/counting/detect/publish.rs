@@ -1,11 +1,15 @@
-//! Publishes the status of counting and its coverage in counts.db.
+//! Publishes the status of counting, and its coverage, stays and movement maps in counts.db.
 
 use super::Detect;
 use crate::pipeline::CameraState;
 use crate::pipeline::counting::inference::LineStatuses;
 use crate::pipeline::counting::status;
 use crate::pipeline::counting::status::{DetectionState, StatusInputs};
-use tallycam_store::{Counts, Coverage, Unpinned};
+use tallycam_base::ClockTime;
+use tallycam_store::{Counts, Coverage, NewStay, OccupancySpan, Unpinned};
+
+/// Length of a movement map, in microseconds of wall time.
+const HOUR_US: u64 = 3_600_000_000;
 
 impl Detect<'_> {
     /// Publishes that a detector is being made.
@@ -98,6 +102,42 @@ impl Detect<'_> {
         self.publish_scene();
         if let Ok(counts) = &self.shared.counts_db {
             counts.set_coverage(cover);
+        }
+    }
+
+    /// Records the movement map of the hour that is over at `now`, or of the hour so far.
+    pub(super) fn record_movement(&mut self, now: Option<ClockTime>) {
+        let began = now.map(|now| (now.wall_us / HOUR_US, now.monotonic_us));
+        if let (Some(last), Some(now)) = (self.movement, began)
+            && last.0 == now.0
+        {
+            return;
+        }
+        let last = std::mem::replace(&mut self.movement, began);
+        let map = last.zip(self.watch.as_mut());
+        let map = map.and_then(|((_, began_us), (_, watch))| watch.take_movement(began_us));
+        if let (Ok(counts), Some(map)) = (&self.shared.counts_db, map) {
+            counts.record_movement(map);
+        }
+    }
+
+    pub(super) fn end_stays(&mut self) {
+        let ended = self.watch.as_mut().map(|(_, watch)| watch.end_stays());
+        self.record_stays(ended.unwrap_or_default());
+    }
+
+    pub(super) fn record_stays(&self, stays: Vec<NewStay>) {
+        self.shared.lock_figures().stays.add(&stays);
+        if let Ok(counts) = &self.shared.counts_db {
+            counts.record_stays(stays);
+        }
+    }
+
+    pub(super) fn record_occupancy(&self, rows: Vec<OccupancySpan>) {
+        if let Ok(counts) = &self.shared.counts_db
+            && !rows.is_empty()
+        {
+            counts.record_occupancy(rows);
         }
     }
 }

@@ -96,6 +96,7 @@ impl ShapeRow for ZoneRow {
         tx.connection.execute(text, [self.id as i64])?;
         // The figures of a deleted zone cannot be requested any more.
         tx.connection.execute("DELETE FROM occupancy WHERE zone = ?1", [self.id as i64])?;
+        tx.connection.execute("DELETE FROM stays WHERE zone = ?1", [self.id as i64])?;
         Ok(())
     }
 

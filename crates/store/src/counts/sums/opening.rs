@@ -22,6 +22,29 @@ pub(crate) trait Bucket {
     fn finish(&mut self, hours: u32);
 }
 
+/// Empty buckets with these bounds, wall times in microseconds.
+pub(crate) fn empty_buckets<T: Bucket + Default>(bounds: &[(i64, i64)]) -> Vec<T> {
+    let empty = |&(start_us, end_us): &(i64, i64)| {
+        let mut bucket = T::default();
+        let (start, end) = bucket.bounds();
+        (*start, *end) = (start_us.max(0) as u64, end_us.max(0) as u64);
+        bucket
+    };
+    bounds.iter().map(empty).collect()
+}
+
+/// All of these buckets as one.
+pub(crate) fn total<T: Bucket + Clone + Default>(buckets: &[T]) -> T {
+    let mut total = buckets.first().cloned().unwrap_or_default();
+    for mut bucket in buckets.iter().skip(1).cloned() {
+        let end_us = *bucket.bounds().1;
+        *total.bounds().1 = end_us;
+        total.add(bucket);
+    }
+    total.finish(0);
+    total
+}
+
 /// The size of the buckets to be read before those outside the opening hours are left out.
 pub(crate) fn read_size(size: BucketSize, hours: Option<OpeningHours>) -> BucketSize {
     if hours.is_some() && !matches!(size, BucketSize::Minutes(_)) { BucketSize::Hour } else { size }

@@ -12,6 +12,7 @@ pub(super) mod crossings;
 pub(super) mod publisher;
 pub(super) mod retiming;
 pub(super) mod transaction;
+pub(super) mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -39,6 +40,7 @@ use retiming::{apply_change, newest_sure_end, record_calendar, reload_open_span}
 use tallycam_base::private::Lock;
 use tallycam_base::{Heartbeat, ballast};
 use transaction::{CountsFault, CountsJob, CountsOnCommit, CountsTransaction, Moment};
+use waiting::{WaitingRow, WaitingRows};
 
 /// Average time between two commits in microseconds. Ten commits a second spare an SD card without a visible delay.
 const PACE_US: i64 = 100_000;
@@ -75,6 +77,7 @@ pub(super) enum CountsWrite {
     /// The scene that is shown.
     Show(Scene),
     Occupancy(Vec<OccupancySpan>),
+    Waiting(WaitingRow),
     Audit(AuditEntry),
     /// An edit whose caller waits for the result.
     Edit(CountsJob),
@@ -105,6 +108,7 @@ pub(super) struct CountsWriter {
     pub(super) state: CountsState,
     /// Commands that no turn has committed yet.
     held: VecDeque<CountsWrite>,
+    waiting: WaitingRows,
     held_crossings: usize,
     held_bytes: usize,
     held_covers: usize,
@@ -188,6 +192,7 @@ impl CountsWriter {
             newest_sure_us,
             state: CountsState { wall, scene, span: None, judging },
             held: VecDeque::new(),
+            waiting: WaitingRows::default(),
             held_crossings: 0,
             held_bytes: 0,
             held_covers: 0,
@@ -298,6 +303,7 @@ impl CountsWriter {
                 let is_other_scene = state.scene != self.state.scene;
                 self.state = state;
                 self.held.clear();
+                self.waiting = WaitingRows::default();
                 (self.held_crossings, self.held_bytes, self.held_covers) = (0, 0, 0);
                 let told = self.publish(is_edited, is_other_scene, has_new_times || is_next_day);
                 for tell in edits {
@@ -358,6 +364,7 @@ impl CountsWriter {
             if let Some(span) = &mut self.state.span {
                 span.extend_to(&transaction, first_change_us(&self.held, mono_us), self.state.wall)?;
             }
+            self.waiting.insert(&transaction, self.run, self.state.wall, mono_us)?;
             transaction.execute("UPDATE runs SET ended = 1 WHERE id = ?1", [self.run])?;
             transaction.commit()
         })();
@@ -402,6 +409,7 @@ impl CountsWriter {
             CountsWrite::Judge(..) if self.is_failing => self.enqueue_verdicts(command),
             // The same rows come again later, with larger figures.
             CountsWrite::Occupancy(_) if self.is_failing => {}
+            CountsWrite::Waiting(row) => self.waiting.add(row),
             CountsWrite::Audit(_) if self.is_failing && self.is_audit_full() => self.shared.drop_audit_row(),
             command => self.held.push_back(command),
         }
@@ -448,7 +456,7 @@ impl CountsWriter {
     ) -> Result<CommittedCounts, CountsRowError> {
         let mut state = self.state.clone();
         let (run, boot) = (self.run, self.boot);
-        let CountsWriter { connection, held, calendar, line_ids, file, .. } = self;
+        let CountsWriter { connection, held, waiting, calendar, line_ids, file, .. } = self;
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
         let until_us = first_change_us(held, mono_us);
         if change == ClockChange::Step {
@@ -522,8 +530,8 @@ impl CountsWriter {
                     }
                 }
                 CountsWrite::Audit(entry) => audit::insert(&transaction, entry, run, wall)?,
-                // Carried out at once and never held.
-                CountsWrite::Calendar(..) => {}
+                // Never held.
+                CountsWrite::Calendar(..) | CountsWrite::Waiting(_) => {}
                 CountsWrite::Edit(edit) => {
                     // An edit that removes crossings must find their sums in the table.
                     sums.write(&transaction)?;
@@ -541,6 +549,7 @@ impl CountsWriter {
             }
         }
         sums.write(&transaction)?;
+        waiting.insert(&transaction, run, wall, mono_us)?;
         if is_edited {
             state.judging.changed(&transaction, mono_us)?;
         }

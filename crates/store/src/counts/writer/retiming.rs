@@ -103,7 +103,17 @@ pub(crate) fn apply_change(
             params![boot, first],
         )?;
     }
-    for table in ["crossings", "resets", "line_changes", "recounts", "audit", "occupancy"] {
+    // Two stays of one track may exchange their places in the order of time.
+    for table in [
+        "crossings",
+        "resets",
+        "line_changes",
+        "recounts",
+        "audit",
+        "occupancy",
+        "movement",
+        "OR REPLACE stays",
+    ] {
         connection.execute(
             &format!("UPDATE {table} SET wall_us = max(mono_us + ?2, 0), sure = ?3 WHERE {MINE}"),
             params![boot, wall.offset_us, wall.is_sure],

@@ -1,8 +1,14 @@
-//! Zones: areas of the frame with their occupancy.
+//! Zones: areas of the frame with their occupancy, the stays of objects in them, and the movement map.
+
+pub(super) mod movement;
+mod stay;
 
 use super::detection::Class;
 use super::geometry::{Point, Polygon};
 use super::line::Anchor;
+
+pub use stay::Stay;
+pub(crate) use stay::Stays;
 
 /// Id of a zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

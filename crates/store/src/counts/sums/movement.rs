@@ -1,0 +1,120 @@
+//! Movement maps: how many objects came into each cell of the picture, a row an hour. The writer adds them to its next
+//! transaction, as it does stays.
+
+use rusqlite::{Connection, params};
+
+use crate::clock_correction::WallClock;
+use crate::counts::rows::{CountsRowError, number};
+use crate::counts::{CountsReader, Scene, StoreError};
+use tallycam_vision::MOVEMENT_GRID;
+
+/// A movement map to store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewMovement {
+    /// The scene.
+    pub scene: Scene,
+    /// Start in microseconds of `CLOCK_MONOTONIC`.
+    pub monotonic_us: u64,
+    /// The number of objects in each cell, row by row.
+    pub cells: Vec<u16>,
+}
+
+/// Stores maps.
+pub(in crate::counts) fn insert(
+    connection: &Connection,
+    maps: &[NewMovement],
+    run: i64,
+    wall: WallClock,
+) -> Result<(), CountsRowError> {
+    let mut row = connection.prepare(
+        "INSERT INTO movement (run, scene, cells, mono_us, wall_us, sure) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    for map in maps {
+        let mono_us = number(map.monotonic_us);
+        let cells = pack(&map.cells);
+        row.execute(params![run, map.scene.as_str(), cells, mono_us, wall.wall_us(mono_us), wall.is_sure])?;
+    }
+    Ok(())
+}
+
+/// The counts as pairs of numbers: how many cells without movement come before a cell, and its count. A number has
+/// seven bits a byte, the lowest first; the highest bit says that another byte follows.
+fn pack(cells: &[u16]) -> Vec<u8> {
+    let mut packed = Vec::new();
+    let mut put = |mut number: usize| {
+        while number > 0x7f {
+            packed.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        packed.push(number as u8);
+    };
+    let mut before = 0;
+    for (at, count) in cells.iter().enumerate().filter(|(_, count)| **count > 0) {
+        put(at - before);
+        put(usize::from(*count));
+        before = at + 1;
+    }
+    packed
+}
+
+/// Adds packed counts to `cells`. What does not fit is ignored.
+fn add_packed(packed: &[u8], cells: &mut [u64]) {
+    let mut numbers = packed.split_inclusive(|byte| byte & 0x80 == 0).map(|bytes| {
+        let bits = bytes.iter().take(4).enumerate().map(|(at, byte)| usize::from(byte & 0x7f) << (7 * at));
+        bits.sum::<usize>()
+    });
+    let mut at = 0;
+    while let (Some(gap), Some(count)) = (numbers.next(), numbers.next()) {
+        at += gap;
+        if let Some(cell) = cells.get_mut(at) {
+            *cell += count as u64;
+        }
+        at += 1;
+    }
+}
+
+impl CountsReader {
+    /// The sums of the maps that began between two wall times, row by row; `None` without a map.
+    ///
+    /// # Errors
+    /// As for [`CountsReader::crossings`].
+    pub fn movement(&self, scene: Scene, from_us: u64, to_us: u64) -> Result<Option<Vec<u64>>, StoreError> {
+        self.map_error((|| {
+            let mut query = self
+                .connection
+                .prepare("SELECT cells FROM movement WHERE wall_us >= ?1 AND wall_us < ?2 AND scene = ?3")?;
+            let mut rows = query.query(params![number(from_us), number(to_us), scene.as_str()])?;
+            let mut sums = None;
+            while let Some(row) = rows.next()? {
+                add_packed(
+                    row.get_ref(0)?.as_blob()?,
+                    sums.get_or_insert_with(|| vec![0; MOVEMENT_GRID.0 * MOVEMENT_GRID.1]),
+                );
+            }
+            Ok(sums)
+        })())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_is_packed_and_added_up() {
+        let mut cells = vec![0u16; 2304];
+        (cells[0], cells[1], cells[700], cells[2303]) = (1, 127, 128, u16::MAX);
+        let packed = pack(&cells);
+        assert_eq!(packed.len(), 2 + 2 + 4 + 5);
+        let mut sums = vec![0u64; 2304];
+        add_packed(&packed, &mut sums);
+        add_packed(&packed, &mut sums);
+        assert!(sums.iter().zip(&cells).all(|(sum, count)| *sum == 2 * u64::from(*count)));
+        // Rubbish harms nobody, and nothing is nothing.
+        add_packed(&[0xff; 40], &mut sums);
+        add_packed(&[0x01, 0x81], &mut sums[..1]);
+        assert_eq!(pack(&[0; 9]), Vec::<u8>::new());
+        // The busiest scene takes 7 kB an hour.
+        assert!(pack(&[30_000; 2304]).len() <= 2304 * 4);
+    }
+}

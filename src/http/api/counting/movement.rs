@@ -1,0 +1,143 @@
+//! `/api/v1/zones/stays`, `/api/v1/flows`, `/api/v1/movement` and `/api/v1/speeds`: how long objects stay, which lines
+//! they cross one after the other, where and how fast they move, as JSON or CSV.
+
+use hyper::{Response, StatusCode};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::http::api::counting::counts::{
+    CountsFormat, as_table, format, hours, sheet, span, table_begins, too_many,
+};
+use crate::http::api::counting::shapes::scene;
+use crate::http::report::movement::{FlowsReport, MovementReport, SpeedsReport, StaysReport};
+use crate::http::report::wire;
+use crate::http::request::body;
+use crate::http::request::kinds::{NumberIn, WholeIn};
+use crate::http::request::problem::Problem;
+use crate::http::request::reply;
+use crate::http::server::body::Body;
+use crate::http::site::handler::Request;
+use crate::ui;
+use jiff::tz::TimeZone;
+use tallycam_store::{BucketSize, CountsReader, EditError, LineDistance, OpeningHours, Scene, StoreError};
+
+/// The query of these routes.
+#[derive(Clone, Copy)]
+struct Asked {
+    scene: Scene,
+    from_us: u64,
+    to_us: u64,
+    bucket: BucketSize,
+    hours: Option<OpeningHours>,
+}
+
+/// `GET /api/v1/zones/stays`.
+pub async fn stays(request: Request) -> Result<Response<Body>, Problem> {
+    let read = |reader: &CountsReader, asked: Asked| {
+        let Asked { scene, from_us, to_us, bucket, hours } = asked;
+        let stays = reader.stays(scene, from_us, to_us, bucket, hours)?;
+        Ok((stays, reader.occupancy(scene, from_us, to_us, bucket, hours)?))
+    };
+    let (asked, (stays, watched)) = read_asked(&request, read).await?;
+    let zones = request.site.counts()?.zones().borrow().clone();
+    let counted = zones.iter().filter(|zone| zone.is_in_scene(asked.scene) && !zone.draft.exclude);
+    let report = StaysReport::of(counted, stays, &watched);
+    answer(&request, asked, "stays", &report, StaysReport::csv)
+}
+
+/// `GET /api/v1/flows`.
+pub async fn flows(request: Request) -> Result<Response<Body>, Problem> {
+    let read = |reader: &CountsReader, Asked { scene, from_us, to_us, bucket, hours }: Asked| {
+        Ok(FlowsReport::of(&reader.flows(scene, from_us, to_us, bucket, hours)?, &reader.lines()?))
+    };
+    let (asked, report) = read_asked(&request, read).await?;
+    answer(&request, asked, "flows", &report, FlowsReport::csv)
+}
+
+/// `GET /api/v1/movement`.
+pub async fn movement(request: Request) -> Result<Response<Body>, Problem> {
+    let read = |reader: &CountsReader, Asked { scene, from_us, to_us, .. }: Asked| {
+        let cells = reader.movement(scene, from_us, to_us)?;
+        Ok(MovementReport::of(from_us, to_us, cells.as_deref()))
+    };
+    let (asked, report) = read_asked(&request, read).await?;
+    answer(&request, asked, "movement", &report, MovementReport::csv)
+}
+
+/// `GET /api/v1/speeds`.
+pub async fn speeds(request: Request) -> Result<Response<Body>, Problem> {
+    let read = |reader: &CountsReader, Asked { scene, from_us, to_us, bucket, hours }: Asked| {
+        Ok(SpeedsReport::of(reader.speeds(scene, from_us, to_us, bucket, hours)?))
+    };
+    let (asked, report) = read_asked(&request, read).await?;
+    answer(&request, asked, "speeds", &report, SpeedsReport::csv)
+}
+
+/// The distance between two lines.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct DistanceDraft {
+    /// The line whose crossings get a speed.
+    line: WholeIn<1, { u64::MAX }>,
+    /// The other line.
+    other: WholeIn<1, { u64::MAX }>,
+    /// The distance in metres, along the way of the objects.
+    metres: NumberIn<10, 1_000_000>,
+}
+
+/// `POST /api/v1/speeds`: sets the distance between two lines.
+pub async fn set_distance(request: Request) -> Result<Response<Body>, Problem> {
+    let draft = body::read(&request.headers, &request.body).map_err(Problem::unprocessable)?;
+    let DistanceDraft { line: WholeIn(line), other: WholeIn(other), metres: NumberIn(metres) } = draft;
+    let set = request.site.counts()?.set_distance(line, Some((other, metres))).await;
+    set.map_err(|error| match error {
+        // The numbers are in the body, not in the address.
+        EditError::Unknown { id, .. } => {
+            let key = if id == line { "line" } else { "other" };
+            let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("there is no line {id}"));
+            problem.wrong(key, "the number of a line that is there", id.to_string())
+        }
+        error => Problem::from(error),
+    })?;
+    Ok(reply::json(wire::json(&LineDistance { line, other, metres })))
+}
+
+/// `DELETE /api/v1/speeds/{id}`: forgets the distance of the line `id`.
+pub async fn forget_distance(request: Request) -> Result<Response<Body>, Problem> {
+    request.site.counts()?.set_distance(request.id, None).await?;
+    Ok(reply::no_content())
+}
+
+async fn read_asked<T: Send + 'static>(
+    request: &Request,
+    read: impl FnOnce(&CountsReader, Asked) -> Result<T, StoreError> + Send + 'static,
+) -> Result<(Asked, T), Problem> {
+    let scene = scene(request, request.site.counts()?)?;
+    let (from_us, to_us, bucket) = span(request)?;
+    let asked = Asked { scene, from_us, to_us, bucket, hours: hours(&request.query)? };
+    let too_many = too_many(&request.query);
+    let counts_db = request.site.counts_readers()?;
+    let read = counts_db.read(move |reader| match read(reader, asked) {
+        Err(StoreError::TooManyBuckets) => Ok(Err(too_many)),
+        read => read.map(Ok),
+    });
+    Ok((asked, read.await??))
+}
+
+fn answer<T: Serialize>(
+    request: &Request,
+    asked: Asked,
+    what: &str,
+    report: &T,
+    csv: impl FnOnce(&T, &TimeZone, Option<bool>) -> String,
+) -> Result<Response<Body>, Problem> {
+    let (site, query) = (&request.site, &request.query);
+    let (begins, sheet, clock) = (table_begins(query)?, sheet(query)?, site.clock());
+    Ok(match format(query)? {
+        CountsFormat::Csv => {
+            let name = ui::export_name(&site.settings().name, asked.from_us, asked.to_us, &clock);
+            let text = format!("{begins}{}", csv(report, &clock.zone, sheet));
+            as_table(&format!("{name}-{what}.csv"), Body::full(text))
+        }
+        CountsFormat::Json => reply::json(wire::json(report)),
+    })
+}

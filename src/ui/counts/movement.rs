@@ -1,0 +1,273 @@
+//! Stays in a zone, flows and speeds between lines, and the movement map.
+
+use std::fmt::Write;
+
+use super::ChartView;
+use crate::ui::chart::bucket_name;
+use crate::ui::escape::Text;
+use crate::ui::facts::{Reader, ZoneFigures};
+use crate::ui::form::{form_to, lock};
+use crate::ui::format::{format_duration, format_thousands};
+use tallycam_store::{BucketRow, Direction, LineCrossed, LineDistance, MOVEMENT_GRID, StayRow};
+
+/// Shades of the movement map.
+const LEVELS: u32 = 8;
+
+impl ChartView<'_> {
+    /// As in "38 stays, half of them up to 79 s", with the histogram of each bucket.
+    pub(super) fn stays(&self, zone: &ZoneFigures) -> String {
+        let total = StayRow::total(&zone.stays);
+        if total.lengths_ms.is_empty() && total.cut == 0 {
+            return String::new();
+        }
+        let ends = StayRow::STEPS_S.map(|end_s| format_duration(end_s * 1_000_000));
+        let heads: String = ends.iter().map(|end| format!("<th scope=\"col\">&lt; {end}</th>")).collect();
+        let mut rows = String::new();
+        for row in zone.stays.iter().rev().filter(|row| !row.lengths_ms.is_empty() || row.cut > 0) {
+            let bucket =
+                BucketRow { start_us: row.start_us, end_us: row.end_us, covered: 1.0, counts: Vec::new() };
+            let name = bucket_name(&bucket, self.page.ask.shown.bucket, self.is_one_day(), self.clock());
+            let _ = write!(rows, "<tr><th scope=\"row\">{name}</th>{}</tr>", cells(row));
+        }
+        format!(
+            "<p class=\"num\">{}</p><details id=\"stays-{id}\"><summary>Lengths of stay</summary><div class=\"scroll\" \
+             tabindex=\"0\" role=\"region\" aria-label=\"Lengths of stay in {name}\"><table><thead><tr><th \
+             scope=\"col\">From</th><th scope=\"col\">Stays</th><th scope=\"col\">Median</th><th \
+             scope=\"col\">90 %</th>{heads}<th scope=\"col\">Longer</th></tr></thead><tfoot><tr><th \
+             scope=\"row\">All</th>{}</tr></tfoot><tbody>{rows}\
+             </tbody></table></div></details>",
+            in_words(&total),
+            cells(&total),
+            id = zone.id,
+            name = Text(&zone.name),
+        )
+    }
+
+    /// The exports of the stays in all zones.
+    pub(super) fn stay_links(&self) -> String {
+        if self.page.zones.iter().all(|zone| zone.stays.is_empty()) {
+            return String::new();
+        }
+        self.links("stays", &self.export_of("zones/stays", "", "csv"), "Stays")
+    }
+
+    /// The table of flows, if there are any and all lines are shown.
+    pub(super) fn flows(&self) -> String {
+        let page = self.page;
+        if page.flows.is_empty() || page.ask.line.is_some() || page.ask.class.is_some() {
+            return String::new();
+        }
+        let distinct = |of: &dyn Fn(usize) -> LineCrossed| {
+            let mut all: Vec<LineCrossed> = (0..page.flows.len()).map(of).collect();
+            all.sort_unstable();
+            all.dedup();
+            all
+        };
+        let (from, to) = (distinct(&|n| page.flows[n].from), distinct(&|n| page.flows[n].to));
+        let heads: String =
+            to.iter().map(|to| format!("<th scope=\"col\">{}</th>", self.crossed(*to))).collect();
+        let mut rows = String::new();
+        for from in from {
+            let _ = write!(rows, "<tr><th scope=\"row\">{}</th>", self.crossed(from));
+            for to in &to {
+                let flow = page.flows.iter().find(|flow| flow.from == from && flow.to == *to);
+                let _ = write!(rows, "<td>{}</td>", format_thousands(flow.map_or(0, |flow| flow.count)));
+            }
+            rows.push_str("</tr>");
+        }
+        format!(
+            "<section class=\"panel\" id=\"flows\" aria-labelledby=\"flows-head\"><header><h2 \
+             id=\"flows-head\">Flows</h2><p class=\"small muted\">From a line to the next one</p></header><div \
+             class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table of flows\"><table><thead><tr><th \
+             scope=\"col\">From</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>{}</section>",
+            self.links("flows", &self.export_of("flows", "", "csv"), "Flows")
+        )
+    }
+
+    /// The table of speeds, if a distance is known and all lines are shown.
+    pub(super) fn speeds(&self) -> String {
+        let page = self.page;
+        if page.speeds.is_empty() || page.ask.line.is_some() || page.ask.class.is_some() {
+            return String::new();
+        }
+        let mut rows = String::new();
+        let [lock, unlock] = lock(page.head.reader, Reader::Operator);
+        for (LineDistance { line, other, metres }, row) in &page.speeds {
+            let kmh =
+                |speed: Option<f64>| speed.map_or_else(|| "–".to_owned(), |speed| format!("{speed:.0} km/h"));
+            let fastest = row.measured.last().map(|speed| speed.kmh);
+            let _ = write!(
+                rows,
+                "<tr><th scope=\"row\">{} – {}, {metres} m</th><td>{} of {}</td><td>{}</td><td>{}</td><td>{}</td><td \
+                 class=\"no-print\">{}{lock}<button class=\"btn\" aria-label=\"Forget the distance of {}\">Forget\
+                 </button>{unlock}</form></td></tr>",
+                self.line_name(*other),
+                self.line_name(*line),
+                format_thousands(row.measured.len() as u64),
+                format_thousands(row.crossings),
+                kmh(row.mean_kmh()),
+                kmh(row.v85_kmh()),
+                kmh(fastest),
+                form_to("delete", &format!("api/v1/speeds/{line}"), "counts#speed", ""),
+                self.line_name(*line),
+            );
+        }
+        format!(
+            "<section class=\"panel\" id=\"speeds\" aria-labelledby=\"speeds-head\"><header><h2 \
+             id=\"speeds-head\">Speed</h2><p class=\"small muted\">No evidence for fines</p></header><div \
+             class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table of speeds\"><table><thead><tr><th \
+             scope=\"col\">Lines</th><th scope=\"col\">Measured</th><th scope=\"col\">Mean</th><th \
+             scope=\"col\">V85</th><th scope=\"col\">Fastest</th><td \
+             class=\"no-print\"></td></tr></thead><tbody>{rows}\
+             </tbody></table></div>{}</section>",
+            self.links("speeds", &self.export_of("speeds", "", "csv"), "Speeds")
+        )
+    }
+
+    /// The form for the distance between two lines, if there are two.
+    pub(super) fn speed_form(&self) -> String {
+        let page = self.page;
+        if page.lines.iter().filter(|line| line.deleted_us.is_none()).count() < 2 {
+            return String::new();
+        }
+        let ([lock, unlock], lines) =
+            (lock(page.head.reader, Reader::Operator), self.line_options(None, false));
+        format!(
+            "<section class=\"panel no-print\" id=\"speed\" aria-label=\"Measure speed\"><details><summary>Measure \
+             speed …</summary>{}{lock}<label for=\"speed-other\">From</label><select id=\"speed-other\" \
+             name=\"other\">{lines}</select> <label for=\"speed-line\">to</label><select id=\"speed-line\" \
+             name=\"line\">{lines}</select> \
+             <label for=\"speed-metres\">Distance in m</label><input id=\"speed-metres\" name=\"metres\" \
+             type=\"number\" min=\"0.1\" max=\"10000\" step=\"any\" required> <button \
+             class=\"btn\">Set</button>{unlock}</form><p \
+             class=\"small muted\">Measure along the way of the objects on the ground. The speed is the mean \
+             between the lines; it is no evidence for fines.</p></details></section>",
+            form_to("post", "api/v1/speeds", "counts#speeds", " class=\"row\""),
+        )
+    }
+
+    fn line_name(&self, id: u64) -> String {
+        let line = self.page.lines.iter().find(|line| line.id == id);
+        line.map(|line| Text(&line.draft.name).to_string()).unwrap_or_default()
+    }
+
+    /// The movement map over the picture, if one was made and all lines are shown.
+    pub(super) fn movement(&self) -> String {
+        let (page, (columns, rows)) = (self.page, MOVEMENT_GRID);
+        let cells = page.movement.as_deref().unwrap_or_default();
+        let most = cells.iter().copied().max().unwrap_or(0);
+        if most == 0 || page.ask.line.is_some() || page.ask.class.is_some() {
+            return String::new();
+        }
+        // Each level is twice the one before, so that paths of few objects are seen beside those of many.
+        let level =
+            |count: u64| count.checked_ilog2().map(|log| most.ilog2() - log).filter(|below| *below < LEVELS);
+        let mut paths = String::new();
+        for below in 0..LEVELS {
+            let mut path = String::new();
+            for (y, row) in cells.chunks(columns).enumerate() {
+                let mut x = 0;
+                for run in row.chunk_by(|one, other| level(*one) == level(*other)) {
+                    if level(run[0]) == Some(below) {
+                        let _ = write!(path, "M{x} {y}h{}v1H{x}z", run.len());
+                    }
+                    x += run.len();
+                }
+            }
+            let opacity = f64::from(LEVELS - below) * 0.8 / f64::from(LEVELS);
+            let _ = write!(paths, "<path fill=\"#f03\" fill-opacity=\"{opacity:.2}\" d=\"{path}\"/>");
+        }
+        let busiest = cells.iter().position(|count| *count == most).unwrap_or(0);
+        let place = |at: usize, of: usize| (at * 200 + 100) / (of * 2);
+        format!(
+            "<section class=\"panel\" id=\"movement\" aria-labelledby=\"movement-head\"><header><h2 \
+             id=\"movement-head\">Movement map</h2><p class=\"small muted\">Up to {} objects a cell</p></header><svg \
+             viewBox=\"0 0 {columns} {rows}\" width=\"100%\" role=\"img\" aria-label=\"Where objects moved. Most \
+             of them {} % from the left and {} % from the top.\"><image href=\"api/v1/still.jpg\" \
+             width=\"{columns}\" \
+             height=\"{rows}\" preserveAspectRatio=\"none\"/>{paths}</svg>{}</section>",
+            format_thousands(most),
+            place(busiest % columns, columns),
+            place(busiest / columns, rows),
+            self.links(
+                "movement",
+                &Text(&self.address_of("movement", "&format=csv")).to_string(),
+                "Movement map"
+            )
+        )
+    }
+
+    /// As in "Door, in".
+    fn crossed(&self, crossed: LineCrossed) -> String {
+        let line = self.page.lines.iter().find(|line| line.id == crossed.line).map(|line| &line.draft);
+        let way = line.map(|line| match crossed.direction {
+            Direction::In => line.in_name.as_str(),
+            Direction::Out => line.out_name.as_str(),
+        });
+        let name = line.map_or("", |line| line.name.as_str());
+        format!("{}, {}", Text(name), Text(way.unwrap_or(crossed.direction.as_str())))
+    }
+
+    fn links(&self, id: &str, csv: &str, name: &str) -> String {
+        format!(
+            "<p class=\"row no-print\"><a class=\"btn\" id=\"{id}-csv\" href=\"{csv}\" download aria-label=\"{name} as \
+             CSV\">CSV</a> <a class=\"btn\" href=\"{csv}&amp;sheet=1\" download aria-label=\"{name} as a \
+             spreadsheet\">Spreadsheet</a></p>"
+        )
+    }
+}
+
+/// Number, median, 90 %, and the histogram.
+fn cells(row: &StayRow) -> String {
+    let length =
+        |share| row.quantile_s(share).map_or_else(|| "–".to_owned(), |s| format_duration((s * 1e6) as u64));
+    let mut html = format!(
+        "<td>{}</td><td>{}</td><td>{}</td>",
+        format_thousands(row.lengths_ms.len() as u64),
+        length(0.5),
+        length(0.9)
+    );
+    for count in row.histogram() {
+        let _ = write!(html, "<td>{}</td>", format_thousands(count));
+    }
+    html
+}
+
+fn in_words(total: &StayRow) -> String {
+    let mut words = vec![format!("<b>{}</b> stays", format_thousands(total.lengths_ms.len() as u64))];
+    for (share, what) in [(0.5, "half of them"), (0.9, "9 of 10")] {
+        if let Some(length_s) = total.quantile_s(share) {
+            words.push(format!("{what} up to <b>{}</b>", format_duration((length_s * 1e6) as u64)));
+        }
+    }
+    if total.cut > 0 {
+        words.push(format!("{} more cut off when counting began or ended", format_thousands(total.cut)));
+    }
+    words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ui::counts_page;
+    use crate::ui::fixtures;
+
+    #[test]
+    fn stays_and_flows_are_shown_with_their_exports() {
+        let html = counts_page(&fixtures::counts(&[]));
+        for wanted in [
+            "</b> stays, half of them up to <b>",
+            "more cut off when counting began",
+            "href=\"api/v1/zones/stays?from=",
+            "<h2 id=\"flows-head\">Flows</h2>",
+            "<td>87</td>",
+            "href=\"api/v1/flows?from=",
+            "M32 20h32v1H32z",
+            "<td>20 of 31</td><td>20 km/h</td><td>26 km/h</td><td>29 km/h</td>",
+            "name=\"metres\"",
+            "99 % from the left and 56 % from the top",
+        ] {
+            assert!(html.contains(wanted), "{wanted}: {html}");
+        }
+        assert!(!counts_page(&fixtures::counts(&[("line", "1")])).contains("id=\"flows\""));
+    }
+}

@@ -1,0 +1,121 @@
+//! Flows, speeds and movement maps on real sockets.
+use std::sync::Arc;
+
+use crate::common::counted::{Counted, count};
+use crate::common::testcam::TestCam;
+use crate::common::wait_until;
+use serde_json::{Value, json};
+use tallycam::base::clock;
+use tallycam::store::{Direction, NewCrossing, NewMovement, Scene};
+
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+fn counted() -> (TestCam, Counted) {
+    let cam = TestCam::new();
+    let served = count(&cam);
+    (cam, served)
+}
+
+/// Records crossings: track, line, direction, and milliseconds ago.
+fn cross(served: &Counted, crossings: &[(u64, u64, Direction, u64)]) {
+    let new = |&(track, line, direction, ago_ms): &(u64, u64, Direction, u64)| NewCrossing {
+        line,
+        scene: Scene::Camera,
+        track: 2_000_000 + track,
+        ordinal: 1,
+        class: Arc::from("person"),
+        direction,
+        score: 0.75,
+        monotonic_us: clock::monotonic_us() - ago_ms * 1000,
+        thumbnail: None,
+    };
+    served.counts.record(crossings.iter().map(new).collect()).unwrap();
+}
+
+#[test]
+fn flows_and_speeds_are_those_of_the_tracks() {
+    let (_cam, served) = counted();
+    let (north, south) = (served.draw("North"), served.draw("=South"));
+    let page = || served.get("/counts").text().to_owned();
+    assert!(!page().contains("id=\"flows\"") && !page().contains("id=\"speeds\""), "nothing is made up");
+    assert_eq!(served.get("/api/v1/speeds?from=today").json()["items"], json!([]), "off until calibrated");
+    // A form without scripts sets the distance.
+    let form = format!("next=counts%23speeds&line={south}&other={north}&metres=10");
+    let set = served.send("POST", "/api/v1/speeds", FORM, &form);
+    assert_eq!((set.status, set.header("location")), (303, Some("../../counts#speeds")), "{}", set.text());
+    for (body, key) in [
+        (json!({"line": north, "other": north, "metres": 3}), "other"),
+        (json!({"line": north, "other": 99, "metres": 3}), "other"),
+        (json!({"line": 99, "other": north, "metres": 3}), "line"),
+        (json!({"line": north, "other": south, "metres": 0}), "metres"),
+    ] {
+        let wrong = served.send("POST", "/api/v1/speeds", JSON, &body.to_string());
+        assert_eq!(
+            (wrong.status, wrong.text().contains(&format!("\"{key}\""))),
+            (422, true),
+            "{}",
+            wrong.text()
+        );
+    }
+    std::thread::sleep(std::time::Duration::from_millis(10));
+    cross(
+        &served,
+        &[(1, north, Direction::In, 8), (1, south, Direction::Out, 4), (2, north, Direction::In, 2)],
+    );
+    let total = |path: &str| served.get(&format!("/api/v1/{path}?from=-1h&bucket=total")).json();
+    wait_until("they are stored", || total("flows")["flows"].as_array().unwrap().len() == 1);
+    let flow = json!({"from_line_id": north, "from_line": "North", "from_direction": "in",
+        "to_line_id": south, "to_line": "=South", "to_direction": "out", "count": 1});
+    assert_eq!(total("flows")["items"][0]["flows"], json!([flow]));
+    let table = served.get("/api/v1/flows?from=-1h&bucket=total&format=csv&bom=0").text().to_owned();
+    assert!(table.contains(&format!(",North,in,'=South,out,1,{north},{south},")), "{table}");
+    let speeds = total("speeds")["items"][0].clone();
+    // 10 m in 4 ms.
+    let told = |keys: [&str; 5]| json!(keys.map(|key| speeds[key].clone()));
+    let want = json!([south, 1, 1, 9000.0, 9000.0]);
+    let near = |value: &Value| (value.as_f64().unwrap() / 9000.0 - 1.0).abs() < 0.2;
+    let got = told(["line", "crossings", "measured", "mean_kmh", "v85_kmh"]);
+    assert!(
+        got.as_array().unwrap()[..3] == want.as_array().unwrap()[..3] && near(&got[3]) && near(&got[4]),
+        "{got}"
+    );
+    assert_eq!(speeds["histogram"][12], 1);
+    let table = served.get("/api/v1/speeds?from=-1h&format=csv&bom=0").text().to_owned();
+    assert!(table.starts_with("time,crossing,line_id,direction,kmh,distance_of\r\n"), "{table}");
+    assert_eq!(table.lines().count(), 2, "{table}");
+    assert!(page().contains("id=\"flows\"") && page().contains("North – =South, 10 m"), "{}", page());
+    assert_eq!(served.send("DELETE", &format!("/api/v1/speeds/{south}"), JSON, "").status, 204);
+    assert_eq!(served.send("DELETE", &format!("/api/v1/speeds/{south}"), JSON, "").status, 404);
+    assert_eq!(total("speeds")["items"], json!([]));
+}
+
+#[test]
+fn a_movement_map_lies_over_the_picture() {
+    let (_cam, served) = counted();
+    let path = "/api/v1/movement?from=today";
+    assert_eq!(served.get(path).json()["rows"], Value::Null, "no map is not an empty one");
+    assert!(!served.get("/counts").text().contains("id=\"movement\""));
+    let mut cells = vec![0; 64 * 36];
+    (cells[0], cells[64 * 35 + 63]) = (7, 300);
+    served.counts.record_movement(NewMovement {
+        scene: Scene::Camera,
+        monotonic_us: clock::monotonic_us(),
+        cells,
+    });
+    served.draw("Door");
+    wait_until("it is stored", || !served.get(path).json()["rows"].is_null());
+    let map = served.get(path).json();
+    assert_eq!(
+        (&map["rows"][0][0], &map["rows"][35][63], &map["rows"][35][62]),
+        (&json!(7), &json!(300), &json!(0))
+    );
+    let table = served.get("/api/v1/movement?from=today&format=csv&bom=0");
+    assert_eq!(table.text(), "column,row,count\r\n0,0,7\r\n63,35,300\r\n");
+    let page = served.get("/counts").text().to_owned();
+    assert!(
+        page.contains("id=\"movement\"") && page.contains("99 % from the left and 98 % from the top"),
+        "{page}"
+    );
+    assert_eq!(served.get("/api/v1/movement?bucket=hour").status, 400);
+}
