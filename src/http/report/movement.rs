@@ -124,7 +124,10 @@ impl StaysReport {
                     cells.plain(count);
                     cells.plain(figures.cut);
                     for length in [figures.median_s, figures.p90_s] {
-                        length.map_or_else(|| cells.empty(), |length| cells.decimal(length));
+                        match length {
+                            Some(length) => cells.decimal(length),
+                            None => cells.empty(),
+                        }
                     }
                     figures.histogram.iter().for_each(|count| cells.plain(count));
                     cells.plain(item.zone_id);
