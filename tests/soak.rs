@@ -97,6 +97,7 @@ fn endless_crossings_use_no_memory() {
                 direction: crossing.direction,
                 score: crossing.score,
                 monotonic_us: crossing.time_us,
+                kmh: None,
                 thumbnail: None,
             })
             .collect();

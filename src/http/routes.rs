@@ -562,10 +562,10 @@ pub static ROUTES: &[Route] = &[
     route!(Operator POST "/api/v1/zones" shapes::add::<ZoneRow> => "added zone", Api,
         "Draws a zone in the current source class.", [], Wanted::Json("ZoneDraft"), [NEW_ZONE, API_FOREIGN,
         CONFLICT, WRONG_DRAFT, NO_COUNTING]),
-    route!(Counts GET "/api/v1/zones/occupancy" zones::occupancy, Api, "How many were in each zone that \
+    route!(Counts GET "/api/v1/zones/occupancy" movement::occupancy, Api, "How many were in each zone that \
             counts, by bucket: the mean over the time it was looked at, and the peak. `null`: it was not.",
-        [FROM_BUCKET, TO_BUCKET, BUCKET, OPEN, CLOSE, SCENE],
-        [(200, "The zones.", Content::Json("Occupancy")), WRONG_QUERY, NO_COUNTING]),
+        [FROM_BUCKET, TO_BUCKET, BUCKET, OPEN, CLOSE, SCENE, FORMAT, BOM, SHEET],
+        [(200, "The zones.", Content::JsonOrCsv("Occupancy")), WRONG_QUERY, NO_COUNTING]),
     route!(Counts GET "/api/v1/zones/stays" movement::stays, Api, "How long objects stayed in each zone that \
             counts, by the bucket in which they came: median, 90 %, and a histogram of whole stays. A count is \
             `null` if the zone was not watched. An object that is lost and found again has one stay. A stay is \
@@ -582,6 +582,12 @@ pub static ROUTES: &[Route] = &[
     route!(Operator DELETE "/api/v1/zones/{id}" shapes::delete::<ZoneRow> => "removed zone", Api,
         "Deletes it. Supports If-Match.", [], [DELETED, API_FOREIGN, UNKNOWN, CONFLICT, CHANGED,
         NO_COUNTING]),
+    route!(Operator POST "/api/v1/zones/{id}/ground" movement::set_ground => "set the size of a zone", Api,
+        "Sets the size of a zone whose four corners are a rectangle on the ground. Crossings there, and up to the same \
+            length beyond it, get speeds.", [], Wanted::Json("GroundDraft"), [(204, "It is set.", Content::Nothing),
+        API_FOREIGN, WRONG_DRAFT, UNKNOWN, NO_COUNTING]),
+    route!(Operator DELETE "/api/v1/zones/{id}/ground" movement::forget_ground => "forgot the size of a zone", Api,
+        "Forgets the size of a zone on the ground.", [], [DELETED, API_FOREIGN, UNKNOWN, NO_COUNTING]),
     route!(Counts GET "/api/v1/counts" counts::counts, Api, "Crossings by bucket, in whole hours from that \
             of `from` to that of `to`. A count is `null` if nothing was counted, or if none of the named \
             lines existed and nothing was recounted. `gaps` apply to all lines, `line_gaps` to one line; \
@@ -596,16 +602,17 @@ pub static ROUTES: &[Route] = &[
         [FROM_BUCKET, TO_BUCKET, BUCKET, OPEN, CLOSE, SCENE, FORMAT, BOM, SHEET],
         [(200, "The flows.", Content::JsonOrCsv("Flows")), WRONG_QUERY, NO_COUNTING]),
     route!(Counts GET "/api/v1/movement" movement::movement, Api, "Where objects moved, on a grid of 64 × 36 cells \
-            over the picture, from the hours that began in this time. Needs `detect.movement_map`.",
+            over the picture, from the hours that began in this time. Hours in which the picture was turned or \
+            cropped otherwise than now are left out. Needs `detect.movement_map`.",
         [FROM, TO, SCENE, FORMAT, BOM, SHEET],
         [(200, "The map.", Content::JsonOrCsv("Movement")), WRONG_QUERY, NO_COUNTING]),
-    route!(Counts GET "/api/v1/speeds" movement::speeds, Api, "How fast objects went between two \
-            lines: mean, V85, and a histogram. CSV has every speed. Crossings from before a line was moved have \
-            none. No evidence for fines.",
+    route!(Counts GET "/api/v1/speeds" movement::speeds, Api, "How fast objects went between two lines, or \
+            over the ground near a zone of known size: mean, V85, and a histogram. CSV has every speed. Crossings \
+            from before a line was moved have none between two lines. No evidence for fines.",
         [FROM_BUCKET, TO_BUCKET, BUCKET, OPEN, CLOSE, SCENE, FORMAT, BOM, SHEET],
-        [(200, "The lines with a distance.", Content::JsonOrCsv("Speeds")), WRONG_QUERY, NO_COUNTING]),
+        [(200, "The lines with speeds.", Content::JsonOrCsv("Speeds")), WRONG_QUERY, NO_COUNTING]),
     route!(Operator POST "/api/v1/speeds" movement::set_distance => "set the distance of a line", Api,
-        "Sets the distance of a line to another one; crossings of both get speeds.", [],
+        "Sets the distance of a line to another one; its crossings get speeds.", [],
         Wanted::Json("DistanceDraft"), [(200, "The distance.", Content::Json("LineDistance")), API_FOREIGN,
         WRONG_DRAFT, NO_COUNTING]),
     route!(Operator DELETE "/api/v1/speeds/{id}" movement::forget_distance => "forgot the distance of a line", Api,

@@ -21,6 +21,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("close", "Closes at"),
     ("color", "Colour"),
     ("current", "Current password"),
+    ("depth", "Second side in m"),
     ("every", "Frame rate"),
     ("exclude", "This zone"),
     ("in_name", "Name along the arrow"),

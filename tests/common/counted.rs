@@ -255,6 +255,7 @@ impl Counted {
             direction: if n % 3 == 2 { Direction::Out } else { Direction::In },
             score: 0.75,
             monotonic_us: clock::monotonic_us(),
+            kmh: None,
             thumbnail: None,
         });
         self.counts.record(crossings.collect()).unwrap();

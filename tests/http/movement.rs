@@ -28,6 +28,7 @@ fn cross(served: &Counted, crossings: &[(u64, u64, Direction, u64)]) {
         direction,
         score: 0.75,
         monotonic_us: clock::monotonic_us() - ago_ms * 1000,
+        kmh: None,
         thumbnail: None,
     };
     served.counts.record(crossings.iter().map(new).collect()).unwrap();

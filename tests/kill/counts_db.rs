@@ -41,6 +41,7 @@ fn child() {
                 direction: if track % 2 == 0 { Direction::In } else { Direction::Out },
                 score: 0.5,
                 monotonic_us: clock::monotonic_us(),
+                kmh: None,
                 thumbnail: None,
             }
         });

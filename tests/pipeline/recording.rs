@@ -641,6 +641,7 @@ fn cross(counts: &Counts, line: &str, track: u64) {
         direction: Direction::In,
         score: 0.5,
         monotonic_us: clock::monotonic_us(),
+        kmh: None,
         thumbnail: None,
     };
     counts.record(vec![crossing]).unwrap();

@@ -66,6 +66,7 @@ fn stored(
             direction: crossing.direction,
             score: crossing.score,
             monotonic_us: crossing.time_us,
+            kmh: None,
             thumbnail: None,
         });
         counts.record(crossings.collect()).unwrap();

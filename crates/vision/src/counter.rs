@@ -17,6 +17,7 @@ use super::nms;
 use super::passage::{CrossingMoment, Hysteresis, Passage};
 use super::passers::Passers;
 use super::tracker::{Track, TrackId, TrackState, Tracker, TrackerOptions, kalman};
+use super::zone::ground::GroundSpeeds;
 use super::zone::movement::MovementMap;
 use super::zone::{Occupancy, Stay, Stays, Zone};
 use tallycam_base::Fault;
@@ -111,6 +112,7 @@ pub struct Counter {
     gone: Vec<Watched>,
     zones: Vec<Zone>,
     stays: Stays,
+    speeds: GroundSpeeds,
     movement: Option<MovementMap>,
     near_misses: NearMisses,
     detections: Vec<Detection>,
@@ -188,6 +190,7 @@ impl Counter {
             gone: Vec::new(),
             zones: Vec::new(),
             stays: Stays::default(),
+            speeds: GroundSpeeds::default(),
             movement: None,
             near_misses: NearMisses::default(),
             detections: Vec::new(),
@@ -260,6 +263,7 @@ impl Counter {
         let kept: Vec<_> = zones.iter().map(watched).collect();
         let is_kept = |zone: &&Zone| kept.contains(&watched(zone));
         self.stays.cut_zones(|id| !self.zones.iter().filter(is_kept).any(|zone| zone.id == id));
+        self.speeds.set_zones(&zones);
         self.zones = zones;
     }
 
@@ -367,6 +371,7 @@ impl Counter {
         self.select(detections);
         self.tracker.update_region(&self.detections, &self.labels, time_us, part);
         let tracker = &self.tracker;
+        self.speeds.update(tracker, self.aspect, time_us);
         let mut crossings = Vec::new();
         for watched in &mut self.lines {
             let counted = crossings.len();
@@ -376,6 +381,7 @@ impl Counter {
             watched.passers.update(&self.labels, tracker, counted, &mut crossings);
             watched.counted += (crossings.len() - counted) as u64;
         }
+        crossings.iter_mut().for_each(|crossing| crossing.kmh = self.speeds.kmh(crossing.track));
         for watched in &mut self.gone {
             watched.retain_tracked(tracker);
         }
@@ -474,6 +480,7 @@ impl LineProgress {
             direction: passed.direction,
             score: track.score(),
             time_us: passed.time_us,
+            kmh: None,
         });
     }
 }

@@ -23,4 +23,6 @@ pub struct Crossing {
     /// Time on the line, in microseconds of the frames' clock. It may lie between two frames, and is earlier than the
     /// time at which the crossing was certain.
     pub time_us: u64,
+    /// Speed on the ground in kilometres an hour, just before; `None` if unknown.
+    pub kmh: Option<f32>,
 }

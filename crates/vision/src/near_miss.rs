@@ -165,6 +165,7 @@ mod tests {
             direction: crate::Direction::In,
             score: 0.9,
             time_us: 0,
+            kmh: None,
         };
         assert!(missed(&[(0.48, 0.5)], &[crossing]).is_empty());
     }

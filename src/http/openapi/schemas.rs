@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::http::api::camera::{lens, light, picture};
 use crate::http::api::counting::crossings::CrossingPatch;
-use crate::http::api::counting::movement::DistanceDraft;
+use crate::http::api::counting::movement::{DistanceDraft, GroundDraft};
 use crate::http::api::counting::{checks, model, recount, tallies};
 use crate::http::api::machine::{
     activity, backup, clock, logs, notifications, password, people, power, settings, update,
@@ -58,7 +58,7 @@ fn sent() -> Map<String, Value> {
     let sent = sent!(
         people::UserDraft, people::TokenDraft, people::LinkDraft, password::PasswordDraft, backup::ResetWish,
         power::PowerWish, clock::ClockWish, model::ModelChoice, model::ModelName, tallies::ResetDraft,
-        CrossingPatch, DistanceDraft, lens::LensPatch,
+        CrossingPatch, DistanceDraft, GroundDraft, lens::LensPatch,
         light::LightPatch, items::MediaPatch, items::MediaIds, items::MediaKeep, zip::ArchiveIds,
         snapshots::SnapshotDraft, recordings::RecordingDraft, storage::RulesDraft, storage::AsideName,
         storage::CheckWish, storage::VacuumWish, notifications::NotifyTest,
@@ -91,8 +91,8 @@ fn told() -> Map<String, Value> {
         "State" state::StateReport, "Picture" picture::PictureReport, "Light" LightReport, "Lens" LensReport,
         "Controls" controls::ControlsReport, "Formats" controls::FormatsReport, "Problem" ProblemJson<'_>,
         "Diagnosis" wire::WholeList<Finding>, "Line" LineRow, "Lines" wire::List<LineRow>, "Zone" ZoneNow,
-        "Zones" wire::List<ZoneNow>, "Occupancy" wire::List<wire::OccupancyReport>,
-        "ZoneOccupancy" wire::OccupancyReport, "Stays" movement::StaysReport, "Flows" movement::FlowsReport,
+        "Zones" wire::List<ZoneNow>, "Occupancy" wire::List<movement::OccupancyReport>,
+        "ZoneOccupancy" movement::OccupancyReport, "Stays" movement::StaysReport, "Flows" movement::FlowsReport,
         "Movement" movement::MovementReport, "Speeds" movement::SpeedsReport, "LineDistance" LineDistance,
         "Crossing" wire::CrossingReport<'_>,
         "Crossings" wire::CrossingsReport<'_>, "CountsReport" counts::CountsReport<'_>, "Reset" Reset,

@@ -243,6 +243,8 @@ pub async fn counts_page(request: &Request) -> Result<CountsPage, Problem> {
                 inside: zone.occupancy,
                 buckets: read.occupancy.get(&zone.row.id).cloned().unwrap_or_default(),
                 stays: read.stays.get(&zone.row.id).cloned().unwrap_or_default(),
+                is_rectangle: zone.row.draft.points.len() == 4,
+                ground: zone.row.ground,
             })
             .collect(),
         movement: read.movement,

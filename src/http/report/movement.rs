@@ -1,4 +1,4 @@
-//! Reports of stays in zones, of flows between lines, of movement maps and of speeds: JSON types and CSV tables. Pure.
+//! Reports of occupancy of zones and stays in them, of flows between lines, of movement maps and of speeds: JSON types and CSV tables. Pure.
 //!
 //! A bucket in which a zone was not watched and had no stay is `null`, and not in the table: zero would be wrong.
 
@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use crate::http::report::wire::List;
 use crate::http::request::csv::CsvTable;
 use crate::http::request::time_param;
 use tallycam_base::json::Rfc3339;
@@ -17,6 +18,64 @@ use tallycam_store::{
 
 const SPEED_STEPS: usize = SpeedRow::STEPS_KMH.len();
 const STEPS: usize = StayRow::STEPS_S.len();
+
+/// Occupancy of a zone, by bucket.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct OccupancyReport {
+    zone_id: u64,
+    zone: String,
+    peak: Option<u32>,
+    peak_at: Option<Rfc3339>,
+    buckets: Vec<OccupancyBucket>,
+}
+
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct OccupancyBucket {
+    start: Rfc3339,
+    end: Rfc3339,
+    watched_s: f64,
+    mean: Option<f64>,
+    peak: Option<u32>,
+}
+
+impl OccupancyReport {
+    /// The occupancy of a zone.
+    pub fn of(row: &ZoneRow, buckets: Vec<OccupancyRow>) -> OccupancyReport {
+        let highest = OccupancyRow::highest(&buckets);
+        let bucket = |bucket: &OccupancyRow| OccupancyBucket {
+            start: Rfc3339(bucket.start_us),
+            end: Rfc3339(bucket.end_us),
+            watched_s: (bucket.watched_us as f64 / 1e5).round() / 10.0,
+            mean: bucket.is_known().then(|| (bucket.mean * 100.0).round() / 100.0),
+            peak: bucket.is_known().then_some(bucket.peak),
+        };
+        OccupancyReport {
+            zone_id: row.id,
+            zone: row.draft.name.clone(),
+            peak: highest.map(|bucket| bucket.peak),
+            peak_at: highest.filter(|bucket| bucket.peak > 0).map(|bucket| Rfc3339(bucket.peak_us)),
+            buckets: buckets.iter().map(bucket).collect(),
+        }
+    }
+}
+
+/// Occupancies as a table: a row for each zone and bucket in which it was watched.
+pub fn occupancy_csv(report: &List<OccupancyReport>, zone: &TimeZone, sheet: Option<bool>) -> String {
+    let mut table = TimedTable::new(&["zone", "mean", "peak", "watched_s", "zone_id"], zone, sheet);
+    for item in &report.items {
+        for OccupancyBucket { start, end, watched_s, mean, peak } in &item.buckets {
+            let Some((mean, peak)) = mean.zip(*peak) else { continue };
+            table.row(start.0, end.0, |cells| {
+                cells.text(&item.zone);
+                cells.decimal(mean);
+                cells.plain(peak);
+                cells.decimal(*watched_s);
+                cells.plain(item.zone_id);
+            });
+        }
+    }
+    table.cells.take()
+}
 
 /// The stays in the zones of a source class.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -246,7 +305,7 @@ impl MovementReport {
     }
 }
 
-/// The speeds at the lines whose distance to another one is known. No evidence for fines: the camera is not a
+/// The speeds at the lines whose distance to another one is known, or near a zone of known size. No evidence for fines: the camera is not a
 /// calibrated instrument.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct SpeedsReport {
@@ -259,7 +318,7 @@ pub struct SpeedsReport {
     measured: Vec<(LineDistance, MeasuredSpeed)>,
 }
 
-/// The speeds between a line and another one, in all and by bucket.
+/// The speeds at a line, in all and by bucket.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct LineSpeeds {
     #[serde(flatten)]
@@ -332,7 +391,7 @@ impl SpeedsReport {
 
     /// As a table: a row for each measured speed.
     pub fn csv(&self, zone: &TimeZone, sheet: Option<bool>) -> String {
-        let header = ["time", "crossing", "line_id", "direction", "kmh", "distance_of"];
+        let header = ["time", "crossing", "line_id", "direction", "kmh", "other_id"];
         let mut table = CsvTable::new(&header, sheet == Some(true));
         for (distance, speed) in &self.measured {
             table.plain(match sheet {
@@ -343,7 +402,7 @@ impl SpeedsReport {
             table.plain(speed.crossed.line);
             table.plain(speed.crossed.direction.as_str());
             table.decimal(tenths(speed.kmh));
-            table.plain(distance.line);
+            distance.other.map_or_else(|| table.empty(), |other| table.plain(other));
             table.end_row();
         }
         table.take()

@@ -98,46 +98,6 @@ pub struct DrawingReport {
     pub zones: Vec<ZoneNow>,
 }
 
-/// Occupancy of a zone, by bucket.
-#[derive(Debug, Serialize, schemars::JsonSchema)]
-pub struct OccupancyReport {
-    zone_id: u64,
-    zone: String,
-    peak: Option<u32>,
-    peak_at: Option<Rfc3339>,
-    buckets: Vec<OccupancyBucket>,
-}
-
-#[derive(Debug, Serialize, schemars::JsonSchema)]
-pub struct OccupancyBucket {
-    start: Rfc3339,
-    end: Rfc3339,
-    watched_s: f64,
-    mean: Option<f64>,
-    peak: Option<u32>,
-}
-
-impl OccupancyReport {
-    /// The occupancy of a zone.
-    pub fn of(row: &ZoneRow, buckets: Vec<OccupancyRow>) -> OccupancyReport {
-        let highest = OccupancyRow::highest(&buckets);
-        let bucket = |bucket: &OccupancyRow| OccupancyBucket {
-            start: Rfc3339(bucket.start_us),
-            end: Rfc3339(bucket.end_us),
-            watched_s: (bucket.watched_us as f64 / 1e5).round() / 10.0,
-            mean: bucket.is_known().then(|| (bucket.mean * 100.0).round() / 100.0),
-            peak: bucket.is_known().then_some(bucket.peak),
-        };
-        OccupancyReport {
-            zone_id: row.id,
-            zone: row.draft.name.clone(),
-            peak: highest.map(|bucket| bucket.peak),
-            peak_at: highest.filter(|bucket| bucket.peak > 0).map(|bucket| Rfc3339(bucket.peak_us)),
-            buckets: buckets.iter().map(bucket).collect(),
-        }
-    }
-}
-
 /// A stored crossing.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct CrossingReport<'a> {

@@ -39,6 +39,8 @@ pub struct Crossed {
     pub score: f32,
     /// Time in microseconds of `CLOCK_MONOTONIC`.
     pub monotonic_us: u64,
+    /// Speed on the ground in kilometres an hour; `None` if unknown.
+    pub kmh: Option<f32>,
     /// Box of the track in fractions of the analysed picture, if the track continues.
     pub bounds: Option<[f32; 4]>,
 }
@@ -360,6 +362,7 @@ impl Watch {
                     direction: crossing.direction,
                     score: crossing.score,
                     monotonic_us: crossing.time_us,
+                    kmh: crossing.kmh,
                     bounds: tracks.iter().find(|shown| shown.id == track).map(|shown| shown.bounds),
                 }
             })
@@ -391,10 +394,10 @@ impl Watch {
         self.counter.set_movement_map(is_on);
     }
 
-    /// The movement map since the last call, which began at `monotonic_us`.
-    pub fn take_movement(&mut self, monotonic_us: u64) -> Option<NewMovement> {
+    /// The movement map of pictures of this geometry since the last call, which began at `monotonic_us`.
+    pub fn take_movement(&mut self, monotonic_us: u64, picture: Geometry) -> Option<NewMovement> {
         let cells = self.counter.take_movement()?;
-        Some(NewMovement { scene: self.scene, monotonic_us, cells })
+        Some(NewMovement { scene: self.scene, picture, monotonic_us, cells })
     }
 
     fn to_new_stay(&self, stay: &Stay) -> NewStay {

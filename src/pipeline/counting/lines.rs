@@ -84,6 +84,7 @@ pub fn choose(lines: &[LineRow], zones: &[ZoneRow], scene: Scene, eyes: Detector
                 area,
                 classes,
                 anchor: row.draft.anchor,
+                ground: row.ground,
             }),
             Err(error) => chosen.notes.push(format!("{what} counts nothing: {error}.")),
         }
@@ -189,6 +190,7 @@ mod tests {
                 exclude: false,
             },
             pinned: None,
+            ground: None,
         }
     }
 

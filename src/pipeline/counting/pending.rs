@@ -95,6 +95,7 @@ mod tests {
                 direction: Direction::In,
                 score: 0.5,
                 monotonic_us: track,
+                kmh: None,
                 thumbnail: None,
             });
         }

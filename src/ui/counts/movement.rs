@@ -92,24 +92,33 @@ impl ChartView<'_> {
         }
         let mut rows = String::new();
         let [lock, unlock] = lock(page.head.reader, Reader::Operator);
+        let forget = |address: &str, what: &str| {
+            let form = form_to("delete", address, "counts#speed", "");
+            format!(
+                "{form}{lock}<button class=\"btn\" aria-label=\"Forget {what}\">Forget</button>{unlock}</form>"
+            )
+        };
         for (LineDistance { line, other, metres }, row) in &page.speeds {
             let kmh =
                 |speed: Option<f64>| speed.map_or_else(|| "–".to_owned(), |speed| format!("{speed:.0} km/h"));
             let fastest = row.measured.last().map(|speed| speed.kmh);
+            let line_name = self.line_name(*line);
+            let (name, forget) = match other.zip(*metres) {
+                Some((other, metres)) => (
+                    format!("{} – {line_name}, {metres} m", self.line_name(other)),
+                    forget(&format!("api/v1/speeds/{line}"), &format!("the distance of {line_name}")),
+                ),
+                None => (format!("{line_name}, on the ground"), String::new()),
+            };
             let _ = write!(
                 rows,
-                "<tr><th scope=\"row\">{} – {}, {metres} m</th><td>{} of {}</td><td>{}</td><td>{}</td><td>{}</td><td \
-                 class=\"no-print\">{}{lock}<button class=\"btn\" aria-label=\"Forget the distance of {}\">Forget\
-                 </button>{unlock}</form></td></tr>",
-                self.line_name(*other),
-                self.line_name(*line),
+                "<tr><th scope=\"row\">{name}</th><td>{} of {}</td><td>{}</td><td>{}</td><td>{}</td><td \
+                 class=\"no-print\">{forget}</td></tr>",
                 format_thousands(row.measured.len() as u64),
                 format_thousands(row.crossings),
                 kmh(row.mean_kmh()),
                 kmh(row.v85_kmh()),
                 kmh(fastest),
-                form_to("delete", &format!("api/v1/speeds/{line}"), "counts#speed", ""),
-                self.line_name(*line),
             );
         }
         format!(
@@ -124,25 +133,53 @@ impl ChartView<'_> {
         )
     }
 
-    /// The form for the distance between two lines, if there are two.
+    /// The forms for the distance between two lines, and for the size of a zone on the ground.
     pub(super) fn speed_form(&self) -> String {
         let page = self.page;
-        if page.lines.iter().filter(|line| line.deleted_us.is_none()).count() < 2 {
-            return String::new();
+        let [lock, unlock] = lock(page.head.reader, Reader::Operator);
+        let mut forms = String::new();
+        if page.lines.iter().filter(|line| line.deleted_us.is_none()).count() > 1 {
+            let lines = self.line_options(None, false);
+            let _ = write!(
+                forms,
+                "{}{lock}<label for=\"speed-other\">From</label><select id=\"speed-other\" \
+                 name=\"other\">{lines}</select> <label for=\"speed-line\">to</label><select id=\"speed-line\" \
+                 name=\"line\">{lines}</select> <label for=\"speed-metres\">Distance in m</label>{} <button \
+                 class=\"btn\">Set</button>{unlock}</form><p class=\"small muted\">Measure along the way of the \
+                 objects on the ground. The speed is the mean between the lines.</p>",
+                form_to("post", "api/v1/speeds", "counts#speeds", " class=\"row\""),
+                metres("speed-metres", "metres", None),
+            );
         }
-        let ([lock, unlock], lines) =
-            (lock(page.head.reader, Reader::Operator), self.line_options(None, false));
+        for ZoneFigures { id, name, ground, .. } in page.zones.iter().filter(|zone| zone.is_rectangle) {
+            let (name, address) = (Text(name), format!("api/v1/zones/{id}/ground"));
+            let side =
+                |at: usize, key: &str| metres(&format!("{key}-{id}"), key, ground.map(|size| size[at]));
+            let _ = write!(
+                forms,
+                "{}{lock}<span>{name}</span> <label for=\"width-{id}\">First side in m</label>{} <label \
+                 for=\"depth-{id}\">Second side in m</label>{} <button class=\"btn\" aria-label=\"Set the size of \
+                 {name}\">Set</button>{unlock}</form>",
+                form_to("post", &address, "counts#speed", " class=\"row\""),
+                side(0, "width"),
+                side(1, "depth"),
+            );
+            if ground.is_some() {
+                let form = form_to("delete", &address, "counts#speed", "");
+                let _ = write!(
+                    forms,
+                    "{form}{lock}<button class=\"btn\" aria-label=\"Forget the size of {name}\">Forget</button>\
+                     {unlock}</form>"
+                );
+            }
+        }
+        if forms.is_empty() {
+            return forms;
+        }
         format!(
             "<section class=\"panel no-print\" id=\"speed\" aria-label=\"Measure speed\"><details><summary>Measure \
-             speed …</summary>{}{lock}<label for=\"speed-other\">From</label><select id=\"speed-other\" \
-             name=\"other\">{lines}</select> <label for=\"speed-line\">to</label><select id=\"speed-line\" \
-             name=\"line\">{lines}</select> \
-             <label for=\"speed-metres\">Distance in m</label><input id=\"speed-metres\" name=\"metres\" \
-             type=\"number\" min=\"0.1\" max=\"10000\" step=\"any\" required> <button \
-             class=\"btn\">Set</button>{unlock}</form><p \
-             class=\"small muted\">Measure along the way of the objects on the ground. The speed is the mean \
-             between the lines; it is no evidence for fines.</p></details></section>",
-            form_to("post", "api/v1/speeds", "counts#speeds", " class=\"row\""),
+             speed …</summary>{forms}<p class=\"small muted\">A zone whose four corners are a rectangle on the ground \
+             gives speeds to the crossings in and near it. No speed is evidence for fines.</p></details></section>"
         )
     }
 
@@ -217,6 +254,14 @@ impl ChartView<'_> {
     }
 }
 
+/// A field for metres.
+fn metres(id: &str, key: &str, value: Option<f64>) -> String {
+    let value = value.map(|metres| format!(" value=\"{metres}\"")).unwrap_or_default();
+    format!(
+        "<input id=\"{id}\" name=\"{key}\" type=\"number\" min=\"0.1\" max=\"10000\" step=\"any\"{value} required>"
+    )
+}
+
 /// Number, median, 90 %, and the histogram.
 fn cells(row: &StayRow) -> String {
     let length =
@@ -263,7 +308,10 @@ mod tests {
             "href=\"api/v1/flows?from=",
             "M32 20h32v1H32z",
             "<td>20 of 31</td><td>20 km/h</td><td>26 km/h</td><td>29 km/h</td>",
+            "West walk, on the ground</th>",
             "name=\"metres\"",
+            "action=\"api/v1/zones/1/ground\"",
+            "name=\"depth\" type=\"number\" min=\"0.1\" max=\"10000\" step=\"any\" value=\"7.5\"",
             "99 % from the left and 56 % from the top",
         ] {
             assert!(html.contains(wanted), "{wanted}: {html}");

@@ -239,6 +239,10 @@ pub struct ZoneFigures {
     pub buckets: Vec<OccupancyRow>,
     /// Empty without stays.
     pub stays: Vec<StayRow>,
+    /// It has four corners, and so may be a rectangle on the ground.
+    pub is_rectangle: bool,
+    /// First and second side on the ground, in metres.
+    pub ground: Option<[f64; 2]>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]

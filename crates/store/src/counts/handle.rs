@@ -12,7 +12,7 @@ use super::schema::{self, store_error};
 use super::shared::{CountsShared, Pinned, Unpinned};
 use super::sums::calendar::Calendar;
 use super::sums::resets::{reset_tallies, undo_reset};
-use super::sums::speeds::set_distance;
+use super::sums::speeds::{set_distance, set_ground};
 use super::writer::crossings::mark_crossing;
 use super::writer::transaction::{CountsFault, CountsJob, CountsTransaction};
 use super::writer::waiting::WaitingRow;
@@ -337,12 +337,21 @@ impl Counts {
         self.edit(move |tx| mark_crossing(tx, id, mark)).await
     }
 
-    /// Sets the distance in metres of a line to another one, or with `None` forgets it. Crossings of both get speeds.
+    /// Sets the distance in metres of a line to another one, or with `None` forgets it. Crossings of `line` get speeds.
     ///
     /// # Errors
     /// One of the lines does not exist, both are the same, or the distance is out of range.
     pub async fn set_distance(&self, line: u64, to: Option<(u64, f64)>) -> Result<(), EditError> {
         self.edit(move |tx| set_distance(tx, line, to)).await
+    }
+
+    /// Sets the size of a zone on the ground, first and second side in metres, or with `None` forgets it. Crossings of
+    /// lines near it get speeds if it has four corners.
+    ///
+    /// # Errors
+    /// There is no such zone, or a side is out of range.
+    pub async fn set_ground(&self, zone: u64, size: Option<[f64; 2]>) -> Result<(), EditError> {
+        self.edit(move |tx| set_ground(tx, zone, size)).await
     }
 
     /// Takes back a reset of the scene that is shown.

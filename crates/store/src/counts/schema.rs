@@ -150,11 +150,15 @@ CREATE TABLE stays (wall_us INTEGER NOT NULL, zone INTEGER NOT NULL, run INTEGER
   mono_us INTEGER NOT NULL, sure INTEGER NOT NULL, PRIMARY KEY (wall_us, zone, run, track)) WITHOUT ROWID;
 -- How many objects came into each cell of the picture, in an hour of a run.
 CREATE TABLE movement (id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES runs(id), scene TEXT NOT NULL,
-  cells BLOB NOT NULL, mono_us INTEGER NOT NULL, wall_us INTEGER NOT NULL, sure INTEGER NOT NULL);
+  picture TEXT NOT NULL, cells BLOB NOT NULL, mono_us INTEGER NOT NULL, wall_us INTEGER NOT NULL, sure INTEGER NOT NULL);
 CREATE INDEX movement_by_moment ON movement(wall_us);
 -- The distance in metres between two lines, for speeds.
 CREATE TABLE distances (line INTEGER PRIMARY KEY REFERENCES lines(id), other INTEGER NOT NULL REFERENCES lines(id),
   metres REAL NOT NULL);
+-- The first and second side of a zone on the ground, in metres, and the speed of a crossing there in 100 m/h.
+ALTER TABLE zones ADD COLUMN width REAL;
+ALTER TABLE zones ADD COLUMN depth REAL;
+ALTER TABLE crossings ADD COLUMN speed INTEGER;
 "];
 
 /// Opens `file` for its only writer. Creates or migrates it if necessary.

@@ -11,6 +11,7 @@ use super::recounts::MOST_RECOUNTED;
 use super::writer::CountsWriter;
 use super::*;
 use tallycam_base::{ClockTime, Heartbeat};
+use tallycam_camera::media::Geometry;
 use tallycam_vision::{Anchor, Direction};
 
 const S: u64 = 1_000_000;
@@ -247,6 +248,7 @@ fn crossing(line: u64, track: u64, direction: Direction, monotonic_us: u64) -> N
         direction,
         score: 0.75,
         monotonic_us,
+        kmh: None,
         thumbnail: None,
     }
 }
@@ -1318,6 +1320,8 @@ fn a_saved_file_of_every_version_is_opened() {
         (include_str!("../../../../tests/data/counts-v8.sql"), 4),
         // It has a check.
         (include_str!("../../../../tests/data/counts-v9.sql"), 4),
+        // It has a stay, a movement map, a distance, and a size on the ground.
+        (include_str!("../../../../tests/data/counts-v10.sql"), 4),
     ];
     let mut ledgers = std::collections::BTreeSet::new();
     for (saved, next) in versions {
@@ -1339,6 +1343,9 @@ fn a_saved_file_of_every_version_is_opened() {
         assert_eq!(bench.counts.zones().borrow().len(), 1);
         let found = bench.reader().newest_checks().expect("read").first().map(|check| check.found);
         assert_eq!(found, saved.contains("INSERT INTO checks").then_some(1));
+        let has_stay = saved.contains("INSERT INTO stays");
+        assert_eq!(bench.rows("SELECT count(*) FROM stays"), i64::from(has_stay));
+        assert_eq!(bench.counts.zones().borrow()[0].ground, has_stay.then_some([4.0, 7.5]));
         assert_eq!(bench.counts.setting("model").as_deref(), Some("nano"));
         let tally = bench.counts.subscribe_tallies().borrow().lines[0].clone();
         assert_eq!((tally.count_in, tally.count_out), (0, 1), "it was reset between the two");
@@ -2452,7 +2459,7 @@ fn stays_wait_for_a_full_disk() {
 }
 
 #[test]
-fn stays_add_less_than_a_quarter_to_the_bytes_of_a_crossing() {
+fn stays_and_speeds_add_less_than_a_quarter_to_the_bytes_of_a_crossing() {
     let bytes = |with_stays: bool| {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Script::new(MONDAY);
@@ -2471,12 +2478,15 @@ fn stays_add_less_than_a_quarter_to_the_bytes_of_a_crossing() {
             if with_stays {
                 bench.counts.record_stays(vec![stay(zone, n, clock.mono() - 15 * S, 14 * S)]);
             }
-            bench.record(line, Direction::In, 1);
+            let kmh = with_stays.then_some(4.7);
+            let new = NewCrossing { kmh, ..bench.crossing(line, Direction::In) };
+            bench.counts.record(vec![new]).expect("room");
+            bench.turn();
         }
         length() - before
     };
     let (without, with) = (bytes(false), bytes(true));
-    println!("bytes a crossing: {} without stays, {} with one each", without / 200, with / 200);
+    println!("bytes a crossing: {} without stays and speeds, {} with one each", without / 200, with / 200);
     assert!(with * 100 <= without * 125, "{with} {without}");
 }
 
@@ -2583,7 +2593,10 @@ fn a_speed_needs_a_distance_and_both_lines() {
     }
     let speeds = read(&bench, MONDAY);
     let (distance, rows) = &speeds[0];
-    assert_eq!((speeds.len(), distance.line, distance.other, distance.metres), (1, south, north, 20.0));
+    assert_eq!(
+        (speeds.len(), distance.line, distance.other, distance.metres),
+        (1, south, Some(north), Some(20.0))
+    );
     let kmh: Vec<f64> = rows[0].measured.iter().map(|speed| speed.kmh).collect();
     assert_eq!((rows[0].crossings, kmh), (6, vec![9.0, 18.0, 36.0]));
     assert_eq!((rows[0].mean_kmh(), rows[0].v85_kmh()), (Some(21.0), Some(36.0)));
@@ -2610,6 +2623,51 @@ fn a_speed_needs_a_distance_and_both_lines() {
 }
 
 #[test]
+fn speeds_on_the_ground_are_shown_while_a_zone_has_a_size() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(MONDAY);
+    let mut bench = Bench::open(folder.path(), &clock);
+    let (line, far) = (bench.draw("Door", Scene::Camera).id, bench.draw("Far", Scene::Camera).id);
+    let zone = bench.edit(|c| async move { c.add_zone(Scene::Camera, hall()).await }).expect("drawn").id;
+    let read = |bench: &Bench| {
+        let to_us = MONDAY + HOUR;
+        bench.reader().speeds(Scene::Camera, MONDAY, to_us, BucketSize::Total, None).expect("read")
+    };
+    let set = |bench: &mut Bench, zone, size| bench.edit(|c| async move { c.set_ground(zone, size).await });
+    for (track, kmh) in [(1, Some(4.5)), (2, None), (3, Some(0.0)), (4, Some(6.1))] {
+        let new = NewCrossing { kmh, ..crossing(line, track, Direction::In, clock.mono()) };
+        bench.counts.record(vec![new]).expect("room");
+    }
+    bench.record(far, Direction::In, 1);
+    assert_eq!(read(&bench), []);
+    for (zone, size, wrong) in [(9, [4.0, 6.0], "no zone 9"), (zone, [4.0, 0.0], "too short")] {
+        let error = set(&mut bench, zone, Some(size)).expect_err("refused").to_string();
+        assert!(error.contains(wrong), "{error}");
+    }
+    let version = bench.counts.zones().borrow()[0].version;
+    set(&mut bench, zone, Some([4.0, 6.0])).expect("set");
+    let row = bench.counts.zones().borrow()[0].clone();
+    assert_eq!((row.ground, row.version), (Some([4.0, 6.0]), version + 1));
+    let speeds = read(&bench);
+    let [(LineDistance { line: of, other: None, metres: None }, rows)] = &speeds[..] else {
+        panic!("{speeds:?}")
+    };
+    let kmh: Vec<f64> = rows[0].measured.iter().map(|speed| speed.kmh).collect();
+    assert_eq!((*of, rows[0].crossings, kmh), (line, 4, vec![0.0, 4.5, 6.1]));
+    // A change of the zone keeps the size.
+    let changed = ZoneDraft { name: String::from("Yard"), ..hall() };
+    bench.edit(|c| async move { c.change_zone(zone, None, changed).await }).expect("changed");
+    assert_eq!(bench.counts.zones().borrow()[0].ground, Some([4.0, 6.0]));
+    set(&mut bench, zone, None).expect("forgotten");
+    assert_eq!((read(&bench).len(), bench.counts.zones().borrow()[0].ground), (0, None));
+    bench.assert_sound();
+}
+
+fn movement(scene: Scene, clock: &Script, picture: Geometry) -> NewMovement {
+    NewMovement { scene, picture, monotonic_us: clock.mono(), cells: vec![0, 1, 300, 0] }
+}
+
+#[test]
 fn a_movement_map_rides_along_and_adds_up() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(MONDAY);
@@ -2619,7 +2677,7 @@ fn a_movement_map_rides_along_and_adds_up() {
         bench.reader().movement(Scene::Camera, from_us, to_us).expect("read").map(|cells| cells[..4].to_vec())
     };
     for scene in [Scene::Camera, Scene::Camera, Scene::Sim] {
-        let map = NewMovement { scene, monotonic_us: clock.mono(), cells: vec![0, 1, 300, 0] };
+        let map = movement(scene, &clock, Geometry::default());
         bench.counts.record_movement(map);
         bench.turn();
         assert_eq!(read(&bench, MONDAY, MONDAY + HOUR), None, "it waits for another row");
@@ -2627,5 +2685,15 @@ fn a_movement_map_rides_along_and_adds_up() {
     bench.record(line, Direction::In, 1);
     assert_eq!(read(&bench, MONDAY, MONDAY + HOUR), Some(vec![0, 2, 600, 0]));
     assert_eq!(read(&bench, MONDAY + HOUR, MONDAY + 2 * HOUR), None, "no map is not an empty map");
+    // A map of another part of the picture is not mixed with them.
+    let cropped = Geometry { crop: Some([0.25, 0.0, 0.5, 1.0]), ..Geometry::default() };
+    bench.edit(|c| async move { c.follow_picture(cropped).await }).expect("it follows");
+    assert_eq!(read(&bench, MONDAY, MONDAY + HOUR), None);
+    bench.counts.record_movement(movement(Scene::Camera, &clock, cropped));
+    bench.turn();
+    bench.record(line, Direction::In, 1);
+    assert_eq!(read(&bench, MONDAY, MONDAY + HOUR), Some(vec![0, 1, 300, 0]));
+    bench.edit(|c| async move { c.follow_picture(Geometry::default()).await }).expect("it follows");
+    assert_eq!(read(&bench, MONDAY, MONDAY + HOUR), Some(vec![0, 2, 600, 0]));
     bench.assert_sound();
 }

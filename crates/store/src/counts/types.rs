@@ -211,6 +211,8 @@ pub struct ZoneRow {
     pub scene: Option<Scene>,
     /// The place in the operator's file that sets it; the page cannot change it then.
     pub pinned: Option<String>,
+    /// First and second side in metres, if the four corners are a rectangle on the ground: lines near it tell speeds.
+    pub ground: Option<[f64; 2]>,
 }
 
 impl ZoneRow {
@@ -239,6 +241,8 @@ pub struct NewCrossing {
     pub score: f32,
     /// The time in microseconds of `CLOCK_MONOTONIC`; the writer converts it to wall time.
     pub monotonic_us: u64,
+    /// Speed on the ground in kilometres an hour; `None` if unknown.
+    pub kmh: Option<f32>,
     /// A small JPEG of the object, if the user wants thumbnails.
     pub thumbnail: Option<Bytes>,
 }

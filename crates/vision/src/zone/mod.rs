@@ -1,5 +1,6 @@
-//! Zones: areas of the frame with their occupancy, the stays of objects in them, and the movement map.
+//! Zones: areas of the frame with their occupancy, the stays of objects in them, speeds on the ground, and the movement map.
 
+pub(super) mod ground;
 pub(super) mod movement;
 mod stay;
 
@@ -27,12 +28,14 @@ pub struct Zone {
     pub classes: Vec<Class>,
     /// The anchor that must be inside; for a whole box, every corner.
     pub anchor: Anchor,
+    /// First and second side in metres, if the four corners are a rectangle on the ground: lines near it tell speeds.
+    pub ground: Option<[f64; 2]>,
 }
 
 impl Zone {
     /// A zone that watches everything by the middle of its lower edge.
     pub fn new(id: ZoneId, name: impl Into<String>, area: Polygon) -> Zone {
-        Zone { id, name: name.into(), area, classes: Vec::new(), anchor: Anchor::default() }
+        Zone { id, name: name.into(), area, classes: Vec::new(), anchor: Anchor::default(), ground: None }
     }
 
     /// True if an object of this class with its anchor at `points` (fractions) is in the zone. An anchor beyond the

@@ -1,5 +1,6 @@
-//! `/api/v1/zones/stays`, `/api/v1/flows`, `/api/v1/movement` and `/api/v1/speeds`: how long objects stay, which lines
-//! they cross one after the other, where and how fast they move, as JSON or CSV.
+//! `/api/v1/zones/occupancy`, `/api/v1/zones/stays`, `/api/v1/flows`, `/api/v1/movement` and `/api/v1/speeds`: how many
+//! objects are in a zone and how long they stay, which lines they cross one after the other, where and how fast they
+//! move, as JSON or CSV.
 
 use hyper::{Response, StatusCode};
 use schemars::JsonSchema;
@@ -9,8 +10,11 @@ use crate::http::api::counting::counts::{
     CountsFormat, as_table, format, hours, sheet, span, table_begins, too_many,
 };
 use crate::http::api::counting::shapes::scene;
-use crate::http::report::movement::{FlowsReport, MovementReport, SpeedsReport, StaysReport};
+use crate::http::report::movement::{
+    FlowsReport, MovementReport, OccupancyReport, SpeedsReport, StaysReport, occupancy_csv,
+};
 use crate::http::report::wire;
+use crate::http::report::wire::List;
 use crate::http::request::body;
 use crate::http::request::kinds::{NumberIn, WholeIn};
 use crate::http::request::problem::Problem;
@@ -19,7 +23,9 @@ use crate::http::server::body::Body;
 use crate::http::site::handler::Request;
 use crate::ui;
 use jiff::tz::TimeZone;
-use tallycam_store::{BucketSize, CountsReader, EditError, LineDistance, OpeningHours, Scene, StoreError};
+use tallycam_store::{
+    BucketSize, CountsReader, EditError, LineDistance, OpeningHours, Scene, StoreError, ZoneRow,
+};
 
 /// The query of these routes.
 #[derive(Clone, Copy)]
@@ -31,6 +37,18 @@ struct Asked {
     hours: Option<OpeningHours>,
 }
 
+/// `GET /api/v1/zones/occupancy`.
+pub async fn occupancy(request: Request) -> Result<Response<Body>, Problem> {
+    let read = |reader: &CountsReader, Asked { scene, from_us, to_us, bucket, hours }: Asked| {
+        reader.occupancy(scene, from_us, to_us, bucket, hours)
+    };
+    let (asked, mut read) = read_asked(&request, read).await?;
+    let zones = request.site.counts()?.zones().borrow().clone();
+    let of = |row| OccupancyReport::of(row, read.remove(&row.id).unwrap_or_default());
+    let report = List::whole(counted(&zones, asked.scene).map(of));
+    answer(&request, asked, "occupancy", &report, occupancy_csv)
+}
+
 /// `GET /api/v1/zones/stays`.
 pub async fn stays(request: Request) -> Result<Response<Body>, Problem> {
     let read = |reader: &CountsReader, asked: Asked| {
@@ -40,8 +58,7 @@ pub async fn stays(request: Request) -> Result<Response<Body>, Problem> {
     };
     let (asked, (stays, watched)) = read_asked(&request, read).await?;
     let zones = request.site.counts()?.zones().borrow().clone();
-    let counted = zones.iter().filter(|zone| zone.is_in_scene(asked.scene) && !zone.draft.exclude);
-    let report = StaysReport::of(counted, stays, &watched);
+    let report = StaysReport::of(counted(&zones, asked.scene), stays, &watched);
     answer(&request, asked, "stays", &report, StaysReport::csv)
 }
 
@@ -98,13 +115,41 @@ pub async fn set_distance(request: Request) -> Result<Response<Body>, Problem> {
         }
         error => Problem::from(error),
     })?;
-    Ok(reply::json(wire::json(&LineDistance { line, other, metres })))
+    Ok(reply::json(wire::json(&LineDistance { line, other: Some(other), metres: Some(metres) })))
 }
 
 /// `DELETE /api/v1/speeds/{id}`: forgets the distance of the line `id`.
 pub async fn forget_distance(request: Request) -> Result<Response<Body>, Problem> {
     request.site.counts()?.set_distance(request.id, None).await?;
     Ok(reply::no_content())
+}
+
+/// The sides of a zone with four corners on the ground.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct GroundDraft {
+    /// From the first corner to the second, in metres.
+    width: NumberIn<10, 1_000_000>,
+    /// From the second corner to the third, in metres.
+    depth: NumberIn<10, 1_000_000>,
+}
+
+/// `POST /api/v1/zones/{id}/ground`: sets the size of a zone on the ground.
+pub async fn set_ground(request: Request) -> Result<Response<Body>, Problem> {
+    let draft = body::read(&request.headers, &request.body).map_err(Problem::unprocessable)?;
+    let GroundDraft { width: NumberIn(width), depth: NumberIn(depth) } = draft;
+    request.site.counts()?.set_ground(request.id, Some([width, depth])).await?;
+    Ok(reply::no_content())
+}
+
+/// `DELETE /api/v1/zones/{id}/ground`: forgets the size of a zone on the ground.
+pub async fn forget_ground(request: Request) -> Result<Response<Body>, Problem> {
+    request.site.counts()?.set_ground(request.id, None).await?;
+    Ok(reply::no_content())
+}
+
+/// The zones of a scene that count.
+fn counted(zones: &[ZoneRow], scene: Scene) -> impl Iterator<Item = &ZoneRow> {
+    zones.iter().filter(move |zone| zone.is_in_scene(scene) && !zone.draft.exclude)
 }
 
 async fn read_asked<T: Send + 'static>(

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use hyper::Response;
 use serde_json::{Value, json};
 
-use crate::http::api::counting::counts::{hours, span, too_many};
 use crate::http::api::counting::shapes::{DrawnShape, as_it_was, known, one, row, scene};
 use crate::http::report::wire;
-use crate::http::report::wire::{List, OccupancyReport};
+use crate::http::report::wire::List;
 use crate::http::request::problem::Problem;
 use crate::http::request::reply;
 use crate::http::server::body::Body;
@@ -17,7 +16,7 @@ use crate::http::site::Site;
 use crate::http::site::handler::Request;
 use crate::pipeline::counting::Overlay;
 use crate::ui::{ZoneForm, ZoneNow};
-use tallycam_store::{Counts, EditError, Scene, StoreError, ZoneDraft, ZoneRow};
+use tallycam_store::{Counts, EditError, Scene, ZoneDraft, ZoneRow};
 
 impl DrawnShape for ZoneRow {
     row!(ZoneDraft, "zone": zones add_zone change_zone delete_zone);
@@ -52,23 +51,6 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     let (rows, overlay) = (counts.zones().borrow().clone(), overlay(&request.site)?);
     let (here, who) = (rows.iter().filter(|row| row.is_in_scene(scene)), request.reader().await);
     let reports = here.map(|row| wire::redacted_for(&who, drawn(row, &overlay)));
-    Ok(reply::json(wire::json(&List::whole(reports))))
-}
-
-/// `GET /api/v1/zones/occupancy`.
-pub async fn occupancy(request: Request) -> Result<Response<Body>, Problem> {
-    let (counts, counts_db) = (request.site.counts()?, request.site.counts_readers()?);
-    let scene = scene(&request, counts)?;
-    let (from_us, to_us, bucket) = span(&request)?;
-    let (hours, too_many) = (hours(&request.query)?, too_many(&request.query));
-    let read = counts_db.read(move |reader| match reader.occupancy(scene, from_us, to_us, bucket, hours) {
-        Err(StoreError::TooManyBuckets) => Ok(Err(too_many)),
-        read => read.map(Ok),
-    });
-    let mut read = read.await??;
-    let rows = counts.zones().borrow().clone();
-    let counted = rows.iter().filter(|row| row.is_in_scene(scene) && !row.draft.exclude);
-    let reports = counted.map(|row| OccupancyReport::of(row, read.remove(&row.id).unwrap_or_default()));
     Ok(reply::json(wire::json(&List::whole(reports))))
 }
 

@@ -374,6 +374,7 @@ impl<'a> Detect<'a> {
         if geometry == self.geometry {
             return;
         }
+        self.record_movement(None);
         self.geometry = geometry;
         self.clear_results();
         if let Some((_, watch)) = &mut self.watch {
@@ -531,6 +532,7 @@ impl<'a> Detect<'a> {
                 direction: crossed.direction,
                 score: crossed.score,
                 monotonic_us: crossed.monotonic_us,
+                kmh: crossed.kmh,
                 thumbnail: bounds.and_then(|bounds| {
                     self.cutter.encode(&mut self.reading, picture, &self.geometry, bounds)
                 }),

@@ -115,7 +115,7 @@ impl Detect<'_> {
         }
         let last = std::mem::replace(&mut self.movement, began);
         let map = last.zip(self.watch.as_mut());
-        let map = map.and_then(|((_, began_us), (_, watch))| watch.take_movement(began_us));
+        let map = map.and_then(|((_, began_us), (_, watch))| watch.take_movement(began_us, self.geometry));
         if let (Ok(counts), Some(map)) = (&self.shared.counts_db, map) {
             counts.record_movement(map);
         }

@@ -8,7 +8,7 @@ use crate::counts::writer::transaction::{CountsFault, CountsTransaction};
 use crate::counts::{LineRow, ZoneRow};
 use tallycam_camera::media::{Geometry, Orientation};
 
-const KEY: &str = "placed_for";
+pub(crate) const KEY: &str = "placed_for";
 
 /// Moves the page's lines and zones from the stored geometry to `shown`, and stores that. Without a stored geometry,
 /// they are taken to be right. Returns the number of moved shapes.
@@ -29,7 +29,7 @@ pub fn follow(tx: &CountsTransaction<'_>, shown: Geometry) -> Result<usize, Coun
 }
 
 /// `[quarters, mirrored, crop]` as JSON.
-fn to_text(Geometry { orientation, crop }: Geometry) -> String {
+pub(crate) fn to_text(Geometry { orientation, crop }: Geometry) -> String {
     serde_json::json!([orientation.quarters, orientation.mirrored, crop]).to_string()
 }
 

@@ -108,7 +108,7 @@ impl ShapeRow for ZoneRow {
 /// All zones that are not deleted, pinned ones first, then by number.
 pub fn load_all(connection: &Connection) -> Result<Vec<ZoneRow>, CountsRowError> {
     let mut query = connection.prepare(
-        "SELECT id, version, scene, name, points, classes, anchor, pinned, exclude FROM zones
+        "SELECT id, version, scene, name, points, classes, anchor, pinned, exclude, width, depth FROM zones
          WHERE NOT deleted ORDER BY scene IS NOT NULL, id",
     )?;
     let mut rows = query.query([])?;
@@ -127,6 +127,7 @@ pub fn load_all(connection: &Connection) -> Result<Vec<ZoneRow>, CountsRowError>
                 exclude: row.get(8)?,
             },
             pinned: row.get(7)?,
+            ground: row.get::<_, Option<f64>>(9)?.zip(row.get(10)?).map(<[f64; 2]>::from),
         });
     }
     Ok(zones)

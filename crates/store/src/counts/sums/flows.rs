@@ -74,6 +74,8 @@ pub(crate) struct Step {
     pub crossed: LineCrossed,
     pub mono_us: i64,
     pub wall_us: i64,
+    /// Speed on the ground in 100 m/h.
+    pub speed: Option<u32>,
 }
 
 impl CountsReader {
@@ -122,7 +124,7 @@ impl CountsReader {
         };
         let Some((low, high)) = self.bounds(&asked)? else { return Ok(()) };
         let mut query = self.connection.prepare(
-            "SELECT run, track, line, direction, mono_us, wall_us, id FROM crossings
+            "SELECT run, track, line, direction, mono_us, wall_us, id, speed FROM crossings
              WHERE id >= ?1 AND id <= ?2 AND scene = ?3 AND wall_us >= ?4 AND wall_us < ?5 AND mark < 2
              ORDER BY run, track, mono_us, id",
         )?;
@@ -141,6 +143,7 @@ impl CountsReader {
                 crossed: LineCrossed { line: unsigned(row, 2)?, direction },
                 mono_us: row.get(4)?,
                 wall_us: row.get(5)?,
+                speed: row.get(7)?,
             });
         }
         each(&way);

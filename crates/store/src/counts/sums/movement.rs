@@ -4,8 +4,10 @@
 use rusqlite::{Connection, params};
 
 use crate::clock_correction::WallClock;
+use crate::counts::geometry::orientation;
 use crate::counts::rows::{CountsRowError, number};
 use crate::counts::{CountsReader, Scene, StoreError};
+use tallycam_camera::media::Geometry;
 use tallycam_vision::MOVEMENT_GRID;
 
 /// A movement map to store.
@@ -13,6 +15,8 @@ use tallycam_vision::MOVEMENT_GRID;
 pub struct NewMovement {
     /// The scene.
     pub scene: Scene,
+    /// How the picture was turned and cropped.
+    pub picture: Geometry,
     /// Start in microseconds of `CLOCK_MONOTONIC`.
     pub monotonic_us: u64,
     /// The number of objects in each cell, row by row.
@@ -27,12 +31,14 @@ pub(in crate::counts) fn insert(
     wall: WallClock,
 ) -> Result<(), CountsRowError> {
     let mut row = connection.prepare(
-        "INSERT INTO movement (run, scene, cells, mono_us, wall_us, sure) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO movement (run, scene, picture, cells, mono_us, wall_us, sure)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
     for map in maps {
         let mono_us = number(map.monotonic_us);
-        let cells = pack(&map.cells);
-        row.execute(params![run, map.scene.as_str(), cells, mono_us, wall.wall_us(mono_us), wall.is_sure])?;
+        let (picture, cells) = (orientation::to_text(map.picture), pack(&map.cells));
+        let (scene, wall_us) = (map.scene.as_str(), wall.wall_us(mono_us));
+        row.execute(params![run, scene, picture, cells, mono_us, wall_us, wall.is_sure])?;
     }
     Ok(())
 }
@@ -74,16 +80,19 @@ fn add_packed(packed: &[u8], cells: &mut [u64]) {
 }
 
 impl CountsReader {
-    /// The sums of the maps that began between two wall times, row by row; `None` without a map.
+    /// The sums of the maps that began between two wall times, row by row; `None` without a map. Maps of a picture that
+    /// was turned or cropped otherwise than now are left out.
     ///
     /// # Errors
     /// As for [`CountsReader::crossings`].
     pub fn movement(&self, scene: Scene, from_us: u64, to_us: u64) -> Result<Option<Vec<u64>>, StoreError> {
         self.map_error((|| {
-            let mut query = self
-                .connection
-                .prepare("SELECT cells FROM movement WHERE wall_us >= ?1 AND wall_us < ?2 AND scene = ?3")?;
-            let mut rows = query.query(params![number(from_us), number(to_us), scene.as_str()])?;
+            let mut query = self.connection.prepare(
+                "SELECT cells FROM movement WHERE wall_us >= ?1 AND wall_us < ?2 AND scene = ?3
+                 AND picture = ifnull((SELECT value FROM settings WHERE key = ?4), picture)",
+            )?;
+            let asked = params![number(from_us), number(to_us), scene.as_str(), orientation::KEY];
+            let mut rows = query.query(asked)?;
             let mut sums = None;
             while let Some(row) = rows.next()? {
                 add_packed(

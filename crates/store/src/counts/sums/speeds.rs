@@ -1,5 +1,5 @@
-//! Speeds between two lines whose distance is known: the distance over the time between two crossings of one track.
-//! Read from the crossings; only the distances are stored.
+//! Speeds of crossings: between two lines of known distance, the distance over the time between two crossings of one
+//! track, of which only the distances are stored; or as measured on the ground with each crossing.
 
 use std::collections::BTreeMap;
 
@@ -14,15 +14,33 @@ use crate::counts::{BucketSize, CountsReader, EditError, LineRow, OpeningHours, 
 /// Range of a distance in metres.
 const METRES: std::ops::RangeInclusive<f64> = 0.1..=10_000.0;
 
-/// The distance between two lines. The crossings of `line` get a speed.
+/// How the crossings of `line` get a speed.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct LineDistance {
     /// The number of the line.
     pub line: u64,
-    /// The number of the other line.
-    pub other: u64,
-    /// The distance between them, in metres along the way of the objects.
-    pub metres: f64,
+    /// The number of the other line; `null` if the speeds are those on the ground, by a zone of known size.
+    pub other: Option<u64>,
+    /// The distance between the lines, in metres along the way of the objects.
+    pub metres: Option<f64>,
+}
+
+impl LineDistance {
+    /// The speed of a crossing in kilometres an hour. `placed_us` has the time since which each line is where it is.
+    fn kmh(&self, way: &[Step], at: usize, placed_us: &BTreeMap<u64, u64>) -> Option<f64> {
+        let step = &way[at];
+        let Some((other, metres)) = self.other.zip(self.metres) else {
+            return step.speed.map(|speed| f64::from(speed) / 10.0);
+        };
+        let is_pair = |step: &&Step| [self.line, other].contains(&step.crossed.line);
+        // The one before or after, if it is of the other line: a turn gives no speed.
+        let beside = [way[..at].iter().rfind(is_pair), way[at + 1..].iter().find(is_pair)];
+        let beside = beside.into_iter().flatten().find(|beside| beside.crossed.line == other)?;
+        let placed_us = [self.line, other].map(|id| placed_us.get(&id).copied().unwrap_or(u64::MAX));
+        let is_placed = |step: &Step| placed_us.iter().all(|us| *us <= step.wall_us.max(0) as u64);
+        let time = step.mono_us.abs_diff(beside.mono_us);
+        (time > 0 && is_placed(beside) && is_placed(step)).then(|| metres / (time as f64 / 1e6) * 3.6)
+    }
 }
 
 /// The speed of a crossing.
@@ -38,7 +56,7 @@ pub struct MeasuredSpeed {
     pub kmh: f64,
 }
 
-/// The speeds of a bucket, of one pair of lines.
+/// The speeds of a bucket, of one line.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SpeedRow {
     /// Start of the bucket, wall time in microseconds.
@@ -129,20 +147,50 @@ pub(in crate::counts) fn set_distance(
     Ok(())
 }
 
+/// Sets the size of a zone on the ground, first and second side in metres, or with `None` forgets it.
+pub(in crate::counts) fn set_ground(
+    tx: &CountsTransaction<'_>,
+    zone: u64,
+    size: Option<[f64; 2]>,
+) -> Result<(), CountsFault> {
+    let [width, depth] = size.map_or([None; 2], |size| size.map(Some));
+    for (field, side) in [("width", width), ("depth", depth)] {
+        if side.is_some_and(|side| !METRES.contains(&side)) {
+            let range = format!("a number from {} to {}", METRES.start(), METRES.end());
+            return Err(EditError::out_of_range(field, range, "the side is too short or too long").into());
+        }
+    }
+    let text = "UPDATE zones SET width = ?2, depth = ?3, version = version + 1 WHERE id = ?1 AND NOT deleted";
+    match tx.connection.execute(text, params![number(zone), width, depth])? {
+        0 => Err(EditError::Unknown { what: "zone", id: zone }.into()),
+        _ => Ok(()),
+    }
+}
+
 impl CountsReader {
+    /// The set distances, and with a zone of known size the ground at each line.
     fn read_distances(&self, scene: Scene) -> Result<Vec<LineDistance>, CountsRowError> {
         let mut query = self.connection.prepare(
             "SELECT d.line, d.other, d.metres FROM distances d JOIN lines l ON l.id = d.line
-             WHERE l.scene IS NULL OR l.scene = ?1 ORDER BY d.line",
+             WHERE l.scene IS NULL OR l.scene = ?1
+             UNION SELECT id, NULL, NULL FROM lines WHERE (scene IS NULL OR scene = ?1) AND EXISTS
+             (SELECT 1 FROM zones WHERE width NOTNULL AND NOT deleted AND (scene IS NULL OR scene = ?1))
+             ORDER BY 1, 2",
         )?;
         let read = query.query_map([scene.as_str()], |row| {
-            Ok(LineDistance { line: unsigned(row, 0)?, other: unsigned(row, 1)?, metres: row.get(2)? })
+            let other: Option<i64> = row.get(1)?;
+            Ok(LineDistance {
+                line: unsigned(row, 0)?,
+                other: other.map(|id| id as u64),
+                metres: row.get(2)?,
+            })
         })?;
         read.collect()
     }
 
-    /// The speeds at each line with a distance, in buckets as for [`CountsReader::counts`]. The
-    /// object crossed the other line just before or after. Crossings from before a line was last moved have none.
+    /// The speeds at each line with a distance, and at each with a speed on the ground, in buckets as for
+    /// [`CountsReader::counts`]. With a distance, the object crossed the other line just before or after, and crossings
+    /// from before a line was last moved have no speed.
     ///
     /// # Errors
     /// As for [`CountsReader::counts`].
@@ -165,24 +213,16 @@ impl CountsReader {
             self.lines()?.iter().map(|line| (line.id, placed(line))).collect();
         let mut read: Vec<_> = distances.into_iter().map(|distance| (distance, empty.clone())).collect();
         self.map_error(self.for_each_way(scene, &bounds, |way| {
-            for (LineDistance { line, other, metres }, rows) in &mut read {
-                let placed_us = [*line, *other].map(|id| placed_us.get(&id).copied().unwrap_or(u64::MAX));
-                let is_placed = |step: &Step| placed_us.iter().all(|us| *us <= step.wall_us.max(0) as u64);
-                let own: Vec<&Step> =
-                    way.iter().filter(|step| [*line, *other].contains(&step.crossed.line)).collect();
-                for (at, step) in own.iter().enumerate().filter(|(_, step)| step.crossed.line == *line) {
+            for (distance, rows) in &mut read {
+                for (at, step) in
+                    way.iter().enumerate().filter(|(_, step)| step.crossed.line == distance.line)
+                {
                     let time_us = step.wall_us.max(0) as u64;
                     let bucket = bounds.partition_point(|&(_, end_us)| end_us <= step.wall_us);
                     let row = rows.get_mut(bucket).filter(|row| row.start_us <= time_us);
                     let Some(row) = row else { continue };
                     row.crossings += 1;
-                    // The one before or after, if it is of the other line: a turn gives no speed.
-                    let mut beside = [at.checked_sub(1), Some(at + 1)].into_iter().flatten();
-                    let beside = beside.find_map(|at| own.get(at).filter(|own| own.crossed.line == *other));
-                    let beside = beside.filter(|beside| is_placed(beside) && is_placed(step));
-                    let time = beside.map_or(0, |beside| step.mono_us.abs_diff(beside.mono_us));
-                    if time > 0 {
-                        let kmh = *metres / (time as f64 / 1e6) * 3.6;
+                    if let Some(kmh) = distance.kmh(way, at, &placed_us) {
                         row.measured.push(MeasuredSpeed {
                             crossing: step.id,
                             time_us,
@@ -193,6 +233,9 @@ impl CountsReader {
                 }
             }
         }))?;
+        // Most lines are not near the ground that is known.
+        let is_used = |rows: &[SpeedRow]| rows.iter().any(|row| !row.measured.is_empty());
+        read.retain(|(distance, rows)| distance.other.is_some() || is_used(rows));
         let opened = |(distance, mut rows): (LineDistance, Vec<SpeedRow>)| {
             rows.iter_mut().for_each(|row| row.finish(0));
             (distance, open_buckets(rows, size, hours, &self.calendar, self.now_us()))

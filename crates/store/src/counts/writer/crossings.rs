@@ -66,8 +66,9 @@ pub(super) fn insert_crossings(
     sums: &mut RollupChanges<'_>,
 ) -> Result<(), CountsRowError> {
     let mut row = connection.prepare(
-        "INSERT INTO crossings (run, scene, line, track, ordinal, class, direction, score, mono_us, wall_us, sure)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
+        "INSERT INTO crossings (run, scene, line, track, ordinal, class, direction, score, mono_us, wall_us, sure, \
+         speed)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO NOTHING",
     )?;
     let mut has_thumbnails = false;
     for new in crossings {
@@ -90,7 +91,8 @@ pub(super) fn insert_crossings(
             score,
             mono_us,
             wall_us,
-            wall.is_sure
+            wall.is_sure,
+            new.kmh.map(|kmh| (kmh * 10.0) as i64)
         ])?;
         if inserted == 0 {
             continue;
