@@ -36,6 +36,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("recrossing", "Repeat crossings"),
     ("scopes", "Permissions"),
     ("server", "Mail server"),
+    ("width", "First side in m"),
 ];
 
 /// Fields whose label is their name.

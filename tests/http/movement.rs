@@ -6,6 +6,7 @@ use crate::common::testcam::TestCam;
 use crate::common::wait_until;
 use serde_json::{Value, json};
 use tallycam::base::clock;
+use tallycam::media::Geometry;
 use tallycam::store::{Direction, NewCrossing, NewMovement, Scene};
 
 const JSON: &str = "application/json";
@@ -28,7 +29,7 @@ fn cross(served: &Counted, crossings: &[(u64, u64, Direction, u64)]) {
         direction,
         score: 0.75,
         monotonic_us: clock::monotonic_us() - ago_ms * 1000,
-        kmh: None,
+        kmh: Some(7.25),
         thumbnail: None,
     };
     served.counts.record(crossings.iter().map(new).collect()).unwrap();
@@ -89,6 +90,31 @@ fn flows_and_speeds_are_those_of_the_tracks() {
     assert_eq!(served.send("DELETE", &format!("/api/v1/speeds/{south}"), JSON, "").status, 204);
     assert_eq!(served.send("DELETE", &format!("/api/v1/speeds/{south}"), JSON, "").status, 404);
     assert_eq!(total("speeds")["items"], json!([]));
+    // A zone of known size tells the speeds on the ground.
+    let drawn = r#"{"name":"Street","points":[[0.1,0.9],[0.9,0.9],[0.7,0.4],[0.3,0.4]]}"#;
+    let zone = served.send("POST", "/api/v1/zones", JSON, drawn).json()["id"].as_u64().unwrap();
+    let ground = format!("/api/v1/zones/{zone}/ground");
+    assert!(page().contains(&format!("action=\"{}\"", &ground[1..])), "{}", page());
+    for (body, status) in [(r#"{"width":4}"#, 422), (r#"{"width":4,"depth":0}"#, 422), ("", 415)] {
+        assert_eq!(served.send("POST", &ground, JSON, body).status, status, "{body}");
+    }
+    let set = served.send("POST", &ground, FORM, "next=counts%23speed&width=4&depth=6.5");
+    assert_eq!(
+        (set.status, set.header("location")),
+        (303, Some("../../../../counts#speed")),
+        "{}",
+        set.text()
+    );
+    assert_eq!(served.get("/api/v1/zones").json()["items"][0]["ground"], json!([4.0, 6.5]));
+    let items = total("speeds")["items"].clone();
+    let [north_speeds, south_speeds] = [0, 1].map(|n| items[n].clone());
+    let told = ["line", "other", "metres", "crossings", "measured", "mean_kmh"].map(|key| &north_speeds[key]);
+    assert_eq!(json!(told), json!([north, null, null, 2, 2, 7.2]), "{items}");
+    assert_eq!(south_speeds["measured"], 1);
+    assert!(page().contains("North, on the ground"), "{}", page());
+    assert_eq!(served.send("DELETE", &ground, JSON, "").status, 204);
+    assert_eq!(total("speeds")["items"], json!([]));
+    assert_eq!(served.send("POST", "/api/v1/zones/99/ground", JSON, r#"{"width":4,"depth":6}"#).status, 404);
 }
 
 #[test]
@@ -101,6 +127,7 @@ fn a_movement_map_lies_over_the_picture() {
     (cells[0], cells[64 * 35 + 63]) = (7, 300);
     served.counts.record_movement(NewMovement {
         scene: Scene::Camera,
+        picture: Geometry::default(),
         monotonic_us: clock::monotonic_us(),
         cells,
     });

@@ -79,6 +79,10 @@ fn the_occupancy_of_a_zone_is_stored_with_its_peak() {
     let table = served.get("/api/v1/zones/stays?from=today&bucket=hour&format=csv&bom=0").text().to_owned();
     assert!(table.starts_with("start,end,zone,count,cut,median_s,p90_s,under_10_s,"), "{table}");
     assert_eq!(table.lines().filter(|row| row.contains(",Hall,")).count(), 1, "{table}");
+    let table =
+        served.get("/api/v1/zones/occupancy?from=today&bucket=hour&format=csv&bom=0").text().to_owned();
+    assert!(table.starts_with("start,end,zone,mean,peak,watched_s,zone_id,"), "{table}");
+    assert_eq!(table.lines().filter(|row| row.contains(",Hall,")).count(), 1, "{table}");
     assert!(served.get("/counts").text().contains("</b> stays"));
     assert!(served.get("/metrics").text().contains("tallycam_zone_stay_seconds_count{"));
     // A deleted zone is in neither.

@@ -11,7 +11,8 @@ use tallycam::store::{
     BucketSize, Counts, CountsOptions, CountsReader, LineDraft, LineRow, NewCrossing, Scene, SpeedRow,
 };
 use tallycam::vision::{
-    Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Detection, Direction, Labels, LineId, Point,
+    Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Detection, Direction, Labels, LineId,
+    Point, Polygon, Zone, ZoneId,
 };
 
 use crate::accuracy::{VTEST, YOLOX, detections, testdata};
@@ -183,25 +184,30 @@ fn true_speeds(seed: u64) -> Vec<(f64, f64)> {
     passes.map(|(one, other)| (other, METRES / (other - one).abs() * 3.6)).collect()
 }
 
+/// The boxes of the simulation as detections; their sides tremble by 0.2 % of the frame.
+fn simulated(seed: u64, fps: f64, labels: &Labels) -> impl Iterator<Item = Vec<Detection>> {
+    let mut noise = seed as u32;
+    let mut tremble = move || {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        ((noise >> 8) as f32 / (1u32 << 24) as f32 - 0.5) * 0.004
+    };
+    (0..(SECONDS as f64 * fps) as u64).map(move |frame| {
+        let found = sim::boxes(seed, frame, fps, SIZE.0, SIZE.1).into_iter().map(|b| Detection {
+            class: labels.class(b.class.as_str()).unwrap(),
+            score: 0.9,
+            bounds: Bounds::new(b.left + tremble(), b.top, b.right + tremble(), b.bottom),
+        });
+        found.collect()
+    })
+}
+
 #[test]
 fn speeds_in_the_simulation_are_right_within_5_per_cent() {
     const FPS: f64 = 5.0;
     let labels = Labels::new(CLASSES);
     for seed in [3, 8] {
         let folder = tempfile::tempdir().unwrap();
-        let mut noise = seed as u32;
-        let mut tremble = || {
-            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            ((noise >> 8) as f32 / (1u32 << 24) as f32 - 0.5) * 0.004
-        };
-        let frames = (0..(SECONDS as f64 * FPS) as u64).map(|frame| {
-            let found = sim::boxes(seed, frame, FPS, SIZE.0, SIZE.1).into_iter().map(|b| Detection {
-                class: labels.class(b.class.as_str()).unwrap(),
-                score: 0.9,
-                bounds: Bounds::new(b.left + tremble(), b.top, b.right + tremble(), b.bottom),
-            });
-            found.collect()
-        });
+        let frames = simulated(seed, FPS, &labels);
         let lines: Vec<_> =
             ["one", "other"].into_iter().zip(LINES).map(|(n, x)| (n, [x, 1.0, x, 0.0])).collect();
         let (_, _counts, reader, began_us) = stored(folder.path(), SIZE, &lines, FPS, frames);
@@ -243,5 +249,71 @@ fn speeds_in_the_simulation_are_right_within_5_per_cent() {
         assert!(right * 100 >= row.measured.len() * 95, "{errors:?}");
         assert!(row.measured.len() * 100 >= truth.len() * 90, "{} of {}", row.measured.len(), truth.len());
         assert!((mean / true_mean - 1.0).abs() < 0.05 && (v85 / true_v85 - 1.0).abs() < 0.05);
+    }
+}
+
+/// Metres to the right of the middle of the simulated street, as its perspective is (`source/sim/scene.rs`).
+fn metres(x: f32, bottom: f32) -> f64 {
+    f64::from((x - 0.5) * SIZE.0 as f32 / SIZE.1 as f32 / per_metre(bottom))
+}
+
+fn per_metre(bottom: f32) -> f32 {
+    (bottom - 0.167) * 0.297
+}
+
+#[test]
+fn speeds_on_the_ground_of_the_simulation_are_right_within_5_per_cent() {
+    const FPS: f64 = 5.0;
+    const TRUE_FPS: u64 = 25;
+    let labels = Labels::new(CLASSES);
+    // 6 m wide; all go straight across, so that its depth makes no difference.
+    let corner =
+        |metres: f32, y: f32| Point::new(0.5 + metres * per_metre(y) * SIZE.1 as f32 / SIZE.0 as f32, y);
+    let area = Polygon::new(vec![corner(-3.0, 0.95), corner(3.0, 0.95), corner(3.0, 0.6), corner(-3.0, 0.6)]);
+    let area = area.unwrap();
+    for seed in [3, 8] {
+        let mut counter =
+            Counter::new(CounterOptions::default(), labels.clone(), Aspect::new(SIZE.0, SIZE.1));
+        let zone = Zone { ground: Some([6.0, 9.0]), ..Zone::new(ZoneId(1), "street", area.clone()) };
+        counter.set_zones(vec![zone]);
+        let line =
+            CountingLine::new(LineId(1), "middle", Point::new(0.5, 1.0), Point::new(0.5, 0.0)).unwrap();
+        counter.set_lines(vec![line]).unwrap();
+        let frames = simulated(seed, FPS, &labels).enumerate();
+        let told: Vec<(f64, Option<f32>)> = frames
+            .flat_map(|(frame, found)| counter.update(&found, (frame as f64 * 1e6 / FPS) as u64).crossings)
+            .map(|crossing| (crossing.time_us as f64 / 1e6, crossing.kmh))
+            .collect();
+        // The true speed: of the second before the crossing.
+        let place = |frame: u64, id: u64| {
+            let boxes = sim::boxes(seed, frame, TRUE_FPS as f64, SIZE.0, SIZE.1);
+            boxes.into_iter().find(|b| b.id == id).map(|b| metres((b.left + b.right) / 2.0, b.bottom))
+        };
+        let truth: Vec<(f64, f64)> = sim::crossings(seed, TRUE_FPS, SECONDS * TRUE_FPS, TRUE_FPS as f64)
+            .into_iter()
+            .filter_map(|crossing| {
+                let way =
+                    place(crossing.frame, crossing.id)? - place(crossing.frame - TRUE_FPS, crossing.id)?;
+                Some((crossing.frame as f64 / TRUE_FPS as f64, way.abs() * 3.6))
+            })
+            .collect();
+        let measured: Vec<(f64, f64)> =
+            told.iter().filter_map(|(at, kmh)| Some((*at, f64::from((*kmh)?)))).collect();
+        let is_right = |(at, kmh): &&(f64, f64)| {
+            let mut near = truth.iter().filter(|(time, _)| (time - at).abs() < 0.5);
+            near.any(|(_, known)| (kmh / known - 1.0).abs() <= 0.05)
+        };
+        let right = measured.iter().filter(is_right).count();
+        let mean = |of: &[(f64, f64)]| of.iter().map(|(_, kmh)| kmh).sum::<f64>() / of.len() as f64;
+        println!(
+            "seed {seed}: {} passes, {} crossings, {} measured, {right} within 5 %, mean {:.2} of {:.2}",
+            truth.len(),
+            told.len(),
+            measured.len(),
+            mean(&measured),
+            mean(&truth)
+        );
+        assert!(measured.len() * 100 >= truth.len() * 90 && right * 100 >= measured.len() * 95);
+        assert!((mean(&measured) / mean(&truth) - 1.0).abs() < 0.05);
     }
 }

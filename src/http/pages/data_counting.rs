@@ -33,6 +33,9 @@ use tallycam_store::{
     StoredCrossing, TallyRow,
 };
 
+/// Longest time in microseconds whose flows and speeds a page shows: they are read crossing by crossing.
+const MOST_WAYS_US: u64 = 32 * 86_400_000_000;
+
 /// Crossings on the live page.
 const NEWEST: usize = 5;
 
@@ -187,46 +190,8 @@ pub async fn counts_page(request: &Request) -> Result<CountsPage, Problem> {
     let (clock, scene, status) = (site.clock(), counts.scene(), handle.status());
     let ask = CountsAsk::from_query(|name| request.query.get(name), &clock);
     let counts_db = site.counts_readers()?;
-    let read = counts_db.read({
-        let ask = ask.clone();
-        move |reader| {
-            let lines: Vec<u64> = ask.line.into_iter().collect();
-            let classes: Vec<String> = ask.class.iter().cloned().collect();
-            let of = |span: DateSpan| buckets(reader, scene, span, ask.hours, &lines, &classes);
-            let compared = match ask.compared {
-                Some([now, before]) => Some([of(now)?, of(before)?]),
-                None => None,
-            };
-            let DateSpan { from_us, to_us, .. } = ask.shown;
-            Ok(CountsData {
-                lines: reader.lines()?,
-                shown: of(ask.shown)?,
-                compared,
-                weeks: buckets(reader, scene, ask.weeks, None, &lines, &classes)?,
-                gaps: match ask.line {
-                    Some(_) => {
-                        let all = reader.gaps_of_lines(scene, &lines, from_us, to_us)?;
-                        GapsByLine { all, by_line: Vec::new() }
-                    }
-                    None => reader.gaps_by_line(scene, &[], from_us, to_us)?,
-                },
-                resets: reader.resets(scene, from_us, to_us)?,
-                moves: reader.line_moves(from_us, to_us)?,
-                occupancy: reader.occupancy(
-                    scene,
-                    from_us,
-                    to_us,
-                    bucket_size(ask.shown.bucket),
-                    ask.hours,
-                )?,
-                stays: reader.stays(scene, from_us, to_us, bucket_size(ask.shown.bucket), ask.hours)?,
-                movement: reader.movement(scene, from_us, to_us)?,
-                speeds: reader.speeds(scene, from_us, to_us, bucket_size(ask.shown.bucket), ask.hours)?,
-                flows: reader.flows(scene, from_us, to_us, bucket_size(ask.shown.bucket), ask.hours)?,
-            })
-        }
-    });
-    let read = read.await?;
+    let asked = ask.clone();
+    let read = counts_db.read(move |reader| read_counts(reader, &asked, scene)).await?;
     let classes = classes(site, &request.who)?;
     Ok(CountsPage {
         head: head(request),
@@ -263,6 +228,43 @@ pub async fn counts_page(request: &Request) -> Result<CountsPage, Problem> {
         checks: badges(site, &request.who).await,
         counting: counting(&status, &request.who),
         refused: request.refused(),
+    })
+}
+
+fn read_counts(reader: &CountsReader, ask: &CountsAsk, scene: Scene) -> Result<CountsData, StoreError> {
+    let lines: Vec<u64> = ask.line.into_iter().collect();
+    let classes: Vec<String> = ask.class.iter().cloned().collect();
+    let of = |span: DateSpan| buckets(reader, scene, span, ask.hours, &lines, &classes);
+    let compared = match ask.compared {
+        Some([now, before]) => Some([of(now)?, of(before)?]),
+        None => None,
+    };
+    let DateSpan { from_us, to_us, bucket } = ask.shown;
+    let (size, hours) = (bucket_size(bucket), ask.hours);
+    let (mut flows, mut speeds) = (Vec::new(), Vec::new());
+    if to_us.saturating_sub(from_us) <= MOST_WAYS_US {
+        flows = reader.flows(scene, from_us, to_us, size, hours)?;
+        speeds = reader.speeds(scene, from_us, to_us, size, hours)?;
+    }
+    Ok(CountsData {
+        lines: reader.lines()?,
+        shown: of(ask.shown)?,
+        compared,
+        weeks: buckets(reader, scene, ask.weeks, None, &lines, &classes)?,
+        gaps: match ask.line {
+            Some(_) => {
+                let all = reader.gaps_of_lines(scene, &lines, from_us, to_us)?;
+                GapsByLine { all, by_line: Vec::new() }
+            }
+            None => reader.gaps_by_line(scene, &[], from_us, to_us)?,
+        },
+        resets: reader.resets(scene, from_us, to_us)?,
+        moves: reader.line_moves(from_us, to_us)?,
+        occupancy: reader.occupancy(scene, from_us, to_us, size, hours)?,
+        stays: reader.stays(scene, from_us, to_us, size, hours)?,
+        movement: reader.movement(scene, from_us, to_us)?,
+        speeds,
+        flows,
     })
 }
 

@@ -402,7 +402,10 @@ impl SpeedsReport {
             table.plain(speed.crossed.line);
             table.plain(speed.crossed.direction.as_str());
             table.decimal(tenths(speed.kmh));
-            distance.other.map_or_else(|| table.empty(), |other| table.plain(other));
+            match distance.other {
+                Some(other) => table.plain(other),
+                None => table.empty(),
+            }
             table.end_row();
         }
         table.take()

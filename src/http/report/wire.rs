@@ -10,9 +10,7 @@ use crate::pipeline::counting::{CountingStatus, Overlay};
 use crate::ui::{CountingReport, NeighboursReport, ZoneNow};
 use tallycam_base::clock::rfc3339;
 use tallycam_base::json::{Rfc3339, thousandths};
-use tallycam_store::{
-    Counts, CrossingChange, Gap, GoneCrossing, LineRow, OccupancyRow, Scene, StoredCrossing, Tallies, ZoneRow,
-};
+use tallycam_store::{Counts, CrossingChange, Gap, GoneCrossing, LineRow, Scene, StoredCrossing, Tallies};
 
 /// One page of a list.
 #[derive(Debug, Serialize, schemars::JsonSchema)]

@@ -11,7 +11,7 @@ use tallycam_camera::media::Geometry;
 use tallycam_vision::MOVEMENT_GRID;
 
 /// A movement map to store.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct NewMovement {
     /// The scene.
     pub scene: Scene,
