@@ -94,7 +94,8 @@ fn true_boxes() -> Option<BTreeMap<u64, Vec<Detection>>> {
     Some(frames)
 }
 
-/// The true flows: consecutive crossings of one person.
+/// The true flows: consecutive crossings of one person. Nobody crosses a line twice in the same direction: one person
+/// goes back where A ends at the lower edge of the frame, and its second crossing is trembling at that edge.
 fn true_flows() -> Flows {
     let text = fs::read_to_string(testdata().unwrap().join("groundtruth/PETS09-S2L1.crossings.csv")).unwrap();
     let mut ways: BTreeMap<String, Vec<(u64, Crossed)>> = BTreeMap::new();
@@ -109,7 +110,7 @@ fn true_flows() -> Flows {
     let mut flows = Flows::new();
     for mut way in ways.into_values() {
         way.sort();
-        for two in way.windows(2) {
+        for two in way.windows(2).filter(|two| two[0].1 != two[1].1) {
             *flows.entry((two[0].1.clone(), two[1].1.clone())).or_default() += 1;
         }
     }
@@ -269,7 +270,7 @@ fn speeds_on_the_ground_of_the_simulation_are_right_within_5_per_cent() {
     // 6 m wide; all go straight across, so that its depth makes no difference.
     let corner =
         |metres: f32, y: f32| Point::new(0.5 + metres * per_metre(y) * SIZE.1 as f32 / SIZE.0 as f32, y);
-    let area = Polygon::new(vec![corner(-3.0, 0.95), corner(3.0, 0.95), corner(3.0, 0.6), corner(-3.0, 0.6)]);
+    let area = Polygon::new(vec![corner(-3.0, 0.95), corner(3.0, 0.95), corner(3.0, 0.5), corner(-3.0, 0.5)]);
     let area = area.unwrap();
     for seed in [3, 8] {
         let mut counter =
