@@ -94,8 +94,8 @@ fn true_boxes() -> Option<BTreeMap<u64, Vec<Detection>>> {
     Some(frames)
 }
 
-/// The true flows: consecutive crossings of one person. Nobody crosses a line twice in the same direction: one person
-/// goes back where A ends at the lower edge of the frame, and its second crossing is trembling at that edge.
+/// The true flows: consecutive crossings of one person. Twice the same crossing is left out: one person goes back below
+/// the end of A, at the lower edge of the frame, where the ground truth does not tell its way.
 fn true_flows() -> Flows {
     let text = fs::read_to_string(testdata().unwrap().join("groundtruth/PETS09-S2L1.crossings.csv")).unwrap();
     let mut ways: BTreeMap<String, Vec<(u64, Crossed)>> = BTreeMap::new();

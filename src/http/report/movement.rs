@@ -1,4 +1,4 @@
-//! Reports of occupancy of zones and stays in them, of flows between lines, of movement maps and of speeds: JSON types and CSV tables. Pure.
+//! Reports of occupancy of zones, stays in them, flows, movement maps and speeds: JSON types and CSV tables. Pure.
 //!
 //! A bucket in which a zone was not watched and had no stay is `null`, and not in the table: zero would be wrong.
 
@@ -305,8 +305,8 @@ impl MovementReport {
     }
 }
 
-/// The speeds at the lines whose distance to another one is known, or near a zone of known size. No evidence for fines: the camera is not a
-/// calibrated instrument.
+/// The speeds at the lines whose distance to another one is known, or near a zone of known size. No evidence for fines:
+/// the camera is not a calibrated instrument.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct SpeedsReport {
     items: Vec<LineSpeeds>,

@@ -25,8 +25,8 @@
 //!   excluded. Totals of all time keep it, because they never fall.
 //! - A check of a line keeps the taps and what was counted then. Only marks change its figures (`checks`).
 //! - Occupancy of zones is stored in rows of five minutes (`occupancy`). It is lost while the disk fails.
-//! - A stay in a zone is stored once it has ended, with the next transaction, at most 30 s later (`stays`).
-//! - A movement map is a row an hour, if one is made (`sums/movement`).
+//! - Stays in zones and movement maps wait for the next transaction, at most 30 s. They cost no commit of their own
+//!   (`writer/waiting`).
 //! - Sign-ins, refusals and changes are on a list of bounded length (`audit`). An entry that finds no place is
 //!   dropped and counted, and blocks nobody.
 //! - A damaged or foreign file, or one of a newer tallycam, is refused and left unchanged.
@@ -65,12 +65,12 @@ pub use handle::Counts;
 pub use reader::{CountsReader, MOST_BUCKETS};
 pub use recounts::{FoundAgain, Recount, RecountResult};
 pub use shared::Unpinned;
-pub use stays::{NewStay, StayRow};
+pub use stays::StayRow;
 pub use sums::flows::{FlowCount, FlowRow, LineCrossed};
-pub use sums::movement::NewMovement;
 pub use sums::opening::{OpeningHours, is_open};
 pub use sums::speeds::{LineDistance, MeasuredSpeed, SpeedRow};
 pub use types::*;
+pub use writer::waiting::{NewMovement, NewStay};
 
 /// Options of `counts.db`.
 #[derive(Debug, Clone)]

@@ -150,7 +150,8 @@ CREATE TABLE stays (wall_us INTEGER NOT NULL, zone INTEGER NOT NULL, run INTEGER
   mono_us INTEGER NOT NULL, sure INTEGER NOT NULL, PRIMARY KEY (wall_us, zone, run, track)) WITHOUT ROWID;
 -- How many objects came into each cell of the picture, in an hour of a run.
 CREATE TABLE movement (id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES runs(id), scene TEXT NOT NULL,
-  picture TEXT NOT NULL, cells BLOB NOT NULL, mono_us INTEGER NOT NULL, wall_us INTEGER NOT NULL, sure INTEGER NOT NULL);
+  picture TEXT NOT NULL, cells BLOB NOT NULL, mono_us INTEGER NOT NULL, wall_us INTEGER NOT NULL,
+  sure INTEGER NOT NULL);
 CREATE INDEX movement_by_moment ON movement(wall_us);
 -- The distance in metres between two lines, for speeds.
 CREATE TABLE distances (line INTEGER PRIMARY KEY REFERENCES lines(id), other INTEGER NOT NULL REFERENCES lines(id),

@@ -1,34 +1,12 @@
-//! Stays of objects in zones: a row for each, stored once it has ended. The writer adds the rows to its next
-//! transaction, so a stay costs no commit of its own.
+//! Stays of objects in zones, summed up. Each is a row, stored once it has ended.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
-use super::clock_correction::WallClock;
 use super::rows::{CountsRowError, number, unsigned};
 use super::sums::opening::{self, Bucket, empty_buckets, open_buckets, read_size};
 use super::{BucketSize, CountsReader, OpeningHours, Scene, StoreError};
-
-/// A stay to store.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NewStay {
-    /// The number of the zone.
-    pub zone: u64,
-    /// The scene.
-    pub scene: Scene,
-    /// The number of the track, unique within the daemon's run.
-    pub track: u64,
-    /// The name of the class.
-    pub class: Arc<str>,
-    /// Start in microseconds of `CLOCK_MONOTONIC`.
-    pub monotonic_us: u64,
-    /// Length in microseconds. No change of the clock alters it.
-    pub length_us: u64,
-    /// Counting began or ended meanwhile, so the object stayed longer.
-    pub is_cut: bool,
-}
 
 /// The stays in a zone that began in a bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -86,36 +64,6 @@ impl Bucket for StayRow {
     fn finish(&mut self, _: u32) {
         self.lengths_ms.sort_unstable();
     }
-}
-
-/// Stores stays. Those in deleted zones are left out.
-pub(super) fn insert(
-    connection: &Connection,
-    stays: &[NewStay],
-    run: i64,
-    wall: WallClock,
-) -> Result<(), CountsRowError> {
-    let mut row = connection.prepare(
-        "INSERT OR IGNORE INTO stays (run, zone, scene, track, class, length_ms, cut, mono_us, wall_us, sure)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
-         WHERE EXISTS (SELECT 1 FROM zones WHERE id = ?2 AND NOT deleted)",
-    )?;
-    for stay in stays {
-        let mono_us = number(stay.monotonic_us);
-        row.execute(params![
-            run,
-            number(stay.zone),
-            stay.scene.as_str(),
-            stay.track as i64,
-            stay.class,
-            number(stay.length_us / 1000),
-            stay.is_cut,
-            mono_us,
-            wall.wall_us(mono_us),
-            wall.is_sure
-        ])?;
-    }
-    Ok(())
 }
 
 impl CountsReader {

@@ -15,16 +15,16 @@ const LEAST_PLACES: usize = 3;
 
 /// Maps the picture to the ground: a homography, good to within one more length of the rectangle on each side.
 #[derive(Debug)]
-struct Ground {
+struct GroundPlane {
     /// Rows of the matrix from fractions of the picture to fractions of the rectangle.
     rows: [[f64; 3]; 3],
     /// First and second side in metres.
     size: [f64; 2],
 }
 
-impl Ground {
+impl GroundPlane {
     /// `None` if the zone is no rectangle seen from above: it must have four corners and no dent.
-    fn new(zone: &Zone) -> Option<Ground> {
+    fn new(zone: &Zone) -> Option<GroundPlane> {
         let corners: Vec<[f64; 2]> =
             zone.area.corners().iter().map(|p| [f64::from(p.x), f64::from(p.y)]).collect();
         let ([p0, p1, p2, p3], size) = (<[[f64; 2]; 4]>::try_from(corners).ok()?, zone.ground?);
@@ -43,7 +43,7 @@ impl Ground {
             [d * h - e * g, b * g - a * h, a * e - b * d],
         ];
         let first: f64 = rows[2][0] * c + rows[2][1] * f + rows[2][2];
-        is_seen.then(|| Ground { rows: rows.map(|row| row.map(|part| part * first.signum())), size })
+        is_seen.then(|| GroundPlane { rows: rows.map(|row| row.map(|part| part * first.signum())), size })
     }
 
     /// The place on the ground in metres from the first corner.
@@ -60,14 +60,14 @@ impl Ground {
 /// The newest places of all tracks, if there is a rectangle.
 #[derive(Debug, Default)]
 pub(crate) struct GroundSpeeds {
-    grounds: Vec<Ground>,
+    grounds: Vec<GroundPlane>,
     ways: BTreeMap<TrackId, VecDeque<(u64, Point)>>,
 }
 
 impl GroundSpeeds {
     /// Measures by these zones from now on.
     pub(crate) fn set_zones(&mut self, zones: &[Zone]) {
-        self.grounds = zones.iter().filter_map(Ground::new).collect();
+        self.grounds = zones.iter().filter_map(GroundPlane::new).collect();
     }
 
     /// Takes in the tracks of a frame.

@@ -1,4 +1,4 @@
-//! Zones: areas of the frame with their occupancy, the stays of objects in them, speeds on the ground, and the movement map.
+//! Zones: areas of the frame with their occupancy, stays of objects, speeds on the ground, and the movement map.
 
 pub(super) mod ground;
 pub(super) mod movement;

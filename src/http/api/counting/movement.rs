@@ -1,6 +1,4 @@
-//! `/api/v1/zones/occupancy`, `/api/v1/zones/stays`, `/api/v1/flows`, `/api/v1/movement` and `/api/v1/speeds`: how many
-//! objects are in a zone and how long they stay, which lines they cross one after the other, where and how fast they
-//! move, as JSON or CSV.
+//! Occupancy of zones and stays in them, flows between lines, movement maps and speeds, as JSON or CSV.
 
 use hyper::{Response, StatusCode};
 use schemars::JsonSchema;

@@ -69,7 +69,7 @@ impl Bucket for FlowRow {
 
 /// A crossing on the way of a track.
 #[derive(Debug, Clone)]
-pub(crate) struct Step {
+pub(crate) struct WayStep {
     pub id: u64,
     pub crossed: LineCrossed,
     pub mono_us: i64,
@@ -112,7 +112,7 @@ impl CountsReader {
         &self,
         scene: Scene,
         bounds: &[(i64, i64)],
-        mut each: impl FnMut(&[Step]),
+        mut each: impl FnMut(&[WayStep]),
     ) -> Result<(), CountsRowError> {
         let (Some(first), Some(last)) = (bounds.first(), bounds.last()) else { return Ok(()) };
         let from_us = (first.0.max(0) as u64).saturating_sub(BEFORE_US);
@@ -138,7 +138,7 @@ impl CountsReader {
                 track = next;
             }
             let direction = direction_of(row.get_ref(3)?.as_str()?)?;
-            way.push(Step {
+            way.push(WayStep {
                 id: unsigned(row, 6)?,
                 crossed: LineCrossed { line: unsigned(row, 2)?, direction },
                 mono_us: row.get(4)?,

@@ -1,69 +1,13 @@
-//! Movement maps: how many objects came into each cell of the picture, a row an hour. The writer adds them to its next
-//! transaction, as it does stays.
+//! Movement maps: how many objects came into each cell of the picture, a row an hour.
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
-use crate::clock_correction::WallClock;
 use crate::counts::geometry::orientation;
-use crate::counts::rows::{CountsRowError, number};
+use crate::counts::rows::number;
 use crate::counts::{CountsReader, Scene, StoreError};
-use tallycam_camera::media::Geometry;
 use tallycam_vision::MOVEMENT_GRID;
 
-/// A movement map to store.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NewMovement {
-    /// The scene.
-    pub scene: Scene,
-    /// How the picture was turned and cropped.
-    pub picture: Geometry,
-    /// Start in microseconds of `CLOCK_MONOTONIC`.
-    pub monotonic_us: u64,
-    /// The number of objects in each cell, row by row.
-    pub cells: Vec<u16>,
-}
-
-/// Stores maps.
-pub(in crate::counts) fn insert(
-    connection: &Connection,
-    maps: &[NewMovement],
-    run: i64,
-    wall: WallClock,
-) -> Result<(), CountsRowError> {
-    let mut row = connection.prepare(
-        "INSERT INTO movement (run, scene, picture, cells, mono_us, wall_us, sure)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    )?;
-    for map in maps {
-        let mono_us = number(map.monotonic_us);
-        let (picture, cells) = (orientation::to_text(map.picture), pack(&map.cells));
-        let (scene, wall_us) = (map.scene.as_str(), wall.wall_us(mono_us));
-        row.execute(params![run, scene, picture, cells, mono_us, wall_us, wall.is_sure])?;
-    }
-    Ok(())
-}
-
-/// The counts as pairs of numbers: how many cells without movement come before a cell, and its count. A number has
-/// seven bits a byte, the lowest first; the highest bit says that another byte follows.
-fn pack(cells: &[u16]) -> Vec<u8> {
-    let mut packed = Vec::new();
-    let mut put = |mut number: usize| {
-        while number > 0x7f {
-            packed.push(number as u8 | 0x80);
-            number >>= 7;
-        }
-        packed.push(number as u8);
-    };
-    let mut before = 0;
-    for (at, count) in cells.iter().enumerate().filter(|(_, count)| **count > 0) {
-        put(at - before);
-        put(usize::from(*count));
-        before = at + 1;
-    }
-    packed
-}
-
-/// Adds packed counts to `cells`. What does not fit is ignored.
+/// Adds packed counts (see `pack`) to `cells`. What does not fit is ignored.
 fn add_packed(packed: &[u8], cells: &mut [u64]) {
     let mut numbers = packed.split_inclusive(|byte| byte & 0x80 == 0).map(|bytes| {
         let bits = bytes.iter().take(4).enumerate().map(|(at, byte)| usize::from(byte & 0x7f) << (7 * at));
@@ -108,6 +52,7 @@ impl CountsReader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::counts::writer::waiting::pack;
 
     #[test]
     fn a_map_is_packed_and_added_up() {

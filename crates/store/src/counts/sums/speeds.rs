@@ -1,11 +1,11 @@
-//! Speeds of crossings: between two lines of known distance, the distance over the time between two crossings of one
-//! track, of which only the distances are stored; or as measured on the ground with each crossing.
+//! Speeds of crossings. Between two lines of known distance: the distance over the time between two crossings of one
+//! track; only the distances are stored. On the ground: as measured and stored with each crossing.
 
 use std::collections::BTreeMap;
 
 use rusqlite::params;
 
-use super::flows::{LineCrossed, Step};
+use super::flows::{LineCrossed, WayStep};
 use super::opening::{self, Bucket, empty_buckets, open_buckets, read_size};
 use crate::counts::rows::{CountsRowError, number, unsigned};
 use crate::counts::writer::transaction::{CountsFault, CountsTransaction};
@@ -27,17 +27,17 @@ pub struct LineDistance {
 
 impl LineDistance {
     /// The speed of a crossing in kilometres an hour. `placed_us` has the time since which each line is where it is.
-    fn kmh(&self, way: &[Step], at: usize, placed_us: &BTreeMap<u64, u64>) -> Option<f64> {
+    fn kmh(&self, way: &[WayStep], at: usize, placed_us: &BTreeMap<u64, u64>) -> Option<f64> {
         let step = &way[at];
         let Some((other, metres)) = self.other.zip(self.metres) else {
             return step.speed.map(|speed| f64::from(speed) / 10.0);
         };
-        let is_pair = |step: &&Step| [self.line, other].contains(&step.crossed.line);
+        let is_pair = |step: &&WayStep| [self.line, other].contains(&step.crossed.line);
         // The one before or after, if it is of the other line: a turn gives no speed.
         let beside = [way[..at].iter().rfind(is_pair), way[at + 1..].iter().find(is_pair)];
         let beside = beside.into_iter().flatten().find(|beside| beside.crossed.line == other)?;
         let placed_us = [self.line, other].map(|id| placed_us.get(&id).copied().unwrap_or(u64::MAX));
-        let is_placed = |step: &Step| placed_us.iter().all(|us| *us <= step.wall_us.max(0) as u64);
+        let is_placed = |step: &WayStep| placed_us.iter().all(|us| *us <= step.wall_us.max(0) as u64);
         let time = step.mono_us.abs_diff(beside.mono_us);
         (time > 0 && is_placed(beside) && is_placed(step)).then(|| metres / (time as f64 / 1e6) * 3.6)
     }
