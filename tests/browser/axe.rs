@@ -7,10 +7,14 @@ use std::process::Command;
 
 use crate::common::client;
 use crate::common::daemon::Daemon;
+use crate::common::wait_until;
 use crate::webdriver::{Browser, Wanted};
 use serde_json::{Value, json};
 
 const AXE: &str = "axe-core@4.14.1";
+
+/// The page Counts again, once there is something to count.
+const FULL_COUNTS: &str = "counts#flows";
 
 /// The engine's script; `None` if it cannot be fetched.
 fn axe() -> Option<String> {
@@ -58,6 +62,23 @@ fn post(daemon: &Daemon, path: &str, body: &Value) -> Value {
     client::send_json(daemon.address, "POST", path, body).json()
 }
 
+/// Lets every section of the page Counts have something to show.
+fn fill_counts(daemon: &Daemon) {
+    let set = |method: &str, path: &str, body: &Value| {
+        let answer = client::send_json(daemon.address, method, path, body);
+        assert!((200..300).contains(&answer.status), "{path}: {}", answer.text());
+    };
+    let line = |name: &str, x: f64| {
+        post(daemon, "/api/v1/lines", &json!({ "name": name, "a": [x, 1], "b": [x, 0] }))["id"].clone()
+    };
+    set("PATCH", "/api/v1/settings", &json!({ "detect.movement_map": true }));
+    let (west, east) = (line("West", 0.4), line("East", 0.6));
+    set("POST", "/api/v1/speeds", &json!({ "line": west, "other": east, "metres": 4 }));
+    let points = json!([[0.3, 1], [0.7, 1], [0.6, 0.3], [0.4, 0.3]]);
+    let zone = post(daemon, "/api/v1/zones", &json!({ "name": "Street", "points": points }));
+    set("POST", &format!("/api/v1/zones/{}/ground", zone["id"]), &json!({ "width": 6, "depth": 9 }));
+}
+
 #[test]
 fn nothing_serious_is_found_on_any_page() {
     let Some(axe) = axe() else { return };
@@ -67,6 +88,7 @@ fn nothing_serious_is_found_on_any_page() {
     let daemon = Daemon::start(Command::new(env!("CARGO_BIN_EXE_tallycam")), &arguments);
     let picture = post(&daemon, "/api/v1/snapshots", &json!({ "name": "One.jpg" }));
     let player = format!("player?id={}", picture["id"]);
+    fill_counts(&daemon);
     let pages = [
         "",
         "counts",
@@ -91,6 +113,7 @@ fn nothing_serious_is_found_on_any_page() {
         "access",
         "activity",
         "sign-in",
+        FULL_COUNTS,
     ];
     // Ordered so that each state is one change away from the previous one.
     let states = [(false, "closed"), (true, "closed"), (true, "open"), (false, "open")];
@@ -98,6 +121,16 @@ fn nothing_serious_is_found_on_any_page() {
     for size in [Wanted::DESKTOP, Wanted::PHONE] {
         let Some(browser) = Browser::start(size) else { return };
         for page in pages {
+            if page == FULL_COUNTS {
+                // The map of the hour so far is stored when it is switched off.
+                let off = json!({ "detect.movement_map": false });
+                client::send_json(daemon.address, "PATCH", "/api/v1/settings", &off);
+                let sections = ["flows\"", "speeds\"", "movement\"", "stays-csv\"", "speed\""];
+                wait_until("Counts has every section", || {
+                    let page = client::get(daemon.address, "/counts").text().to_owned();
+                    sections.iter().all(|id| page.contains(&format!("id=\"{id}")))
+                });
+            }
             browser.goto(&format!("http://{}/{page}", daemon.address));
             browser.wait_for("document.readyState !== 'loading'");
             browser.script(&axe);
