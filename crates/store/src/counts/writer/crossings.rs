@@ -92,7 +92,7 @@ pub(super) fn insert_crossings(
             mono_us,
             wall_us,
             wall.is_sure,
-            new.kmh.map(|kmh| (kmh * 10.0) as i64)
+            new.kmh.map(|kmh| (kmh * 10.0).round() as i64)
         ])?;
         if inserted == 0 {
             continue;
