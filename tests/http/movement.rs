@@ -20,6 +20,7 @@ fn counted() -> (TestCam, Counted) {
 
 /// Records crossings: track, line, direction, and milliseconds ago.
 fn cross(served: &Counted, crossings: &[(u64, u64, Direction, u64)]) {
+    let now_us = clock::monotonic_us();
     let new = |&(track, line, direction, ago_ms): &(u64, u64, Direction, u64)| NewCrossing {
         line,
         scene: Scene::Camera,
@@ -28,7 +29,7 @@ fn cross(served: &Counted, crossings: &[(u64, u64, Direction, u64)]) {
         class: Arc::from("person"),
         direction,
         score: 0.75,
-        monotonic_us: clock::monotonic_us() - ago_ms * 1000,
+        monotonic_us: now_us - ago_ms * 1000,
         kmh: Some(7.25),
         thumbnail: None,
     };
@@ -115,6 +116,29 @@ fn flows_and_speeds_are_those_of_the_tracks() {
     assert_eq!(served.send("DELETE", &ground, JSON, "").status, 204);
     assert_eq!(total("speeds")["items"], json!([]));
     assert_eq!(served.send("POST", "/api/v1/zones/99/ground", JSON, r#"{"width":4,"depth":6}"#).status, 404);
+}
+
+#[test]
+fn a_person_that_crosses_a_line_on_known_ground_has_a_speed() {
+    let (_cam, served) = counted();
+    let line = served.draw("Door");
+    let drawn = r#"{"name":"Street","points":[[0,1],[1,1],[1,0.5],[0,0.5]]}"#;
+    let zone = served.send("POST", "/api/v1/zones", JSON, drawn).json()["id"].as_u64().unwrap();
+    let ground = format!("/api/v1/zones/{zone}/ground");
+    assert_eq!(served.send("POST", &ground, JSON, r#"{"width":10,"depth":5}"#).status, 204);
+    served.stage.put(Some(0.2));
+    let tracked = || served.get("/api/v1/tracks").json()["items"].as_array().unwrap().len();
+    wait_until("the person is tracked", || tracked() == 1);
+    // To the right, at 2.5 m/s.
+    let began = std::time::Instant::now();
+    let speeds = || served.get("/api/v1/speeds?from=-1h&bucket=total").json()["items"].clone();
+    wait_until("the crossing has a speed", || {
+        served.stage.put(Some((0.2 + 0.25 * began.elapsed().as_secs_f32()).min(0.9)));
+        speeds()[0]["measured"] == 1
+    });
+    assert_eq!((&speeds()[0]["line"], &speeds()[0]["other"]), (&json!(line), &Value::Null));
+    let kmh = speeds()[0]["mean_kmh"].as_f64().unwrap();
+    assert!((4.5..18.0).contains(&kmh), "{kmh} of 9 km/h");
 }
 
 #[test]
