@@ -8,7 +8,7 @@ use crate::ui::escape::Text;
 use crate::ui::facts::{Reader, ZoneFigures};
 use crate::ui::form::{form_to, lock};
 use crate::ui::format::{format_duration, format_thousands};
-use tallycam_store::{BucketRow, Direction, LineCrossed, LineDistance, MOVEMENT_GRID, StayRow};
+use tallycam_store::{BucketRow, Direction, LineCrossed, LineDistance, MOVEMENT_GRID, SpeedRow, StayRow};
 
 /// Shades of the movement map.
 const LEVELS: u32 = 8;
@@ -90,14 +90,8 @@ impl ChartView<'_> {
         if page.speeds.is_empty() || page.ask.line.is_some() || page.ask.class.is_some() {
             return String::new();
         }
-        let mut rows = String::new();
-        let [lock, unlock] = lock(page.head.reader, Reader::Operator);
-        let forget = |address: &str, what: &str| {
-            let form = form_to("delete", address, "counts#speed", "");
-            format!(
-                "{form}{lock}<button class=\"btn\" aria-label=\"Forget {what}\">Forget</button>{unlock}</form>"
-            )
-        };
+        let (mut rows, mut steps) = (String::new(), String::new());
+        let ends = SpeedRow::STEPS_KMH.map(|end| format!("<th scope=\"col\">&lt; {end}</th>")).concat();
         for (LineDistance { line, other, metres }, row) in &page.speeds {
             let kmh =
                 |speed: Option<f64>| speed.map_or_else(|| "–".to_owned(), |speed| format!("{speed:.0} km/h"));
@@ -106,7 +100,7 @@ impl ChartView<'_> {
             let (name, forget) = match other.zip(*metres) {
                 Some((other, metres)) => (
                     format!("{} – {line_name}, {metres} m", self.line_name(other)),
-                    forget(&format!("api/v1/speeds/{line}"), &format!("the distance of {line_name}")),
+                    self.forget(&format!("api/v1/speeds/{line}"), &format!("the distance of {line_name}")),
                 ),
                 None => (format!("{line_name}, on the ground"), String::new()),
             };
@@ -120,6 +114,7 @@ impl ChartView<'_> {
                 kmh(row.v85_kmh()),
                 kmh(fastest),
             );
+            let _ = write!(steps, "<tr><th scope=\"row\">{name}</th>{}</tr>", step_cells(&row.histogram()));
         }
         format!(
             "<section class=\"panel\" id=\"speeds\" aria-labelledby=\"speeds-head\"><header><h2 \
@@ -128,7 +123,10 @@ impl ChartView<'_> {
              scope=\"col\">Lines</th><th scope=\"col\">Measured</th><th scope=\"col\">Mean</th><th \
              scope=\"col\">V85</th><th scope=\"col\">Fastest</th><td \
              class=\"no-print\"></td></tr></thead><tbody>{rows}\
-             </tbody></table></div>{}</section>",
+             </tbody></table></div><details id=\"speed-steps\"><summary>How many at each speed</summary><div \
+             class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Number at each speed\"><table><thead><tr>\
+             <th scope=\"col\">km/h</th>{ends}<th scope=\"col\">Faster</th></tr></thead><tbody>{steps}</tbody></table>\
+             </div></details>{}</section>",
             self.links("speeds", &self.export_of("speeds", "", "csv"), "Speeds")
         )
     }
@@ -165,12 +163,7 @@ impl ChartView<'_> {
                 side(1, "depth"),
             );
             if ground.is_some() {
-                let form = form_to("delete", &address, "counts#speed", "");
-                let _ = write!(
-                    forms,
-                    "{form}{lock}<button class=\"btn\" aria-label=\"Forget the size of {name}\">Forget</button>\
-                     {unlock}</form>"
-                );
+                forms += &self.forget(&address, &format!("the size of {name}"));
             }
         }
         if forms.is_empty() {
@@ -180,6 +173,14 @@ impl ChartView<'_> {
             "<section class=\"panel no-print\" id=\"speed\" aria-label=\"Measure speed\"><details><summary>Measure \
              speed …</summary>{forms}<p class=\"small muted\">A zone whose four corners are a rectangle on the ground \
              gives speeds to the crossings in and near it. No speed is evidence for fines.</p></details></section>"
+        )
+    }
+
+    fn forget(&self, address: &str, what: &str) -> String {
+        let [lock, unlock] = lock(self.page.head.reader, Reader::Operator);
+        let form = form_to("delete", address, "counts#speed", "");
+        format!(
+            "{form}{lock}<button class=\"btn\" aria-label=\"Forget {what}\">Forget</button>{unlock}</form>"
         )
     }
 
@@ -266,16 +267,18 @@ fn metres(id: &str, key: &str, value: Option<f64>) -> String {
 fn cells(row: &StayRow) -> String {
     let length =
         |share| row.quantile_s(share).map_or_else(|| "–".to_owned(), |s| format_duration((s * 1e6) as u64));
-    let mut html = format!(
-        "<td>{}</td><td>{}</td><td>{}</td>",
+    format!(
+        "<td>{}</td><td>{}</td><td>{}</td>{}",
         format_thousands(row.lengths_ms.len() as u64),
         length(0.5),
-        length(0.9)
-    );
-    for count in row.histogram() {
-        let _ = write!(html, "<td>{}</td>", format_thousands(count));
-    }
-    html
+        length(0.9),
+        step_cells(&row.histogram())
+    )
+}
+
+/// The steps of a histogram.
+fn step_cells(counts: &[u64]) -> String {
+    counts.iter().map(|count| format!("<td>{}</td>", format_thousands(*count))).collect()
 }
 
 fn in_words(total: &StayRow) -> String {
@@ -309,6 +312,7 @@ mod tests {
             "M32 20h32v1H32z",
             "<td>20 of 31</td><td>20 km/h</td><td>26 km/h</td><td>29 km/h</td>",
             "West walk, on the ground</th>",
+            "<td>5</td><td>10</td><td>0</td>",
             "name=\"metres\"",
             "action=\"api/v1/zones/1/ground\"",
             "name=\"depth\" type=\"number\" min=\"0.1\" max=\"10000\" step=\"any\" value=\"7.5\"",
