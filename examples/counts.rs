@@ -63,6 +63,7 @@ fn measure(settings: &CountsOptions, wanted: u64) -> Result<(), Box<dyn Error>> 
             direction: if track % 2 == 0 { Direction::In } else { Direction::Out },
             score: 0.8,
             monotonic_us: at_us,
+            kmh: None,
             thumbnail: None,
         }
     };

@@ -96,7 +96,7 @@ impl CountsReader {
         let bounds = bounds.ok_or(StoreError::TooManyBuckets)?;
         let mut rows: Vec<FlowRow> = empty_buckets(&bounds);
         self.map_error(self.for_each_way(scene, &bounds, |way| {
-            for [from, to] in way.array_windows() {
+            for (from, to) in way.iter().zip(way.iter().skip(1)) {
                 let at = bounds.partition_point(|&(_, end_us)| end_us <= to.wall_us);
                 if let Some(row) = rows.get_mut(at).filter(|row| row.start_us <= to.wall_us.max(0) as u64) {
                     row.count(FlowCount { from: from.crossed, to: to.crossed, count: 1 });
