@@ -2,7 +2,7 @@
 
 use hyper::Method;
 
-use crate::http::api::camera::{controls, found, lens, light, live, picture, state};
+use crate::http::api::camera::{controls, found, lens, light, live, mask, picture, state};
 use crate::http::api::counting::{
     checks, counts, crossings, events, lines, model, movement, recount, shapes, tallies, zones,
 };
@@ -226,6 +226,7 @@ const NO_BACKUP: Answer = (503, "Nothing is stored here.", Content::Problem);
 const FILE_NAME: QueryKey = key("filename", TEXT, "The item's name.");
 
 const SETTINGS: Answer = (200, "All settings; ETag is their version.", Content::Json("Settings"));
+const MASK: Answer = (200, "The area; ETag is the version of the settings.", Content::Json("MaskArea"));
 const NO_LIGHT: Answer = (
     403,
     "A browser sent this on behalf of another site; or there is no light, or none with colours.",
@@ -324,6 +325,19 @@ pub static ROUTES: &[Route] = &[
         "Changes the given keys, from the next frame on; `null` unsets one. Supports If-Match.", [],
         Wanted::Json("PicturePatch"), [(200, "The changes in force.", Content::Json("Picture")), WRONG_BODY,
         API_FOREIGN, CONFLICT, CHANGED, WRONG_DRAFT, NO_SETTINGS, NO_ROOM]),
+    route!(Operator GET "/api/v1/masks" mask::list, Api,
+        "The areas of the privacy mask, in fractions of the camera's own picture. ETag is the settings' version.",
+        [], [(200, "The areas.", Content::Json("MaskAreas")), NO_SETTINGS]),
+    route!(Admin POST "/api/v1/masks" mask::add => "added to the privacy mask", Api,
+        "Blackens one more area of every frame from now on. Supports If-Match.", [], Wanted::Json("MaskDraft"),
+        [(201, "The area; Location names it.", Content::Json("MaskArea")), API_FOREIGN, CONFLICT, CHANGED,
+        WRONG_DRAFT, NO_SETTINGS, NO_ROOM]),
+    route!(Admin PUT "/api/v1/masks/{id}" mask::replace => "changed the privacy mask", Api,
+        "Draws it again. Supports If-Match.", [], Wanted::Json("MaskDraft"), [MASK, API_FOREIGN, UNKNOWN,
+        CONFLICT, CHANGED, WRONG_DRAFT, NO_SETTINGS, NO_ROOM]),
+    route!(Admin DELETE "/api/v1/masks/{id}" mask::delete => "removed from the privacy mask", Api,
+        "Shows it again, from the next frame on; later areas have the number before. Supports If-Match.", [],
+        [DELETED, API_FOREIGN, UNKNOWN, CONFLICT, CHANGED, NO_SETTINGS, NO_ROOM]),
     route!(Changes::Always, Operator GET "/grayscale" legacy::grayscale => "changed the picture", Legacy,
         "Switches grayscale on or off.", [STATUS], [OLD_DONE, FOREIGN, NOT_SET]),
     route!(Changes::Always, Operator GET "/resolution" legacy::resolution => "changed the picture", Legacy,
@@ -710,7 +724,8 @@ pub static ROUTES: &[Route] = &[
         WRONG_DRAFT, NO_SETTINGS, (507, "It could not be stored: nothing has changed.", Content::Problem)]),
     route!(Look GET "/lines" pages::counting::lines, Pages, "The editor of lines and zones.",
         [key("line", TEXT, "The number of the line to edit, or `new`."),
-        key("zone", TEXT, "The number of the zone to edit, or `new`.")], [(200, "The page.", Content::Html),
+        key("zone", TEXT, "The number of the zone to edit, or `new`."),
+        key("mask", TEXT, "The number of the area of the privacy mask to edit, or `new`.")], [(200, "The page.", Content::Html),
         NO_PAGE]),
     route!(Look GET "/zones" pages::counting::zones, Pages, "To `/lines`.", [],
         [(303, "To the page.", Content::Nothing)]),

@@ -163,9 +163,10 @@ pub struct CaptureFigures {
 
 impl CaptureState {
     pub fn new(source: String, settings: CaptureOptions) -> CaptureState {
+        let hub = Hub::new();
         CaptureState {
-            hub: Hub::new(),
-            originals: Hub::new(),
+            originals: hub.derive(),
+            hub,
             view: watch::Sender::default(),
             is_asked: AtomicBool::new(false),
             wake_fd: WakeFd::new(),

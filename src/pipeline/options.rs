@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tallycam_camera::encode::Mask;
+
 /// Settings of the pipeline. The defaults are those of the shipped configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CaptureOptions {
@@ -15,6 +17,8 @@ pub struct CaptureOptions {
     pub silent_after: Duration,
     /// Number of failed reads in a row that makes the pipeline unhealthy, and `/health` False.
     pub failed_reads: u32,
+    /// Parts of every frame that are blackened before anything is made of it.
+    pub mask: Mask,
 }
 
 impl Default for CaptureOptions {
@@ -25,6 +29,7 @@ impl Default for CaptureOptions {
             idle_stop: Some(Duration::from_secs(30)),
             silent_after: Duration::from_secs(3),
             failed_reads: 3,
+            mask: Mask::default(),
         }
     }
 }

@@ -112,9 +112,15 @@ impl Pipeline {
         });
     }
 
-    /// Replaces the settings, from the next frame on.
+    /// Replaces the settings, from the next frame on. Frames of before another mask are given to nobody any more.
     pub fn set_settings(&self, settings: CaptureOptions) {
-        self.shared.request(|requests| requests.settings = settings);
+        self.shared.request(|requests| {
+            let is_masked_anew = requests.settings.mask != settings.mask;
+            requests.settings = settings;
+            if is_masked_anew {
+                self.shared.hub.expire();
+            }
+        });
     }
 
     /// Replaces the source; viewers stay. If the new source gives no picture within its first timeout, the previous

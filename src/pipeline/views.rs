@@ -109,7 +109,7 @@ impl Views {
             }
             None if wanted.len() >= Views::MOST => return None,
             None => {
-                let hub = Hub::new();
+                let hub = self.shared.pipeline.originals().derive();
                 wanted.push(SharedView { view, over: over.cloned(), hub: hub.clone(), users: 1 });
                 hub
             }

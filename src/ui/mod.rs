@@ -49,7 +49,7 @@ pub use facts::{
 pub(crate) use format::as_sentence;
 pub use format::{has_decimal_commas, in_language};
 pub use lights::{LightsPage, lights_page};
-pub use lines::zones::ZoneForm;
+pub use lines::zones::{MaskNow, ZoneForm};
 pub use lines::{ChosenShape, LineForm, LinesPage, ShapeForm, lines_page};
 pub use live::controls::{LiveControls, ViewFacts};
 pub use live::counting::LiveCounting;

@@ -99,6 +99,7 @@ fn nothing_serious_is_found_on_any_page() {
         "lines",
         "lines?line=new",
         "lines?zone=new",
+        "lines?mask=new",
         "models",
         "settings",
         "lights",

@@ -103,6 +103,44 @@ fn a_zone_is_drawn_by_finger() {
     a_zone_is_drawn(Wanted::PHONE, Pointer::Finger);
 }
 
+fn a_mask_is_drawn(wanted: Wanted, pointer: Pointer) {
+    let Some((browser, daemon)) = start(wanted) else { return };
+    let areas = || get(&daemon, "/api/v1/masks")["items"].as_array().unwrap().clone();
+    open(&browser, &daemon, "lines?mask=new");
+    wait_for_the_still(&browser);
+    browser.click("#start");
+    browser.drag(pointer, "#draw", [0.1, 0.1], [0.9, 0.9]);
+    browser.wait_for("document.getElementById('start').getAttribute('aria-pressed') === 'false'");
+    browser.click("#save");
+    browser.wait_for("location.hash === '#saved' && document.getElementById('saved')?.checkVisibility()");
+    let drawn = areas();
+    assert!(drawn.len() == 1 && drawn[0]["points"][2][0].as_f64() > Some(0.8), "{drawn:?}");
+    wait_for_the_still(&browser);
+    browser.script("document.querySelector('#draw .grab').focus()");
+    browser.click("#more");
+    browser.wait_for("document.querySelectorAll('#draw .grab').length === 5");
+    browser.script("document.querySelectorAll('#draw .grab')[1].focus()");
+    browser.press(LEFT);
+    browser.wait_for("document.getElementById('news').textContent.startsWith('Corner 2: ')");
+    browser.click("#save");
+    browser.wait_until("it is saved", || areas()[0]["points"].as_array().unwrap().len() == 5);
+    browser.script("document.querySelector('#form details:has(#delete)').open = true");
+    browser.click("#delete");
+    browser.wait_for("!location.search");
+    assert_eq!(areas(), Vec::<Value>::new());
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
+}
+
+#[test]
+fn a_mask_is_drawn_by_mouse() {
+    a_mask_is_drawn(Wanted::DESKTOP, Pointer::Mouse);
+}
+
+#[test]
+fn a_mask_is_drawn_by_finger() {
+    a_mask_is_drawn(Wanted::PHONE, Pointer::Finger);
+}
+
 #[test]
 fn a_zone_is_drawn_by_clicks_and_closed_by_enter_or_its_first_corner() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };

@@ -12,8 +12,9 @@ use crate::access::{FORM, PASSWORD, basic, cookie};
 use crate::common::client::{self, Answer};
 use crate::common::daemon::Daemon;
 
-const PAGES: &str = "/ /lines /lines?line=1 /lines?line=new /lines?zone=1 /lines?zone=new /counts /crossings /checks /models \
-    /sign-in /claim /access /all /notifications /settings /backup /factory-reset /update /lights /welcome /cameras \
+const PAGES: &str = "/ /lines /lines?line=1 /lines?line=new /lines?zone=1 /lines?zone=new /lines?mask=new \
+    /counts /crossings /checks /models /sign-in /claim /access /all /notifications /settings /backup \
+    /factory-reset /update /lights /welcome /cameras \
     /diagnosis /log /activity /media /player?id=1 /database";
 
 /// Forms that set the clock of this machine, or switch it off or on.

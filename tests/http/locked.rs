@@ -14,14 +14,21 @@ use crate::common::daemon::Daemon;
 use crate::rights::rights;
 
 /// Pages with a query, beside each without one.
-const MORE: [&str; 5] =
-    ["/lines?line=1", "/lines?line=new", "/lines?zone=1", "/crossings?line=1", "/player?id=1"];
+const MORE: [&str; 7] = [
+    "/lines?line=1",
+    "/lines?line=new",
+    "/lines?zone=1",
+    "/lines?mask=1",
+    "/lines?mask=new",
+    "/crossings?line=1",
+    "/player?id=1",
+];
 
 /// Links to changes that need a role.
 const LINKS: [(&str, Role); 2] =
     [("player?id=1#edit\"", Role::Operator), ("models\">Choose a model<", Role::Admin)];
 
-fn start(folder: &Path) -> Daemon {
+pub fn start(folder: &Path) -> Daemon {
     let access = Access::open(folder);
     access.set(PASSWORD).unwrap();
     access.set_user("vera", Some(Role::Viewer), Some("only looking")).unwrap();
@@ -40,7 +47,7 @@ fn start(folder: &Path) -> Daemon {
 }
 
 /// The answer to a browser on another machine.
-fn ask(daemon: &Daemon, method: &str, path: &str, head: &str, kind: &str, body: &str) -> Answer {
+pub fn ask(daemon: &Daemon, method: &str, path: &str, head: &str, kind: &str, body: &str) -> Answer {
     let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 10.0.0.7\r\nAccept: text/html\r\n{head}Content-Type: \
          {kind}\r\nContent-Length: {}\r\n\r\n{body}",
@@ -104,6 +111,7 @@ fn no_page_offers_a_change_that_its_route_refuses() {
     for (path, body) in [
         ("/api/v1/lines", r#"{"name": "Door", "a": [0.5, 1], "b": [0.5, 0]}"#),
         ("/api/v1/zones", r#"{"name": "Hall", "points": [[0, 0], [1, 0], [1, 1]]}"#),
+        ("/api/v1/masks", r#"{"points": [[0, 0], [0.1, 0], [0.1, 0.1]]}"#),
         ("/api/v1/snapshots", r#"{"name": "One.jpg"}"#),
     ] {
         let made = ask(&daemon, "POST", path, &admin, "application/json", body);

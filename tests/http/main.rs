@@ -20,6 +20,7 @@ mod legacy_controls;
 mod light;
 mod locked;
 mod mail;
+mod mask;
 mod media;
 mod movement;
 mod neighbours;

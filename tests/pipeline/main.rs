@@ -12,6 +12,7 @@ mod focus;
 mod helper;
 mod libcamera;
 mod lights;
+mod mask;
 mod picture;
 mod recording;
 mod running;

@@ -28,7 +28,7 @@ const HEIGHT: usize = 64;
 
 /// A camera whose picture has a bright, blue upper left quarter. Clones share it.
 #[derive(Clone)]
-struct Scenery {
+pub struct Scenery {
     shared: Arc<(Mutex<State>, Condvar)>,
     fourcc: Fourcc,
     data: Arc<Vec<u8>>,
@@ -41,7 +41,7 @@ struct State {
 }
 
 impl Scenery {
-    fn yuyv() -> Scenery {
+    pub fn yuyv() -> Scenery {
         let mut data = Vec::new();
         for (y, x) in (0..HEIGHT).flat_map(|y| (0..WIDTH).map(move |x| (y, x))) {
             let is_bright = x < WIDTH / 2 && y < HEIGHT / 2;
@@ -56,7 +56,7 @@ impl Scenery {
         }
     }
 
-    fn mjpg() -> Scenery {
+    pub fn mjpg() -> Scenery {
         let raw = Scenery::yuyv();
         let frame = raw.frame(Fourcc::YUYV, &raw.data, 1);
         let jpeg = Encoder::new(95).unwrap().encode(&frame).unwrap().jpeg();
@@ -64,12 +64,12 @@ impl Scenery {
     }
 
     /// Gives frames only on request.
-    fn on_request(self) -> Scenery {
+    pub fn on_request(self) -> Scenery {
         self.shared.0.lock().unwrap().due = Some(0);
         self
     }
 
-    fn give(&self) {
+    pub fn give(&self) {
         let mut state = self.shared.0.lock().unwrap();
         state.due = Some(state.due.unwrap_or(0) + 1);
         self.shared.1.notify_all();
@@ -194,13 +194,13 @@ impl Drop for Bench {
     }
 }
 
-fn size(jpeg: &[u8]) -> (u32, u32) {
+pub fn size(jpeg: &[u8]) -> (u32, u32) {
     let found = jpeg::inspect(jpeg).unwrap();
     (found.width, found.height)
 }
 
 /// True if it has colour, and the quarter of the picture that is bright: left or right, upper or lower.
-fn look(jpeg: &[u8]) -> (bool, &'static str) {
+pub fn look(jpeg: &[u8]) -> (bool, &'static str) {
     let image = turbojpeg::decompress(jpeg, turbojpeg::PixelFormat::GRAY).unwrap();
     let at = |x: usize, y: usize| image.pixels[image.height * y / 4 * image.pitch + image.width * x / 4];
     let words = [("upper left", 1, 1), ("upper right", 3, 1), ("lower left", 1, 3), ("lower right", 3, 3)];
@@ -493,7 +493,7 @@ fn the_number_of_views_is_limited() {
 
 /// A detector that sees nobody, and remembers the pictures that it got.
 #[derive(Clone)]
-struct Witness(Arc<Mutex<(Option<SmallImage>, u32)>>, Labels);
+pub struct Witness(pub Arc<Mutex<(Option<SmallImage>, u32)>>, pub Labels);
 
 impl Detector for Witness {
     fn name(&self) -> &str {

@@ -213,7 +213,8 @@ fn parse_point(value: &Spanned<DeValue<'_>>) -> Result<[f64; 2], Complaint> {
     Ok(point)
 }
 
-fn points(value: &Spanned<DeValue<'_>>) -> Result<Vec<[f64; 2]>, Complaint> {
+/// 3 to 32 corners that have an inside, in fractions of the frame.
+pub(super) fn points(value: &Spanned<DeValue<'_>>) -> Result<Vec<[f64; 2]>, Complaint> {
     let list = value.get_ref().as_array().filter(|list| (3..=32).contains(&list.len()));
     let list = list.ok_or_else(|| (String::from("must be a list of 3 to 32 corners [x, y]"), None))?;
     let points = list.iter().map(parse_point).collect::<Result<Vec<[f64; 2]>, Complaint>>()?;

@@ -19,7 +19,7 @@ pub use rules::{MailServer, NotifyRule, RuleTo, RuleWhen, WEEKDAYS, fill_in_hidd
 pub(super) use scalar::{abbreviate, describe_value, number, parse_word_list, suggestion};
 pub use scalar::{color, control, parse_given, pixel_range};
 pub(super) use special::{
-    Addresses, Color, EachText, Format, PicturePart, ProgramLine, Ranges, TextLike, Url, VideoDevice, Words,
+    Addresses, Color, EachText, Format, MaskAreas, PicturePart, ProgramLine, Ranges, TextLike, Url, VideoDevice, Words,
     ZoneName,
 };
 pub use tallycam_base::json::quoted;

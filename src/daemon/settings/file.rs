@@ -59,11 +59,30 @@ pub fn read(directory: &Path) -> LoadedSettings {
         Ok((saved, Some(faulty))) => return repair_settings(saved, &faulty, good()),
         Err(complaints) => complaints,
     };
-    let (saved, instead) = match good() {
+    // Taken for one that had a mask if it names one.
+    let had_mask = fs::read(&file).is_ok_and(|text| memchr::memmem::find(&text, b"mask").is_some());
+    let (mut saved, instead) = match good() {
         Some(good) => (good, format!("What was last good is in force instead: {}", copy.display())),
         None => (Saved::empty(file), String::from("Nothing of it is in force, and no good copy is there")),
     };
-    LoadedSettings { saved, complaint: format!("{complaints}\n{instead}."), is_faulty: true }
+    let mut complaint = format!("{complaints}\n{instead}.");
+    if had_mask && saved.paths().next().is_none() {
+        mask_all(&mut saved, &mut complaint);
+    }
+    LoadedSettings { saved, complaint, is_faulty: true }
+}
+
+/// The setting of the privacy mask, and a value that blackens everything.
+const MASK: (&str, &str) = ("privacy.mask", "[[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]]");
+
+/// Blackens every frame in place of a mask that was lost.
+fn mask_all(saved: &mut Saved, complaint: &mut String) {
+    // The setting accepts this value.
+    if saved.set(MASK.0, Some(MASK.1)).is_ok() {
+        let words = "The privacy mask cannot be read: every frame is black until the mask is drawn again on the page \
+                     Lines.";
+        *complaint = format!("{complaint}\n{words}");
+    }
 }
 
 /// The databases in `directory` that have no content, in one sentence; empty if there are none. tallycam leaves no
@@ -81,7 +100,7 @@ pub fn emptied_databases(directory: &Path) -> String {
 
 /// Replaces wrong values of a file by the last good ones.
 fn repair_settings(saved: Saved, faulty: &Faulty, good: Option<Saved>) -> LoadedSettings {
-    let (saved, taken) = match good {
+    let (mut saved, taken) = match good {
         Some(good) => saved.fill_from(&good, |path| faulty.affects(path)),
         None => (saved, Vec::new()),
     };
@@ -90,7 +109,10 @@ fn repair_settings(saved: Saved, faulty: &Faulty, good: Option<Saved>) -> Loaded
         taken => format!(" Of what is wrong the last good is in force: {}.", taken.join(", ")),
     };
     let complaints = &faulty.complaints;
-    let complaint = format!("{complaints}\nEverything else that stands there is in force.{instead}");
+    let mut complaint = format!("{complaints}\nEverything else that stands there is in force.{instead}");
+    if faulty.affects(MASK.0) && saved.get(MASK.0).is_none() {
+        mask_all(&mut saved, &mut complaint);
+    }
     LoadedSettings { saved, complaint, is_faulty: true }
 }
 
@@ -246,6 +268,30 @@ mod tests {
             let found = read(folder.path());
             assert_eq!(found.saved.paths().count(), 0);
             assert!(found.complaint.contains("Nothing of it is in force"), "{}", found.complaint);
+        }
+    }
+
+    #[test]
+    fn a_mask_that_cannot_be_read_blackens_everything() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path();
+        for broken in [
+            "[privacy]\nmask = 7\n",
+            "[privacy]\nmask = [[[0.1, 0.1], [0.2, 0.1]]]\n[stream]\nquality = 70\n",
+            "[privacy]\nmask = [[[0.1, 0.1], [0.2",
+        ] {
+            fs::write(directory.join(NAME), broken).unwrap();
+            let found = read(directory);
+            assert_eq!(found.saved.get(MASK.0), Some(MASK.1), "{broken}");
+            assert!(found.complaint.contains("every frame is black"), "{}", found.complaint);
+        }
+        // The last good one is better.
+        fs::remove_file(directory.join(NAME)).unwrap();
+        let mask = "[[[0.1, 0.1], [0.2, 0.1], [0.2, 0.2]]]";
+        write(directory, &with(directory, MASK.0, mask), false).unwrap();
+        for broken in ["[privacy]\nmask = 7\n", "[privacy]\nmask = [[", ""] {
+            fs::write(directory.join(NAME), broken).unwrap();
+            assert_eq!(read(directory).saved.get(MASK.0), Some(mask), "{broken}");
         }
     }
 

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use crate::http::api::camera::{lens, light, picture};
+use crate::http::api::camera::{lens, light, mask, picture};
 use crate::http::api::counting::crossings::CrossingPatch;
 use crate::http::api::counting::movement::{DistanceDraft, GroundDraft};
 use crate::http::api::counting::{checks, model, recount, tallies};
@@ -59,7 +59,7 @@ fn sent() -> Map<String, Value> {
         people::UserDraft, people::TokenDraft, people::LinkDraft, password::PasswordDraft, backup::ResetWish,
         power::PowerWish, clock::ClockWish, model::ModelChoice, model::ModelName, tallies::ResetDraft,
         CrossingPatch, DistanceDraft, GroundDraft, lens::LensPatch,
-        light::LightPatch, items::MediaPatch, items::MediaIds, items::MediaKeep, zip::ArchiveIds,
+        light::LightPatch, mask::MaskDraft, items::MediaPatch, items::MediaIds, items::MediaKeep, zip::ArchiveIds,
         snapshots::SnapshotDraft, recordings::RecordingDraft, storage::RulesDraft, storage::AsideName,
         storage::CheckWish, storage::VacuumWish, notifications::NotifyTest,
     );
@@ -89,6 +89,7 @@ fn told() -> Map<String, Value> {
     #[rustfmt::skip]
     let names = named!(generator:
         "State" state::StateReport, "Picture" picture::PictureReport, "Light" LightReport, "Lens" LensReport,
+        "MaskArea" mask::MaskArea, "MaskAreas" wire::List<mask::MaskArea>,
         "Controls" controls::ControlsReport, "Formats" controls::FormatsReport, "Problem" ProblemJson<'_>,
         "Diagnosis" wire::WholeList<Finding>, "Line" LineRow, "Lines" wire::List<LineRow>, "Zone" ZoneNow,
         "Zones" wire::List<ZoneNow>, "Occupancy" wire::List<movement::OccupancyReport>,

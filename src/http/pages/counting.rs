@@ -16,7 +16,7 @@ use crate::http::site::forms;
 use crate::http::site::handler::Request;
 use crate::http::site::html::{again, html, see};
 use crate::ui::{
-    self, ChosenShape, CountingReport, LinesPage, LivePage, ModelsPage, RefusalReason, ReturnedForm,
+    self, ChosenShape, CountingReport, LinesPage, LivePage, MaskNow, ModelsPage, RefusalReason, ReturnedForm,
     ShapeForm,
 };
 
@@ -66,7 +66,8 @@ pub fn problem(site: &Site, who: &Who, problem: &Problem) -> Response<Body> {
 
 /// `GET /lines`.
 pub async fn lines(request: Request) -> Result<Response<Body>, Problem> {
-    let chosen = ChosenShape::parse(request.query.get("line"), request.query.get("zone"));
+    let get = |name| request.query.get(name);
+    let chosen = ChosenShape::parse(get("line"), get("zone"), get("mask"));
     let checks = badges(&request.site, &request.who).await;
     Ok(html(ui::lines_page(&LinesPage { checks, ..lines_page(&request, chosen)? })))
 }
@@ -82,10 +83,15 @@ fn lines_page(request: &Request, chosen: ChosenShape) -> Result<LinesPage, Probl
     let report = StateReport::of(site, who);
     let lines = data_counting::lines(counts, who);
     let zones = data_counting::zones(counting, counts, who);
+    let mask = mask(site, who);
     let shape = |form: &ReturnedForm, refused: &RefusalReason| {
         let of_line = lines.iter().find(|line| Some(line.id) == form.id()).map(|line| line.version);
         let of_zone = zones.iter().find(|zone| Some(zone.row.id) == form.id()).map(|zone| zone.row.version);
-        let current = if form.action.contains("/zones") { of_zone } else { of_line };
+        let current = match form.action.as_str() {
+            action if action.contains("/zones") => of_zone,
+            action if action.contains("/masks") => Some(mask.version),
+            _ => of_line,
+        };
         ShapeForm::returned(form, if refused.is_stale { current } else { form.version.parse().ok() })
     };
     let refused =
@@ -97,12 +103,28 @@ fn lines_page(request: &Request, chosen: ChosenShape) -> Result<LinesPage, Probl
         zones,
         tallies: data_counting::tallies(counts),
         checks: Vec::new(),
+        mask: mask.clone(),
         chosen,
         size: report.width.zip(report.height),
         counting: data_counting::counting(&counting.status(), who),
         is_counts_only: site.is_counts_only(),
         refused,
     })
+}
+
+/// The privacy mask on the shown picture, for readers who may see settings.
+fn mask(site: &Site, who: &Who) -> MaskNow {
+    let Some(in_force) = site.preferences().ok().filter(|_| who.sees_internals()).map(|own| own.in_force())
+    else {
+        return MaskNow::default();
+    };
+    let shown = site.pipeline.view().borrow().geometry();
+    let on_shown = |area: &Vec<[f64; 2]>| area.iter().map(|corner| shown.from_source(*corner)).collect();
+    MaskNow {
+        areas: in_force.resolved.config.privacy.mask.iter().map(on_shown).collect(),
+        version: in_force.version,
+        pinned: site.pinned("privacy.mask"),
+    }
 }
 
 /// `GET /counts`.

@@ -14,16 +14,21 @@ const STILL_STAYS: Duration = Duration::from_secs(10);
 pub struct Still(RefCell<Option<(Instant, Picture)>>);
 
 impl Still {
-    /// The still to serve again.
-    pub fn newest(&self, now: Instant) -> Option<Picture> {
+    /// The still to serve again, unless it was captured before `expired_us` ([`Hub::expire`]).
+    ///
+    /// [`Hub::expire`]: tallycam_camera::media::Hub::expire
+    pub fn newest(&self, now: Instant, expired_us: u64) -> Option<Picture> {
         let last = self.0.borrow();
         let stays = |taken: &Instant| now.saturating_duration_since(*taken) < STILL_STAYS;
-        last.as_ref().filter(|(taken, _)| stays(taken)).map(|(_, picture)| picture.clone())
+        let is_valid = |picture: &Picture| picture.stamp.monotonic_us >= expired_us;
+        last.as_ref()
+            .filter(|(taken, picture)| stays(taken) && is_valid(picture))
+            .map(|(_, picture)| picture.clone())
     }
 
     /// The still to serve after `taken` was made: an earlier one that another request made, if there is one.
-    pub fn instead_of(&self, taken: Picture, now: Instant) -> Picture {
-        if let Some(newest) = self.newest(now) {
+    pub fn instead_of(&self, taken: Picture, now: Instant, expired_us: u64) -> Picture {
+        if let Some(newest) = self.newest(now, expired_us) {
             return newest;
         }
         *self.0.borrow_mut() = Some((now, taken.clone()));
@@ -44,13 +49,14 @@ mod tests {
     #[test]
     fn a_still_is_given_again_until_it_is_old() {
         let (still, begin) = (Still::default(), Instant::now());
-        assert!(still.newest(begin).is_none());
-        assert_eq!(still.instead_of(picture(1), begin).sequence, 1);
+        assert!(still.newest(begin, 0).is_none());
+        assert_eq!(still.instead_of(picture(1), begin, 0).sequence, 1);
         let almost = begin + STILL_STAYS - Duration::from_millis(1);
-        assert_eq!(still.newest(almost).map(|picture| picture.sequence), Some(1));
-        assert_eq!(still.instead_of(picture(2), almost).sequence, 1, "two requests came at once");
+        assert_eq!(still.newest(almost, 0).map(|picture| picture.sequence), Some(1));
+        assert_eq!(still.instead_of(picture(2), almost, 0).sequence, 1, "two requests came at once");
+        assert!(still.newest(almost, u64::MAX).is_none(), "the mask has changed");
         let later = begin + STILL_STAYS;
-        assert!(still.newest(later).is_none());
-        assert_eq!(still.instead_of(picture(3), later).sequence, 3);
+        assert!(still.newest(later, 0).is_none());
+        assert_eq!(still.instead_of(picture(3), later, 0).sequence, 3);
     }
 }

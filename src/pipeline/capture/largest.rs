@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::session::{broken_pictures_fault, describe_source, silent_fault};
 use super::timeouts::silence_timeout;
 use super::{Capture, FRAME_WAIT, OPEN_TAKES};
+use crate::pipeline::CaptureOptions;
 use crate::pipeline::capture_state::Largest;
 use crate::pipeline::warm_up::WarmUp;
 use tallycam_base::Stop;
@@ -79,7 +80,9 @@ impl Capture<'_> {
             if !warming.is_warm_after(frame.stamp.monotonic_us) {
                 continue;
             }
-            match self.encoder.encode(&frame) {
+            let CaptureOptions { mask, quality, .. } = self.shared.settings();
+            let masked = self.masker.apply(&frame, &mask, quality);
+            match masked.and_then(|frame| self.encoder.encode(&frame)) {
                 Ok(picture) => return Largest::Picture(picture),
                 Err(error) if began.elapsed() >= allowed.saturating_mul(2) => {
                     return Largest::Failed(broken_pictures_fault(&self.opener.describe(), &error));

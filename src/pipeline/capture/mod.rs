@@ -3,7 +3,7 @@
 //! Invariants: At most one source is open; a second one only while a better source replaces a stand-in. A source is
 //! dropped on this thread before the state says that the camera is closed. Every wait ends when a request changes.
 //! The heart beats at least once a second unless a driver call blocks. A frame is encoded once for all viewers. The
-//! hub is closed when this thread ends, also by a panic.
+//! hub is closed when this thread ends, also by a panic. No frame is encoded or kept before the privacy mask is applied.
 
 mod camera_info;
 mod card;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tallycam_base::{Heartbeat, Stop};
-use tallycam_camera::encode::Encoder;
+use tallycam_camera::encode::{Encoder, Masker};
 use tallycam_camera::media::{SourceError, SourceErrorKind};
 use tallycam_camera::source::{Opener, Source};
 
@@ -62,6 +62,8 @@ pub struct Capture<'a> {
     shared: Arc<CaptureState>,
     opener: Box<dyn Opener>,
     encoder: Encoder,
+    /// Every frame of a source passes through it first.
+    masker: Masker,
     showing: Renderer,
     beat: &'a Heartbeat,
     openings: u64,
@@ -101,6 +103,7 @@ impl<'a> Capture<'a> {
             shared,
             opener,
             encoder,
+            masker: Masker::default(),
             beat,
             openings: 0,
             trouble: None,

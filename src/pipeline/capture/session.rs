@@ -9,7 +9,7 @@ use super::sensor_pace::SensorPace;
 use super::timeouts::OpenOptions;
 use super::trial::trial_abandoned;
 use super::{Capture, FRAME_WAIT, OPEN_TAKES, StreamEnd};
-use crate::pipeline::CameraState;
+use crate::pipeline::{CameraState, CaptureOptions};
 use crate::pipeline::capture_state::Shots;
 use crate::pipeline::rate::{RateLimit, Spacing};
 use tallycam_base::{Fault, Stop};
@@ -203,10 +203,19 @@ impl<'s, 'a> OpenCamera<'s, 'a> {
         if !self.is_due(frame) {
             return ControlFlow::Continue(());
         }
-        match self.capture.encode_shots(frame, self.terms.settings.quality) {
-            Ok(shots) => self.on_picture(frame, shots),
+        let mut masker = std::mem::take(&mut self.capture.masker);
+        // The newest mask: frames captured after its change have it.
+        let CaptureOptions { mask, quality, .. } = self.capture.shared.settings();
+        let flow = match masker.apply(frame, &mask, quality) {
+            Ok(frame) => match self.capture.encode_shots(&frame, quality) {
+                Ok(shots) => self.on_picture(&frame, shots),
+                Err(error) => self.on_broken(&error),
+            },
             Err(error) => self.on_broken(&error),
-        }
+        };
+        // Its buffers are as large as frames.
+        self.capture.masker = if mask.is_empty() { Masker::default() } else { masker };
+        flow
     }
 
     fn count_frame(&mut self, sequence: u64) {

@@ -169,12 +169,12 @@ impl DetectorState {
             ..CountingStatus::default()
         };
         DetectorState {
+            annotated: pipeline.hub().derive(),
             pipeline,
             counts_db,
             settings: RwLock::new(Arc::new(settings)),
             requests: watch::Sender::new(DetectorRequests::default()),
             overlay: watch::Sender::new(Arc::new(empty_overlay())),
-            annotated: Hub::new(),
             stop: Stop::new(),
             figures: Mutex::new(CountingFigures {
                 status,

@@ -3,7 +3,7 @@
 'use strict';
 {
   const main = el('main'), svg = el('draw'), last = el('last'), form = el('form');
-  const { kind, id } = main.dataset, isZone = kind === 'zone';
+  const { kind, id } = main.dataset, isZone = kind !== 'line';
   const MINUTE_MS = 60_000, STEP = 0.005, FAR = 0.05, LEAST_DRAWN = 0.03, RIM = 14, MOST_CORNERS = 32, FRESH_MS = 800;
 
   let version = +main.dataset.version, size = null, held = null, from = null, chosen = 0;

@@ -16,7 +16,7 @@ use crate::ui::format::{capital, class_name};
 use crate::ui::frame::{PageFrame, Tab, options};
 use form::{ask_to_delete, class_names, how_to_draw, named, reasons};
 use tallycam_store::{LineDraft, LineRow, TallyRow};
-use zones::ZoneForm;
+use zones::{MaskNow, ZoneForm};
 
 /// Data of the line editor.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +30,7 @@ pub struct LinesPage {
     pub tallies: Vec<TallyRow>,
     /// The newest check of each line.
     pub checks: Vec<crate::ui::CheckBadge>,
+    pub mask: MaskNow,
     /// The edited line or zone.
     pub chosen: ChosenShape,
     /// Width and height of the picture, for the layout; `None` while unknown.
@@ -47,8 +48,13 @@ impl ShapeForm {
     /// replaces what somebody else has saved meanwhile, as the refusal says.
     pub fn returned(form: &ReturnedForm, version: Option<u64>) -> ShapeForm {
         let id = form.id();
+        let zone = || ZoneForm { id, version, ..ZoneForm::from_fields(&form.fields) };
         if form.action.contains("/zones") {
-            return ShapeForm::Zone(ZoneForm { id, version, ..ZoneForm::from_fields(&form.fields) });
+            return ShapeForm::Zone(zone());
+        }
+        if form.action.contains("/masks") {
+            let name = id.map_or("New privacy mask".into(), |id| format!("Privacy mask {id}"));
+            return ShapeForm::Mask(ZoneForm { name, ..zone() });
         }
         ShapeForm::Line(LineForm { id, version, ..LineForm::from_fields(&form.fields) })
     }
@@ -73,6 +79,8 @@ impl LinesPage {
 pub enum ShapeForm {
     Line(LineForm),
     Zone(ZoneForm),
+    /// An area of the privacy mask.
+    Mask(ZoneForm),
 }
 
 /// The line or zone to edit.
@@ -86,15 +94,19 @@ pub enum ChosenShape {
     Zone(u64),
     /// `zone=new`.
     NewZone,
+    /// `mask=7`, likewise; `None` for `mask=new`.
+    Mask(Option<u64>),
     /// No choice: the first line that is not pinned, else the first, else a new one.
     First,
 }
 
 impl ChosenShape {
-    /// Reads the values of `line` and `zone` in the page's address.
-    pub fn parse(line: Option<&str>, zone: Option<&str>) -> ChosenShape {
+    /// Reads the values of `line`, `zone` and `mask` in the page's address.
+    pub fn parse(line: Option<&str>, zone: Option<&str>, mask: Option<&str>) -> ChosenShape {
         let number = |text: &str, of: fn(u64) -> ChosenShape| text.parse().map_or(ChosenShape::First, of);
         match (line, zone) {
+            _ if mask == Some("new") => ChosenShape::Mask(None),
+            _ if mask.is_some() => number(mask.unwrap_or_default(), |id| ChosenShape::Mask(Some(id))),
             (_, Some("new")) => ChosenShape::NewZone,
             (_, Some(text)) => number(text, ChosenShape::Zone),
             (Some("new"), _) => ChosenShape::NewLine,
@@ -187,12 +199,12 @@ pub fn lines_page(page: &LinesPage) -> String {
     let (view_width, view_height) = draw::view_box(size);
     let kind = edited.kind();
     let how = match (&edited.pinned, edited.id) {
-        _ if edited.is_locked => String::from("Drawing needs an operator."),
+        _ if edited.is_locked => format!("Drawing needs {}.", edited.drawer().1),
         (Some(_), _) => format!("This {kind} is set in the configuration: it is shown, not changed."),
         (None, None) => {
             let words = match &edited.form {
                 ShapeForm::Line(_) => "Press Draw and drag from one end to the other, or drag its ends.",
-                ShapeForm::Zone(_) => {
+                ShapeForm::Zone(_) | ShapeForm::Mask(_) => {
                     "Press Draw and click its corners, or drag a rectangle. Enter closes it."
                 }
             };
@@ -242,21 +254,34 @@ pub fn lines_page(page: &LinesPage) -> String {
         invalid = Text(page.invalid()),
         refused = refused.unwrap_or_default(),
         list = list(page, &edited),
-        add = if edited.is_locked { "" } else { ADD },
+        add = add(page),
         editor = match &edited.form {
             _ if edited.is_locked && edited.id.is_none() => String::new(),
             ShapeForm::Line(form) if edited.is_shown_only() => line_facts(form, &edited.origin()),
             ShapeForm::Zone(form) if edited.is_shown_only() => zones::facts(form, &edited.origin()),
+            ShapeForm::Mask(form) if edited.is_shown_only() => zones::mask_facts(form, &edited.origin()),
             ShapeForm::Line(form) => editor(page, form, &edited.title),
             ShapeForm::Zone(form) => zones::editor(page, form, &edited.title),
+            ShapeForm::Mask(form) => zones::mask_editor(form),
         },
     );
     PageFrame::new(&page.head, Tab::Lines, "Lines & zones", &["page.js", "head.js", "lines.js"]).render(&main)
 }
 
-const ADD: &str = "<p class=\"row\"><a class=\"btn\" id=\"add\" href=\"lines?line=new\">Add a line</a> <a \
-    class=\"btn\" \
-    id=\"add-zone\" href=\"lines?zone=new\">Add a zone</a></p>\n    ";
+/// The links to new shapes, of those that the reader may draw.
+fn add(page: &LinesPage) -> String {
+    let mask = "<a class=\"btn\" id=\"add-mask\" href=\"lines?mask=new\">Add a privacy mask</a>";
+    match page.head.reader {
+        reader if reader < Reader::Operator => String::new(),
+        reader => {
+            let mask = if reader < Reader::Admin || page.mask.pinned.is_some() { "" } else { mask };
+            format!(
+                "<p class=\"row\"><a class=\"btn\" id=\"add\" href=\"lines?line=new\">Add a line</a> <a \
+                 class=\"btn\" id=\"add-zone\" href=\"lines?zone=new\">Add a zone</a> {mask}</p>\n    "
+            )
+        }
+    }
+}
 
 /// The line or zone in the form.
 struct Edited {
@@ -271,7 +296,8 @@ struct Edited {
 
 impl Edited {
     fn from_page(page: &LinesPage) -> Edited {
-        Edited { is_locked: page.head.reader < Reader::Operator, ..Edited::chosen(page) }
+        let edited = Edited::chosen(page);
+        Edited { is_locked: page.head.reader < edited.drawer().0, ..edited }
     }
 
     fn chosen(page: &LinesPage) -> Edited {
@@ -285,6 +311,7 @@ impl Edited {
                     let zone = page.zones.iter().find(|zone| Some(zone.row.id) == form.id);
                     (form.id, form.version, zone.map_or("New zone", |zone| &zone.row.draft.name))
                 }
+                ShapeForm::Mask(form) => (form.id, form.version, form.name.as_str()),
             };
             let (title, form) = (title.to_owned(), form.clone());
             return Edited { id, version, title, form, pinned: None, is_locked: false };
@@ -299,8 +326,9 @@ impl Edited {
                 let title = "New zone".into();
                 return Edited { id: None, version: None, title, form, pinned: None, is_locked: false };
             }
+            ChosenShape::Mask(id) if page.mask.form(id).is_some() => return Edited::mask(page, id),
             ChosenShape::Line(id) => page.lines.iter().find(|line| line.id == id).or_else(first),
-            ChosenShape::First | ChosenShape::Zone(_) => first(),
+            ChosenShape::First | ChosenShape::Zone(_) | ChosenShape::Mask(_) => first(),
             ChosenShape::NewLine => None,
         };
         match line {
@@ -335,6 +363,26 @@ impl Edited {
         }
     }
 
+    fn mask(page: &LinesPage, id: Option<u64>) -> Edited {
+        let form = page.mask.form(id).unwrap_or_else(|| ZoneForm::new(page));
+        Edited {
+            id,
+            version: form.version,
+            title: form.name.clone(),
+            form: ShapeForm::Mask(form),
+            pinned: page.mask.pinned.clone(),
+            is_locked: false,
+        }
+    }
+
+    /// Who may draw it, and that in words. The mask is a setting.
+    fn drawer(&self) -> (Reader, &'static str) {
+        match self.form {
+            ShapeForm::Mask(_) => (Reader::Admin, "an admin"),
+            _ => (Reader::Operator, "an operator"),
+        }
+    }
+
     /// True if the form is only shown.
     fn is_shown_only(&self) -> bool {
         self.is_locked || self.pinned.is_some()
@@ -355,13 +403,14 @@ impl Edited {
         match self.form {
             ShapeForm::Line(_) => "line",
             ShapeForm::Zone(_) => "zone",
+            ShapeForm::Mask(_) => "mask",
         }
     }
 
     fn ends(&self) -> &'static str {
         match self.form {
             ShapeForm::Line(_) => "ends",
-            ShapeForm::Zone(_) => "corners",
+            ShapeForm::Zone(_) | ShapeForm::Mask(_) => "corners",
         }
     }
 
@@ -371,17 +420,18 @@ impl Edited {
             .map_or_else(|| format!("lines?{}=new", self.kind()), |id| format!("lines?{}={id}", self.kind()))
     }
 
-    /// The number of the edited line or zone.
-    fn numbers(&self) -> (Option<u64>, Option<u64>) {
+    /// The number of the edited line, zone or area of the mask.
+    fn numbers(&self) -> (Option<u64>, Option<u64>, Option<u64>) {
         match self.form {
-            ShapeForm::Line(_) => (self.id, None),
-            ShapeForm::Zone(_) => (None, self.id),
+            ShapeForm::Line(_) => (self.id, None, None),
+            ShapeForm::Zone(_) => (None, self.id, None),
+            ShapeForm::Mask(_) => (None, None, self.id),
         }
     }
 
     /// The other lines and zones, and the edited one as in the form, as SVG.
     fn drawn(&self, page: &LinesPage, size: (u32, u32)) -> (String, String) {
-        let (line, zone) = self.numbers();
+        let (line, zone, mask) = self.numbers();
         let lines: Vec<LineRow> =
             page.lines.iter().filter(|own| Some(own.id) != line || self.is_shown_only()).cloned().collect();
         let zones: Vec<ZoneNow> = page
@@ -396,9 +446,10 @@ impl Edited {
                 draw::line((form.a, form.b), &form.name, &form.in_name, size, &mut Default::default())
                     + &draw::ends(form.a, form.b, size)
             }
-            ShapeForm::Zone(form) => form.svg(size),
+            ShapeForm::Zone(form) | ShapeForm::Mask(form) => form.svg(size),
         };
-        (draw::all(&lines, &zones, size), own)
+        let mask = page.mask.svg(mask.filter(|_| !self.is_shown_only()), size);
+        (mask + &draw::all(&lines, &zones, size), own)
     }
 }
 
@@ -456,8 +507,8 @@ fn percent(fraction: f64) -> String {
 
 /// All lines with today's sums.
 fn list(page: &LinesPage, edited: &Edited) -> String {
-    let (chosen, chosen_zone) = edited.numbers();
-    if page.lines.is_empty() && page.zones.is_empty() {
+    let (chosen, chosen_zone, chosen_mask) = edited.numbers();
+    if page.lines.is_empty() && page.zones.is_empty() && page.mask.areas.is_empty() {
         return "<p class=\"muted\">No line yet. Draw one where people pass: from then on every crossing is stored, \
             with or without viewers.</p>"
             .into();
@@ -483,6 +534,7 @@ fn list(page: &LinesPage, edited: &Edited) -> String {
         );
     }
     rows.push_str(&zones::rows(page, chosen_zone));
+    rows.push_str(&page.mask.rows(chosen_mask));
     // Notes about lines that count nothing.
     let notes: String =
         page.counting.notes.iter().map(|note| format!("<p class=\"small\">{}</p>", Text(note))).collect();

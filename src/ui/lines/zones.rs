@@ -99,6 +99,83 @@ fn typed(points: &[[f64; 2]]) -> String {
     points.iter().map(|[x, y]| format!("{} {}\n", percent(*x), percent(*y))).collect()
 }
 
+/// The areas of the privacy mask.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MaskNow {
+    /// Their corners in fractions of the shown picture; none for readers below an operator.
+    pub areas: Vec<Vec<[f64; 2]>>,
+    /// The version of the settings.
+    pub version: u64,
+    /// The place that pins them.
+    pub pinned: Option<String>,
+}
+
+impl MaskNow {
+    /// The form of the area with this number, or of a new one.
+    pub(super) fn form(&self, id: Option<u64>) -> Option<ZoneForm> {
+        let points = match id {
+            Some(id) => self.areas.get(usize::try_from(id).ok()?.checked_sub(1)?)?.clone(),
+            None => NEW.to_vec(),
+        };
+        let number = id.unwrap_or(self.areas.len() as u64 + 1);
+        Some(ZoneForm {
+            id,
+            version: Some(self.version),
+            name: format!("Privacy mask {number}"),
+            typed: typed(&points),
+            points,
+            exclude: true,
+            ..ZoneForm::from_fields(&[])
+        })
+    }
+
+    pub(super) fn rows(&self, chosen: Option<u64>) -> String {
+        let row = |id: u64| {
+            let (class, current) =
+                if Some(id) == chosen { (" class=\"on\"", " aria-current=\"true\"") } else { ("", "") };
+            let place = self.pinned.as_deref().unwrap_or("drawn here");
+            format!(
+                "<tr{class}><th scope=\"row\"><a href=\"lines?mask={id}\"{current}>Privacy mask {id}</a></th><td \
+                 colspan=\"2\">black</td><td class=\"muted\">{}</td></tr>",
+                Text(place)
+            )
+        };
+        (1..=self.areas.len() as u64).map(row).collect()
+    }
+
+    /// All areas but the `chosen` one, as SVG.
+    pub(super) fn svg(&self, chosen: Option<u64>, size: (u32, u32)) -> String {
+        let others = self.areas.iter().zip(1..).filter(|(_, id)| Some(*id) != chosen);
+        others.map(|(points, _)| draw::zone("", points, true, size, &mut Default::default())).collect()
+    }
+}
+
+/// What a mask is, on its form.
+const MASK_WORDS: &str = "This area is black before anything is made of the picture: streams, snapshots, recordings \
+    and counting. What is stored already is not changed: delete it under Media.";
+
+/// An area of the mask that is only shown. `origin` is HTML.
+pub(super) fn mask_facts(form: &ZoneForm, origin: &str) -> String {
+    let name = Text(&form.name);
+    format!("<section aria-labelledby=\"title\"><h2 id=\"title\">{name}</h2>{origin}<p>{MASK_WORDS}</p></section>")
+}
+
+pub(super) fn mask_editor(form: &ZoneForm) -> String {
+    let delete = form.id.map(|_| {
+        let ask = ask_to_delete(&form.name, "The area is shown again.");
+        format!("<section><details><summary>Delete this mask</summary>{ask}</details></section>")
+    });
+    format!(
+        include_str!("mask.html"),
+        form = shape_form("mask", form.id, form.version),
+        title = Text(&form.name),
+        words = MASK_WORDS,
+        points = Text(&form.typed),
+        rows = form.points.len().clamp(4, 12) + 1,
+        delete = delete.unwrap_or_default(),
+    )
+}
+
 /// All zones with their occupancy.
 pub(super) fn rows(page: &LinesPage, chosen: Option<u64>) -> String {
     let mut rows = String::new();

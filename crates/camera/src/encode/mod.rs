@@ -6,6 +6,7 @@
 
 mod avi;
 mod entropy;
+mod mask;
 mod memory_budget;
 mod plane;
 mod planes;
@@ -19,6 +20,7 @@ use crate::media::{Fourcc, Frame, Orientation, Picture, PicturePool};
 use tallycam_base::{Fault, FaultKind};
 
 pub use avi::AviWriter;
+pub use mask::{Mask, Masker};
 pub use memory_budget::NoRoom;
 use planes::Planes;
 pub use reduce::{ReduceError, Reducer};
@@ -107,7 +109,7 @@ impl Encoder {
             }
             self.doubts.is_whole(found.len);
             if must_be_mended {
-                let (jpeg, width, height) = mender.repair(&jpeg, &found, self.quality)?;
+                let (jpeg, width, height) = mender.repair(&jpeg, &found, self.quality, &Mask::default())?;
                 let mut picture = self.pool.builder(jpeg.len());
                 picture.push(jpeg);
                 return Ok(picture.finish(width, height, frame.stamp, frame.sequence, false));

@@ -1,6 +1,7 @@
 //! Repairs a camera's JPEG that cannot be passed on: truncated, damaged, in colours or subsampling that views do not
 //! support, or to be rotated by its Exif header. The result is a complete, upright Y'CbCr JPEG.
 
+use super::mask::{Cells, Mask};
 use super::turbo::{CompressError, Compressor, Decompressor};
 use crate::media::jpeg::Jpeg;
 use crate::media::{Frame, Orientation};
@@ -64,20 +65,27 @@ impl Mender {
         self.decompressor.check(jpeg, &mut self.pixels)
     }
 
-    /// `jpeg` in a form that views accept, with width and height; valid until the next call.
+    /// `jpeg` in a form that views accept, with `mask` in black, with width and height; valid until the next call.
     ///
     /// # Errors
     /// It cannot be decoded; the next one may be tried.
-    pub fn repair(&mut self, jpeg: &[u8], found: &Jpeg, quality: u8) -> Result<(&[u8], u32, u32), Fault> {
+    pub fn repair(
+        &mut self,
+        jpeg: &[u8],
+        found: &Jpeg,
+        quality: u8,
+        mask: &Mask,
+    ) -> Result<(&[u8], u32, u32), Fault> {
         let size = self.decompressor.decompress_rgb(jpeg, &mut self.pixels)?;
         let (width, height) = found.orientation.oriented_size(size);
         let pixels = match found.orientation {
-            upright if upright == Orientation::default() => &self.pixels,
+            upright if upright == Orientation::default() => &mut self.pixels,
             orientation => {
                 orient_pixels(&self.pixels, size, orientation, &mut self.turned);
-                &self.turned
+                &mut self.turned
             }
         };
+        Cells::blacken_rgb(mask, pixels, (width, height));
         self.compressor.set_quality(quality)?;
         let jpeg = self.compressor.compress_rgb(pixels, width, height)?;
         Ok((jpeg, width as u32, height as u32))

@@ -7,20 +7,31 @@
 //! A subscriber to every picture (a recorder) has its own queue, bounded in bytes: when it is full, its oldest
 //! pictures are dropped. It may be woken only once for many pictures. Subscribers are threads
 //! ([`Subscriber::next_timeout`], [`Pictures`]) or tasks ([`Subscriber::poll_next`]).
+//!
+//! Pictures of before a change of the privacy mask are given to nobody ([`Hub::expire`]). Cards always are.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use super::Picture;
+use tallycam_base::clock::monotonic_us;
 
 /// The distributor of pictures. Clones share it.
 ///
 /// Invariants: `number` grows by one with every publication; a subscriber never gets the same publication twice, nor
 /// an older one after a newer.
 #[derive(Debug, Clone, Default)]
-pub struct Hub(Arc<HubInner>);
+pub struct Hub(Arc<HubInner>, Expiry);
+
+/// Monotonic microseconds; pictures captured before are expired. Shared by a hub and those derived from it.
+type Expiry = Arc<AtomicU64>;
+
+fn is_valid(expiry: &Expiry, picture: &Picture) -> bool {
+    picture.is_card || picture.stamp.monotonic_us >= expiry.load(Ordering::Acquire)
+}
 
 /// A receiver that gets each picture on the publisher's thread.
 pub trait Direct: std::fmt::Debug + Send + Sync {
@@ -96,8 +107,26 @@ impl Hub {
         Hub::default()
     }
 
+    /// An empty hub for pictures made of this one's: [`Hub::expire`] of either applies to both.
+    pub fn derive(&self) -> Hub {
+        Hub(Arc::default(), Arc::clone(&self.1))
+    }
+
+    /// From now on, pictures captured before this moment are given to nobody.
+    pub fn expire(&self) {
+        self.1.fetch_max(monotonic_us(), Ordering::AcqRel);
+    }
+
+    /// The moment of the last [`Hub::expire`], in monotonic microseconds; 0 before the first.
+    pub fn expired_us(&self) -> u64 {
+        self.1.load(Ordering::Acquire)
+    }
+
     /// Makes `picture` the newest and wakes all waiting subscribers, except those whose `Direct` has handled it.
     pub fn publish(&self, picture: Picture) {
+        if !is_valid(&self.1, &picture) {
+            return;
+        }
         let mut state = self.lock();
         state.number += 1;
         let number = state.number;
@@ -157,7 +186,7 @@ impl Hub {
 
     /// The newest picture, if there is one.
     pub fn newest(&self) -> Option<Picture> {
-        self.lock().newest.clone()
+        self.lock().newest.clone().filter(|newest| is_valid(&self.1, newest))
     }
 
     /// A subscriber whose first picture is the newest one, if there is one.
@@ -178,7 +207,8 @@ impl Hub {
             state.tasks.len() - 1
         });
         let seen = state.number.saturating_sub(u64::from(state.newest.is_some()));
-        let (number, newest) = (state.number, state.newest.clone());
+        let newest = state.newest.clone().filter(|newest| is_valid(&self.1, newest));
+        let number = state.number;
         state.tasks[slot].queue = queue.map(|mut queue| {
             newest.into_iter().for_each(|picture| queue.push(number, picture));
             queue
@@ -306,13 +336,19 @@ impl Subscriber {
 
     fn take_next(&mut self, state: &mut HubState) -> Option<Option<Picture>> {
         let (number, picture) = match &mut state.tasks[self.slot].queue {
-            Some(queue) => match queue.pop() {
-                Some(next) => next,
-                None if state.closed => return Some(None),
-                None => return None,
+            Some(queue) => loop {
+                match queue.pop() {
+                    Some(next) if is_valid(&self.hub.1, &next.1) => break next,
+                    Some(_) => {}
+                    None if state.closed => return Some(None),
+                    None => return None,
+                }
             },
             None if state.closed => return Some(None),
-            None => (state.number, state.newest.clone().filter(|_| state.number > self.seen)?),
+            None => {
+                let is_next = |newest: &Picture| state.number > self.seen && is_valid(&self.hub.1, newest);
+                (state.number, state.newest.clone().filter(is_next)?)
+            }
         };
         self.skipped += number - self.seen - 1;
         self.seen = number;
@@ -388,6 +424,28 @@ mod tests {
         fn wake(self: Arc<Self>) {
             self.0.store(true, std::sync::atomic::Ordering::Relaxed);
         }
+    }
+
+    #[test]
+    fn an_expired_picture_is_given_to_nobody() {
+        let hub = Hub::new();
+        let made = hub.derive();
+        let (mut newest, mut all) = (hub.subscribe(), made.subscribe_to_all(1000));
+        let old = picture(1);
+        hub.publish(old.clone());
+        made.publish(old.clone());
+        std::thread::sleep(Duration::from_millis(1));
+        made.expire();
+        assert!(hub.newest().is_none() && newest.try_next().is_none() && all.try_next().is_none());
+        // Also one that was on its way.
+        hub.publish(old);
+        assert!(hub.newest().is_none() && hub.subscribe().try_next().is_none());
+        let (card, next) = (PictureBuilder::with_capacity(0), picture(3));
+        let stamp = ClockTime { monotonic_us: 0, ..ClockTime::now() };
+        hub.publish(card.finish(1, 1, stamp, 2, true));
+        assert!(hub.newest().is_some_and(|newest| newest.is_card));
+        made.publish(next);
+        assert_eq!(all.try_next().flatten().map(|picture| picture.sequence), Some(3));
     }
 
     #[test]

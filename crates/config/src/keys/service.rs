@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::kind::{
-    Addresses, AnyText, At, AutoPixels, Boolean, Choice, EachText, FilePath, Integer, LongTime, Number, Or,
-    SecretText, Size, TextLike, TextLine, Time, Url, Words, ZoneName,
+    Addresses, AnyText, At, AutoPixels, Boolean, Choice, EachText, FilePath, Integer, LongTime, MaskAreas,
+    Number, Or, SecretText, Size, TextLike, TextLine, Time, Url, Words, ZoneName,
 };
 use super::super::mqtt;
 use super::super::origin::{self, host};
@@ -240,6 +240,15 @@ section! {
             aliases: &["no_images", "private"],
             about: "Privacy mode: counts only. Stream, snapshots and recordings answer 403. Only the line editor \
                    gets an image, every ten seconds at most, for users who may edit lines.",
+        }
+        mask: Vec<Vec<[f64; 2]>> = "[]", MaskAreas, {
+            page: Elsewhere, label: "Privacy mask", aliases: &["masks", "privacy_mask", "blackout"],
+            synonyms: "black neighbour",
+            about: "Privacy mask: areas that are blackened in every frame before anything is made of it (stream, \
+                   snapshots, recordings, counting). Each is a list of 3 to 32 corners [x, y] in fractions of the \
+                   camera's own picture, before rotation and crop; the page Lines draws them. What is stored \
+                   already is not changed. Example:\n\
+                   \x20 mask = [[[0.0, 0.0], [0.3, 0.0], [0.3, 0.4]]]",
         }
     }
 }

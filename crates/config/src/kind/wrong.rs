@@ -9,7 +9,7 @@ pub(crate) type Parse = fn(&str) -> Result<String, (String, Option<String>)>;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Shape {
     /// One lower-case word: `boolean`, `integer`, `number`, `choice`, `text`, `secret`, `time`, `pixels`,
-    /// `size`, `crop`, `color`, `ranges`, `list`, `rules`, `zone`, `device`, `url`, `command`, `path`.
+    /// `size`, `crop`, `areas`, `color`, `ranges`, `list`, `rules`, `zone`, `device`, `url`, `command`, `path`.
     pub word: &'static str,
     /// Minimum; of a time in seconds.
     pub least: Option<f64>,
@@ -36,7 +36,15 @@ impl Shape {
     pub fn is_text(&self) -> bool {
         !matches!(
             self.word,
-            "boolean" | "integer" | "number" | "crop" | "ranges" | "list" | "rules" | "command"
+            "boolean"
+                | "integer"
+                | "number"
+                | "crop"
+                | "areas"
+                | "ranges"
+                | "list"
+                | "rules"
+                | "command"
         )
     }
 }

@@ -38,7 +38,8 @@ pub async fn still(request: Request) -> Result<Response<Body>, Problem> {
     let mut stills = turn.map_err(|_| {
         Problem::new(StatusCode::CONFLICT, "other cameras are being looked at").retry_after(2)
     })?;
-    stills.retain(|(at, ..)| at.elapsed() < FRESH);
+    let expired_us = site.pipeline.hub().expired_us();
+    stills.retain(|(at, _, still)| at.elapsed() < FRESH && still.stamp.monotonic_us >= expired_us);
     // The blocking task owns the turn, so that a client that leaves cannot let a second camera be opened.
     let look = move || {
         if let Some((.., known)) = stills.iter().find(|(_, of, _)| *of == camera) {

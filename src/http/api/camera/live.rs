@@ -118,13 +118,17 @@ pub async fn still(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     let counting = site.counting()?;
     let is_counts_only = site.is_counts_only();
-    if is_counts_only && let Some(picture) = site.still.newest(Instant::now()) {
+    let expired_us = || site.pipeline.hub().expired_us();
+    if is_counts_only && let Some(picture) = site.still.newest(Instant::now(), expired_us()) {
         return Ok(for_own_pages(jpeg(site, &picture)));
     }
     let picture = counting.still_picture(STILL_WAIT).await.map_err(|none| Problem::from(&none))?;
     // A request from before privacy mode was not checked for its right.
     match (is_counts_only, site.is_counts_only()) {
-        (true, _) => Ok(for_own_pages(jpeg(site, &site.still.instead_of(picture, Instant::now())))),
+        (true, _) => {
+            let still = site.still.instead_of(picture, Instant::now(), expired_us());
+            Ok(for_own_pages(jpeg(site, &still)))
+        }
         (false, true) => Err(counts_only()),
         (false, false) => Ok(jpeg(site, &picture)),
     }

@@ -103,7 +103,8 @@ impl Recorder<'_> {
         }
         // The camera may have been closed meanwhile.
         let pre_roll_us = self.shared.settings().pre_roll.as_micros() as u64;
-        self.backlog.drop_before(monotonic_us().saturating_sub(pre_roll_us));
+        let expired_us = self.shared.pipeline.originals().expired_us();
+        self.backlog.drop_before(monotonic_us().saturating_sub(pre_roll_us).max(expired_us));
         let lapse = order.plan_time_lapse(&self.shared.settings(), 0);
         if lapse.is_some() {
             self.backlog.clear();

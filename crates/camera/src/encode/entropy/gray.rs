@@ -97,7 +97,7 @@ pub fn read(
 }
 
 #[inline(always)]
-fn read_dc_difference(bits: &mut BitReader<'_>, dc: &Dc) -> Option<i32> {
+pub(super) fn read_dc_difference(bits: &mut BitReader<'_>, dc: &Dc) -> Option<i32> {
     bits.refill();
     let (difference, count) = dc.read(bits.peek())?;
     bits.skip(count);
@@ -106,7 +106,7 @@ fn read_dc_difference(bits: &mut BitReader<'_>, dc: &Dc) -> Option<i32> {
 
 /// Bits before byte stuffing.
 #[derive(Debug, Default)]
-struct Coded {
+pub(super) struct Coded {
     bytes: Vec<u8>,
     /// Number of complete bytes.
     at: usize,
@@ -117,7 +117,7 @@ struct Coded {
 
 impl Coded {
     /// Starts again, with room for this many bytes.
-    fn reset(&mut self, room: usize) {
+    pub(super) fn reset(&mut self, room: usize) {
         if self.bytes.len() < room + 8 {
             self.bytes.resize(room + 8, 0);
         }
@@ -126,7 +126,7 @@ impl Coded {
 
     /// Writes the `count` highest of `bits`, at most 56. The other bits must be 0.
     #[inline(always)]
-    fn write_bits(&mut self, bits: u64, count: u32) -> Option<()> {
+    pub(super) fn write_bits(&mut self, bits: u64, count: u32) -> Option<()> {
         self.buffer |= bits >> self.count;
         self.count += count;
         *self.bytes.get_mut(self.at..)?.first_chunk_mut()? = self.buffer.to_be_bytes();
@@ -139,7 +139,7 @@ impl Coded {
 
     /// Writes a DC difference (T.81 F.1.2.1). `None` if there is no code for one so large.
     #[inline(always)]
-    fn write_dc_difference(&mut self, difference: i32, codes: &[(u16, u8); 12]) -> Option<()> {
+    pub(super) fn write_dc_difference(&mut self, difference: i32, codes: &[(u16, u8); 12]) -> Option<()> {
         let size = 32 - difference.unsigned_abs().leading_zeros();
         let &(code, length) = codes.get(size as usize)?;
         if length == 0 {
@@ -154,7 +154,7 @@ impl Coded {
 
     /// Copies the bits of `bytes` from `begin` to `end`.
     #[inline(always)]
-    fn copy(&mut self, bytes: &[u8], mut begin: usize, end: usize) -> Option<()> {
+    pub(super) fn copy(&mut self, bytes: &[u8], mut begin: usize, end: usize) -> Option<()> {
         while begin < end {
             let next = u64::from_be_bytes(*bytes.get(begin / 8..)?.first_chunk()?);
             let count = (end - begin).min(56) as u32;
@@ -166,7 +166,7 @@ impl Coded {
     }
 
     /// Fills the last byte with ones and returns all bytes.
-    fn finish(&mut self) -> Option<&[u8]> {
+    pub(super) fn finish(&mut self) -> Option<&[u8]> {
         let rest = (8 - self.count) % 8;
         if rest > 0 {
             self.write_bits(!0 << (64 - rest), rest)?;
@@ -176,7 +176,7 @@ impl Coded {
 }
 
 /// Appends `coded` with a zero after each 0xff.
-fn write_stuffed(mut coded: &[u8], to: &mut Vec<u8>) {
+pub(super) fn write_stuffed(mut coded: &[u8], to: &mut Vec<u8>) {
     to.reserve(coded.len() + coded.len() / 64 + 16);
     while let Some(ff) = memchr(0xff, coded) {
         to.extend_from_slice(&coded[..=ff]);

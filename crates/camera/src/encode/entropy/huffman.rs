@@ -315,6 +315,12 @@ impl Ac {
         })
     }
 
+    /// Code and length of the end of a block, if the table has one.
+    pub(crate) fn end_of_block(&self) -> Option<(u16, u8)> {
+        let [end] = self.codes.codes_by_symbol::<1>();
+        (end.1 > 0).then_some(end)
+    }
+
     /// The coefficient that is complete in the `there` highest of `bits`, at most [`LOOK`].
     fn lookup(&self, bits: u64, there: u32) -> Option<Coefficient> {
         decode_complete(self.symbols.as_slice(), bits, there)

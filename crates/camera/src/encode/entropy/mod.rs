@@ -1,6 +1,6 @@
 //! Decodes JPEGs of cameras partly, and faster than libjpeg-turbo: planes at an eighth to a half of the size, or a
-//! quarter as wide and half as high. It also makes the image without colour, for which it decodes no coefficient and
-//! copies the bits of luma.
+//! quarter as wide and half as high. It also makes the image without colour, or with parts in black, for which it
+//! decodes no coefficient and copies the bits of blocks.
 //!
 //! It supports only the kinds that cameras send (see `headers`) and gives `None` for everything else. libjpeg-turbo,
 //! which supports more and reports errors, is then used instead. The results are those of libjpeg-turbo, bit for bit,
@@ -12,6 +12,7 @@ mod bits;
 mod gray;
 mod headers;
 mod huffman;
+mod masked;
 mod planes;
 mod reduced;
 
@@ -27,6 +28,7 @@ pub(crate) struct JpegReader {
     tables: Tables,
     strips: [Vec<u8>; 3],
     luma: gray::Buffers,
+    masked: masked::Buffers,
 }
 
 impl JpegReader {
@@ -78,6 +80,19 @@ impl JpegReader {
     /// The last image made without colour.
     pub fn gray(&self) -> &[u8] {
         self.luma.jpeg()
+    }
+
+    /// Makes the image with units in black, for [`JpegReader::blackened`]: those for which `is_masked`, counted row by
+    /// row. `None` if `jpeg` is of an unsupported kind.
+    pub(crate) fn blacken(&mut self, jpeg: &[u8], is_masked: impl Fn(usize) -> bool) -> Option<()> {
+        let headers = Headers::read(jpeg)?;
+        let places = self.prepare(jpeg, &headers)?;
+        masked::read(jpeg, &headers, &self.scan, &self.tables, &places, is_masked, &mut self.masked)
+    }
+
+    /// The last image made with units in black.
+    pub(crate) fn blackened(&self) -> &[u8] {
+        &self.masked.jpeg
     }
 
     /// Splits the scan and returns the index of each component's coding.
