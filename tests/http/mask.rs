@@ -13,7 +13,8 @@ fn areas_of_the_mask_are_drawn_changed_and_removed() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = start(folder.path());
     let admin = basic("me", PASSWORD);
-    let send = |method: &str, path: &str, kind: &str, body: &str| ask(&daemon, method, path, &admin, kind, body);
+    let send =
+        |method: &str, path: &str, kind: &str, body: &str| ask(&daemon, method, path, &admin, kind, body);
     let setting = || {
         let all = send("GET", "/api/v1/settings", JSON, "").json();
         let mut items = all["items"].as_array().unwrap().iter();
@@ -50,7 +51,8 @@ fn areas_of_the_mask_are_drawn_changed_and_removed() {
     let first = send("GET", "/lines?mask=1", JSON, "");
     assert!(first.text().contains("100.0 0.0\n100.0 25.0\n50.0 25.0"), "{}", first.text());
     // What is typed wrong is there again, with the reason.
-    let wrong = send("POST", "/api/v1/masks/2", FORM, "next=lines%3Fmask%3D2&_method=put&corners=1+x%0A2+2%0A3+9");
+    let wrong =
+        send("POST", "/api/v1/masks/2", FORM, "next=lines%3Fmask%3D2&_method=put&corners=1+x%0A2+2%0A3+9");
     assert!(wrong.status == 422 && wrong.text().contains("1 x\n2 2\n3 9</textarea>"), "{}", wrong.text());
     let moved = "next=lines%3Fmask%3D2&_method=put&corners=0+0%0A50+0%0A50+50";
     assert_eq!(send("POST", "/api/v1/masks/2", FORM, &format!("{moved}&_version=1")).status, 412);

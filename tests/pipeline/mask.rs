@@ -28,7 +28,12 @@ fn mask() -> Mask {
 }
 
 fn options(mask: Mask) -> CaptureOptions {
-    CaptureOptions { mask, idle_stop: None, silent_after: Duration::from_secs(3600), ..CaptureOptions::default() }
+    CaptureOptions {
+        mask,
+        idle_stop: None,
+        silent_after: Duration::from_secs(3600),
+        ..CaptureOptions::default()
+    }
 }
 
 /// A scenery with a larger size and a second stream, both as bright in their upper left quarter.
@@ -199,7 +204,11 @@ fn the_detector_and_the_annotated_stream_see_no_masked_part() {
         let make = Box::new({
             let witness = witness.clone();
             move |_: Scene, _: Option<&str>| {
-                Ok(LoadedDetector { detector: Box::new(witness.clone()), backend: "replay", notes: Vec::new() })
+                Ok(LoadedDetector {
+                    detector: Box::new(witness.clone()),
+                    backend: "replay",
+                    notes: Vec::new(),
+                })
             }
         });
         let (counting, workers) = Counting::start(&run.pipeline, Ok(counts.clone()), make, settings).unwrap();
@@ -234,14 +243,16 @@ async fn no_frame_from_before_a_change_of_the_mask_is_given_out() {
         let run = Running::of(pipeline, worker);
         let (views, maker) = Views::start(&run.pipeline).unwrap();
         let viewed = views.watch(&View { gray: true, ..View::default() }, None).unwrap();
-        let (_demand, mut every) = (run.pipeline.demand(), run.pipeline.originals().subscribe_to_all(1 << 20));
+        let (_demand, mut every) =
+            (run.pipeline.demand(), run.pipeline.originals().subscribe_to_all(1 << 20));
         assert_ne!(look(&run.pipeline.snapshot(DEADLINE).await.unwrap().jpeg()).1, "nowhere");
         for n in 0..100 {
             run.pipeline.set_settings(options(other()));
             // Frames of all ages lie in the hubs and queues then.
             tokio::time::sleep(Duration::from_micros(n * 331 % 25_000)).await;
             run.pipeline.set_settings(options(mask()));
-            let next = |picture: Option<Picture>| picture.iter().for_each(|picture| assert_black(&picture.jpeg()));
+            let next =
+                |picture: Option<Picture>| picture.iter().for_each(|picture| assert_black(&picture.jpeg()));
             for hub in [run.pipeline.hub(), run.pipeline.originals(), viewed.hub()] {
                 next(hub.newest());
             }

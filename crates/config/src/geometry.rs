@@ -4,9 +4,8 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::kind::tables::{Named, TableShape, label, parse_one_of, parse_yes_no, read_all};
-use super::kind::{self, Complaint, Wrong, describe_value, quoted};
+use super::kind::{self, Complaint, FRACTIONS, Wrong, corners, describe_value, parse_point, quoted};
 use tallycam_base::unicode::{is_blank, is_unseen_control};
-use tallycam_base::{CROSSES_ITSELF, crosses_itself};
 
 /// Values of `anchor`.
 pub const ANCHORS: [&str; 6] = ["bottom", "center", "top", "left", "right", "box"];
@@ -26,9 +25,6 @@ const LONGEST_CLASS: usize = 60;
 
 /// Two ends that are closer than this along both axes are one point.
 const LEAST_LENGTH: f64 = 1e-4;
-
-/// Maximum distance of a coordinate from the frame, in frame sizes.
-const BEYOND: f64 = 1.0;
 
 /// A `[[line]]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -125,7 +121,7 @@ pub(super) fn zones(
 ) -> Result<Vec<ZoneConfig>, Wrong> {
     read_all(value.get_ref(), value.span(), &ZONE, |table, reading| ZoneConfig {
         name: reading.read_required(table, "name", label::<60>).unwrap_or_default(),
-        points: reading.read_required(table, "points", points).unwrap_or_default(),
+        points: reading.read_required(table, "points", corners).unwrap_or_default(),
         classes: reading.read_optional(table, "classes", classes).unwrap_or_default(),
         anchor: reading.read_optional(table, "anchor", |v| parse_one_of(v, &ANCHORS)).unwrap_or(ANCHORS[0]),
         exclude: reading.read_optional(table, "exclude", parse_yes_no).unwrap_or_default(),
@@ -187,50 +183,6 @@ fn classes(value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Complaint> {
     Ok(words)
 }
 
-/// Hint for a wrong coordinate.
-const FRACTIONS: &str = "[0, 0] is the upper left corner and [1, 1] the lower right; 0.5 is the middle";
-
-/// `[x, y]` in fractions of the frame.
-fn parse_point(value: &Spanned<DeValue<'_>>) -> Result<[f64; 2], Complaint> {
-    let must = |hint: Option<&str>| {
-        let not = match value.get_ref() {
-            DeValue::Array(list) => {
-                let numbers: Vec<String> = list.iter().map(|item| describe_value(item.get_ref())).collect();
-                format!("[{}]", numbers.join(", "))
-            }
-            other => describe_value(other),
-        };
-        (format!("must be [x, y] in fractions of the picture, not {not}"), hint.map(str::to_owned))
-    };
-    let list = value.get_ref().as_array().filter(|list| list.len() == 2).ok_or_else(|| must(None))?;
-    let mut point = [0.0; 2];
-    for (to, item) in point.iter_mut().zip(list.iter()) {
-        *to = kind::number(item.get_ref()).filter(|n| n.is_finite()).ok_or_else(|| must(None))?;
-    }
-    if point.iter().any(|n| !(-BEYOND..=1.0 + BEYOND).contains(n)) {
-        return Err(must(Some(FRACTIONS)));
-    }
-    Ok(point)
-}
-
-/// 3 to 32 corners that have an inside, in fractions of the frame.
-pub(super) fn points(value: &Spanned<DeValue<'_>>) -> Result<Vec<[f64; 2]>, Complaint> {
-    let list = value.get_ref().as_array().filter(|list| (3..=32).contains(&list.len()));
-    let list = list.ok_or_else(|| (String::from("must be a list of 3 to 32 corners [x, y]"), None))?;
-    let points = list.iter().map(parse_point).collect::<Result<Vec<[f64; 2]>, Complaint>>()?;
-    if is_collinear(&points) {
-        return Err((String::from("has no inside: its corners lie on one line"), None));
-    }
-    if crosses_itself(&points) {
-        return Err((String::from(CROSSES_ITSELF), None));
-    }
-    let is_beyond = |axis: usize, beyond: fn(f64) -> bool| points.iter().all(|point| beyond(point[axis]));
-    if (0..2).any(|axis| is_beyond(axis, |v| v < 0.0) || is_beyond(axis, |v| v > 1.0)) {
-        return Err((String::from("lies outside the picture"), Some(String::from(FRACTIONS))));
-    }
-    Ok(points)
-}
-
 /// The fault of a line between these ends, if any. Counting would refuse the line later, without a place.
 fn line_fault(a: [f64; 2], b: [f64; 2]) -> Option<Complaint> {
     if (0..2).all(|axis| (a[axis] - b[axis]).abs() < LEAST_LENGTH) {
@@ -259,12 +211,4 @@ fn crosses_picture(a: [f64; 2], b: [f64; 2]) -> bool {
         to = to.min(first.max(last));
     }
     from <= to
-}
-
-fn is_collinear(corners: &[[f64; 2]]) -> bool {
-    let Some((first, rest)) = corners.split_first() else { return true };
-    let Some(far) = rest.iter().find(|corner| *corner != first) else { return true };
-    let turn =
-        |c: &[f64; 2]| (far[0] - first[0]) * (c[1] - first[1]) - (far[1] - first[1]) * (c[0] - first[0]);
-    rest.iter().all(|corner| turn(corner).abs() < 1e-7)
 }

@@ -1,6 +1,7 @@
 //! Kinds of values: each reads a TOML value into its place in [`Config`](super::Config), writes it as TOML, and
 //! describes expected and given values.
 
+mod areas;
 pub(super) mod listen;
 mod plain;
 mod rules;
@@ -10,16 +11,17 @@ pub(super) mod tables;
 mod value;
 mod wrong;
 
+pub(super) use areas::{FRACTIONS, MaskAreas, corners, parse_point};
 pub(super) use plain::{
     AnyText, AutoPixels, Boolean, Choice, FilePath, Integer, LongTime, NameText, Number, OneOf, SecretText,
     Size, TextLine, Time,
 };
 pub(super) use rules::Rules;
 pub use rules::{MailServer, NotifyRule, RuleTo, RuleWhen, WEEKDAYS, fill_in_hidden, toml_to_json};
-pub(super) use scalar::{abbreviate, describe_value, number, parse_word_list, suggestion};
+pub(super) use scalar::{abbreviate, describe_value, parse_word_list, suggestion};
 pub use scalar::{color, control, parse_given, pixel_range};
 pub(super) use special::{
-    Addresses, Color, EachText, Format, MaskAreas, PicturePart, ProgramLine, Ranges, TextLike, Url, VideoDevice, Words,
+    Addresses, Color, EachText, Format, PicturePart, ProgramLine, Ranges, TextLike, Url, VideoDevice, Words,
     ZoneName,
 };
 pub use tallycam_base::json::quoted;

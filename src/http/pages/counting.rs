@@ -103,7 +103,7 @@ fn lines_page(request: &Request, chosen: ChosenShape) -> Result<LinesPage, Probl
         zones,
         tallies: data_counting::tallies(counts),
         checks: Vec::new(),
-        mask: mask.clone(),
+        mask,
         chosen,
         size: report.width.zip(report.height),
         counting: data_counting::counting(&counting.status(), who),

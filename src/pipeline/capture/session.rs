@@ -9,9 +9,9 @@ use super::sensor_pace::SensorPace;
 use super::timeouts::OpenOptions;
 use super::trial::trial_abandoned;
 use super::{Capture, FRAME_WAIT, OPEN_TAKES, StreamEnd};
-use crate::pipeline::{CameraState, CaptureOptions};
 use crate::pipeline::capture_state::Shots;
 use crate::pipeline::rate::{RateLimit, Spacing};
+use crate::pipeline::{CameraState, CaptureOptions};
 use tallycam_base::{Fault, Stop};
 use tallycam_camera::media::{Fourcc, Frame, SourceError, SourceErrorKind};
 use tallycam_camera::source::{LateStart, Source, StreamFormat};
@@ -214,7 +214,9 @@ impl<'s, 'a> OpenCamera<'s, 'a> {
             Err(error) => self.on_broken(&error),
         };
         // Its buffers are as large as frames.
-        self.capture.masker = if mask.is_empty() { Masker::default() } else { masker };
+        if !mask.is_empty() {
+            self.capture.masker = masker;
+        }
         flow
     }
 

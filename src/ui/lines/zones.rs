@@ -157,7 +157,9 @@ const MASK_WORDS: &str = "This area is black before anything is made of the pict
 /// An area of the mask that is only shown. `origin` is HTML.
 pub(super) fn mask_facts(form: &ZoneForm, origin: &str) -> String {
     let name = Text(&form.name);
-    format!("<section aria-labelledby=\"title\"><h2 id=\"title\">{name}</h2>{origin}<p>{MASK_WORDS}</p></section>")
+    format!(
+        "<section aria-labelledby=\"title\"><h2 id=\"title\">{name}</h2>{origin}<p>{MASK_WORDS}</p></section>"
+    )
 }
 
 pub(super) fn mask_editor(form: &ZoneForm) -> String {

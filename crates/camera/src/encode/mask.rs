@@ -113,7 +113,8 @@ fn touch_row(area: &[[f64; 2]], scale: [f64; 2], row: f64, touched: &mut [bool])
     let corner = |n: usize| [area[n % area.len()][0] * scale[0], area[n % area.len()][1] * scale[1]];
     for n in 0..area.len() {
         let (a, b) = (corner(n), corner(n + 1));
-        let x_at = |y: f64| if b[1] == a[1] { a[0] } else { a[0] + (b[0] - a[0]) * (y - a[1]) / (b[1] - a[1]) };
+        let x_at =
+            |y: f64| if b[1] == a[1] { a[0] } else { a[0] + (b[0] - a[0]) * (y - a[1]) / (b[1] - a[1]) };
         let (top, bottom) = (a[1].min(b[1]).max(row), a[1].max(b[1]).min(row + 1.0));
         if a[1] == b[1] && top <= bottom {
             mark(a[0].min(b[0]), a[0].max(b[0]));
@@ -146,12 +147,7 @@ impl Masker {
     ///
     /// # Errors
     /// The mask cannot be applied. The next frame may be tried.
-    pub fn apply<'a>(
-        &'a mut self,
-        frame: &Frame<'a>,
-        mask: &Mask,
-        quality: u8,
-    ) -> Result<Frame<'a>, Fault> {
+    pub fn apply<'a>(&'a mut self, frame: &Frame<'a>, mask: &Mask, quality: u8) -> Result<Frame<'a>, Fault> {
         if mask.is_empty() {
             return Ok(Frame { ..*frame });
         }
@@ -167,7 +163,8 @@ impl Masker {
         if !frame.fourcc.is_jpeg() {
             return Ok(Frame { second, ..main.blacken(frame, mask).map_err(refused)? });
         }
-        let found = jpeg::inspect_open(frame.data).map_err(|cause| refused(Fault::passing(cause.to_string())))?;
+        let found =
+            jpeg::inspect_open(frame.data).map_err(|cause| refused(Fault::passing(cause.to_string())))?;
         let whole = found.decoder_parts(frame.data).concat();
         if is_plain(&found) {
             let Jpeg { width, height, unit, .. } = found;
@@ -191,7 +188,10 @@ fn is_plain(found: &Jpeg) -> bool {
 }
 
 fn refused(cause: Fault) -> Fault {
-    Fault { what: format!("a frame is not shown, because the privacy mask cannot be applied: {}", cause.what), ..cause }
+    Fault {
+        what: format!("a frame is not shown, because the privacy mask cannot be applied: {}", cause.what),
+        ..cause
+    }
 }
 
 /// A copy of a raw frame.
@@ -206,7 +206,8 @@ impl RawCopy {
         check(frame)?;
         let (width, height) = (frame.width as usize, frame.height as usize);
         let stride = frame.stride as usize;
-        let len = frame.fourcc.frame_len(frame.stride, frame.height).ok_or_else(|| unsupported(frame.fourcc))?;
+        let len =
+            frame.fourcc.frame_len(frame.stride, frame.height).ok_or_else(|| unsupported(frame.fourcc))?;
         self.bytes.clear();
         self.bytes.extend_from_slice(&frame.data[..len]);
         self.cells.fit(mask, (width, height), (2, 2));

@@ -8,9 +8,8 @@ use super::scalar::{
     parse_word_list, pixel_range, quoted_value_hint, ranges, suggest_format, suggestion, url_fault,
 };
 use super::value::{BadValue, Kind};
-use super::wrong::{Complaint, Parse, Shape};
+use super::wrong::{Parse, Shape};
 use crate::diagnostic::join_with_or;
-use crate::geometry::points;
 use crate::{Listen, MOST_RANGES, PixelRange};
 use tallycam_base::json::quoted;
 use tallycam_base::redact::{redact_command, redact_url};
@@ -38,30 +37,6 @@ impl Kind for PicturePart {
         let crop = sides.filter(is_part).ok_or(BadValue::Other(None))?;
         let [left, top, width, height] = crop;
         Ok((crop, format!("[{left}, {top}, {width}, {height}]")))
-    }
-}
-
-/// Areas of the frame: polygons of 3 to 32 corners, in fractions of it.
-#[derive(Debug)]
-pub(crate) struct MaskAreas;
-
-/// Maximum number of areas.
-const MOST_AREAS: usize = 32;
-
-impl Kind for MaskAreas {
-    type Value = Vec<Vec<[f64; 2]>>;
-    const WORD: &'static str = "areas";
-    const EXPECTED: &'static str =
-        "a list of at most 32 areas such as [[[0.0, 0.0], [0.3, 0.0], [0.3, 0.4]]], each a list of corners";
-    const IS_EXPLAINED: bool = true;
-
-    fn read(&self, given: &DeValue<'_>) -> Result<(Self::Value, String), BadValue> {
-        let areas = given.as_array().filter(|areas| areas.len() <= MOST_AREAS).ok_or(BadValue::Other(None))?;
-        let named = |(message, hint): Complaint| (format!("has an area that {message}"), hint);
-        let read = areas.iter().map(|area| points(area).map_err(named)).collect::<Result<Vec<_>, _>>()?;
-        // A number may have been written without a point.
-        let shown = format!("{read:?}");
-        Ok((read, shown))
     }
 }
 

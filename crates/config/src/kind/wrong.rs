@@ -36,15 +36,7 @@ impl Shape {
     pub fn is_text(&self) -> bool {
         !matches!(
             self.word,
-            "boolean"
-                | "integer"
-                | "number"
-                | "crop"
-                | "areas"
-                | "ranges"
-                | "list"
-                | "rules"
-                | "command"
+            "boolean" | "integer" | "number" | "crop" | "areas" | "ranges" | "list" | "rules" | "command"
         )
     }
 }

@@ -109,7 +109,11 @@ fn read(request: &Request) -> Result<impl Fn(Option<&Corners>) -> Corners, Probl
         }
     };
     let is_typed = typed.is_some();
-    Ok(move |former: Option<&Corners>| if is_typed { original(&points, former, &shown) } else { points.clone() })
+    Ok(
+        move |former: Option<&Corners>| {
+            if is_typed { original(&points, former, &shown) } else { points.clone() }
+        },
+    )
 }
 
 /// Corners of the shown picture as those of the camera's own.

@@ -38,11 +38,19 @@ pub fn read(
         let coding = tables.get(place)?;
         let (quantization, ..) = headers.tables(component)?;
         // Eight times 128 below the middle; what is darker than black is black.
-        let black = if number == 0 { -i32::from(1024_u16.div_ceil(u16::from(quantization[0].max(1)))) } else { 0 };
+        let black =
+            if number == 0 { -i32::from(1024_u16.div_ceil(u16::from(quantization[0].max(1)))) } else { 0 };
         let codes = coding.dc.codes.codes_by_symbol::<12>();
         let (end, end_bits) = coding.ac.end_of_block()?;
         for _ in 0..component.across * component.down {
-            blocks.push((number, coding, black, codes, u64::from(end) << (64 - u32::from(end_bits)), end_bits));
+            blocks.push((
+                number,
+                coding,
+                black,
+                codes,
+                u64::from(end) << (64 - u32::from(end_bits)),
+                end_bits,
+            ));
         }
     }
     let coded = &mut buffers.coded;

@@ -8,7 +8,10 @@ use crate::encode::turbo::{Decompressor, testing};
 
 /// A triangle and a part that begins beyond the edge.
 fn mask() -> Mask {
-    Mask::new(&[vec![[0.2, 0.2], [0.6, 0.3], [0.3, 0.8]], vec![[0.8, -0.5], [1.5, -0.5], [1.5, 0.4], [0.8, 0.4]]])
+    Mask::new(&[
+        vec![[0.2, 0.2], [0.6, 0.3], [0.3, 0.8]],
+        vec![[0.8, -0.5], [1.5, -0.5], [1.5, 0.4], [0.8, 0.4]],
+    ])
 }
 
 /// True if the point is in an area: the number of sides to its right is odd.
@@ -98,7 +101,8 @@ fn a_second_frame_is_blackened_too() {
     let mut masker = Masker::default();
     let second = masker.apply(&whole, &mask(), 90).unwrap().second.unwrap().to_frame(&whole);
     let mut encoder = Encoder::new(95).unwrap();
-    let [after, before] = [second, small.to_frame(&whole)].map(|frame| encoder.encode(&frame).unwrap().jpeg());
+    let [after, before] =
+        [second, small.to_frame(&whole)].map(|frame| encoder.encode(&frame).unwrap().jpeg());
     assert_masked(&mask(), &after, &before, 18.0, 3);
 }
 
