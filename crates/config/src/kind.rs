@@ -18,7 +18,7 @@ pub(super) use plain::{
 };
 pub(super) use rules::Rules;
 pub use rules::{MailServer, NotifyRule, RuleTo, RuleWhen, WEEKDAYS, fill_in_hidden, toml_to_json};
-pub(super) use scalar::{abbreviate, describe_value, parse_word_list, suggestion};
+pub(super) use scalar::{abbreviate, describe_value, number, parse_word_list, suggestion};
 pub use scalar::{color, control, parse_given, pixel_range};
 pub(super) use special::{
     Addresses, Color, EachText, Format, PicturePart, ProgramLine, Ranges, TextLike, Url, VideoDevice, Words,
