@@ -50,7 +50,7 @@ fn areas_of_the_mask_are_drawn_changed_and_removed() {
     assert!(page.text().contains("0.0 0.0\n50.0 0.0\n50.0 25.0"), "{}", page.text());
     let first = send("GET", "/lines?mask=1", JSON, "");
     assert!(first.text().contains("100.0 0.0\n100.0 25.0\n50.0 25.0"), "{}", first.text());
-    // What is typed wrong is there again, with the reason.
+    // A wrong value is there again, with the reason.
     let wrong =
         send("POST", "/api/v1/masks/2", FORM, "next=lines%3Fmask%3D2&_method=put&corners=1+x%0A2+2%0A3+9");
     assert!(wrong.status == 422 && wrong.text().contains("1 x\n2 2\n3 9</textarea>"), "{}", wrong.text());

@@ -1,5 +1,5 @@
-//! The privacy mask: every output of the pipeline is black where the camera has its bright quarter, from the first
-//! frame on, and in each moment after a change of the mask.
+//! The privacy mask: every output of the pipeline is black where the camera has its bright quarter. This is so from
+//! the first frame on, and in each moment after a change of the mask.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -150,7 +150,7 @@ impl MaskNow {
     }
 }
 
-/// What a mask is, on its form.
+/// The explanation on the form of a mask.
 const MASK_WORDS: &str = "This area is black before anything is made of the picture: streams, snapshots, recordings \
     and counting. What is stored already is not changed: delete it under Media.";
 
