@@ -40,7 +40,7 @@ fn areas_of_the_mask_are_drawn_changed_and_removed() {
     assert_eq!(rotated.status, 200, "{}", rotated.text());
     let page = send("GET", "/lines?mask=new", JSON, "");
     assert!(page.text().contains("action=\"api/v1/masks\"") && page.text().contains("Privacy mask 2"));
-    assert!(page.text().contains("What is stored already is not changed"), "{}", page.text());
+    assert!(page.text().contains("stored already stay as they are"), "{}", page.text());
     let corners = "corners=0+0%0D%0A50+0%0D%0A50+25&exclude=1&anchor=bottom";
     let form = format!("next=lines%3Fmask%3D%7Bid%7D&{corners}");
     let drawn = send("POST", "/api/v1/masks", FORM, &form);

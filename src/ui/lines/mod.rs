@@ -375,7 +375,7 @@ impl Edited {
         }
     }
 
-    /// Who may draw it, and that in words. The mask is a setting.
+    /// The least role that may draw it, and its words. The mask is a setting.
     fn drawer(&self) -> (Reader, &'static str) {
         match self.form {
             ShapeForm::Mask(_) => (Reader::Admin, "an admin"),

@@ -152,7 +152,7 @@ impl MaskNow {
 
 /// The explanation on the form of a mask.
 const MASK_WORDS: &str = "This area is black before anything is made of the picture: streams, snapshots, recordings \
-    and counting. What is stored already is not changed: delete it under Media.";
+    and counting. Images that are stored already stay as they are: delete them under Media.";
 
 /// An area of the mask that is only shown. `origin` is HTML.
 pub(super) fn mask_facts(form: &ZoneForm, origin: &str) -> String {

@@ -246,8 +246,8 @@ section! {
             synonyms: "black neighbour",
             about: "Privacy mask: areas that are blackened in every frame before anything is made of it (stream, \
                    snapshots, recordings, counting). Each is a list of 3 to 32 corners [x, y] in fractions of the \
-                   camera's own picture, before rotation and crop; the page Lines draws them. What is stored \
-                   already is not changed. Example:\n\
+                   camera's own picture, before rotation and crop; the page Lines draws them. Images that \
+                   are stored already stay as they are. Example:\n\
                    \x20 mask = [[[0.0, 0.0], [0.3, 0.0], [0.3, 0.4]]]",
         }
     }
