@@ -21,6 +21,7 @@ mod light;
 mod locked;
 mod mail;
 mod mask;
+mod mask_outputs;
 mod media;
 mod movement;
 mod neighbours;

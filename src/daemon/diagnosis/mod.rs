@@ -97,7 +97,7 @@ impl Diagnose for MachineDiagnosis {
             height: Some(STILL.1),
             ..Config::default().source
         };
-        let config = Config { source, ..Config::default() };
+        let config = Config { source, privacy: config.privacy.clone(), ..Config::default() };
         Some(capture_picture(&config, STILL_WITHIN).map(|taken| taken.picture))
     }
 }

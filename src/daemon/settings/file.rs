@@ -59,14 +59,20 @@ pub fn read(directory: &Path) -> LoadedSettings {
         Ok((saved, Some(faulty))) => return repair_settings(saved, &faulty, good()),
         Err(complaints) => complaints,
     };
-    // Taken for one that had a mask if it names one.
-    let had_mask = fs::read(&file).is_ok_and(|text| memchr::memmem::find(&text, b"mask").is_some());
-    let (mut saved, instead) = match good() {
-        Some(good) => (good, format!("What was last good is in force instead: {}", copy.display())),
-        None => (Saved::empty(file), String::from("Nothing of it is in force, and no good copy is there")),
+    let names_mask = fs::read(&file).is_ok_and(|text| memchr::memmem::find(&text, b"mask").is_some());
+    let (mut saved, instead, has_mask) = match good() {
+        // A mask that was written by hand is not in the copy.
+        Some(good) => {
+            let has_mask = good.get(MASK.0).is_some() || !names_mask;
+            (good, format!("What was last good is in force instead: {}", copy.display()), has_mask)
+        }
+        // Nobody knows whether there was one.
+        None => {
+            (Saved::empty(file), String::from("Nothing of it is in force, and no good copy is there"), false)
+        }
     };
     let mut complaint = format!("{complaints}\n{instead}.");
-    if had_mask && saved.paths().next().is_none() {
+    if !has_mask {
         mask_all(&mut saved, &mut complaint);
     }
     LoadedSettings { saved, complaint, is_faulty: true }
@@ -80,7 +86,7 @@ fn mask_all(saved: &mut Saved, complaint: &mut String) {
     // The setting accepts this value.
     if saved.set(MASK.0, Some(MASK.1)).is_ok() {
         let words = "The privacy mask cannot be read: every frame is black until the mask is drawn again on the page \
-                     Lines.";
+                     Lines, or deleted there.";
         *complaint = format!("{complaint}\n{words}");
     }
 }
@@ -266,7 +272,7 @@ mod tests {
                 fs::write(folder.path().join(LAST_GOOD), copy).unwrap();
             }
             let found = read(folder.path());
-            assert_eq!(found.saved.paths().count(), 0);
+            assert!(found.saved.paths().eq([MASK.0]), "{:?}", found.saved);
             assert!(found.complaint.contains("Nothing of it is in force"), "{}", found.complaint);
         }
     }
@@ -279,6 +285,7 @@ mod tests {
             "[privacy]\nmask = 7\n",
             "[privacy]\nmask = [[[0.1, 0.1], [0.2, 0.1]]]\n[stream]\nquality = 70\n",
             "[privacy]\nmask = [[[0.1, 0.1], [0.2",
+            "\0\0\0\0",
         ] {
             fs::write(directory.join(NAME), broken).unwrap();
             let found = read(directory);
@@ -293,6 +300,18 @@ mod tests {
             fs::write(directory.join(NAME), broken).unwrap();
             assert_eq!(read(directory).saved.get(MASK.0), Some(mask), "{broken}");
         }
+        // The copy is from before it.
+        write(directory, &with(directory, MASK.0, mask).without_key(MASK.0), false).unwrap();
+        for (broken, is_black) in [("[privacy]\nmask = [[", true), ("[stream]\nquality =", false)] {
+            fs::write(directory.join(NAME), broken).unwrap();
+            assert_eq!(read(directory).saved.get(MASK.0).is_some(), is_black, "{broken}");
+        }
+        // A file that cannot be read at all.
+        for name in [NAME, LAST_GOOD] {
+            fs::remove_file(directory.join(name)).unwrap();
+        }
+        fs::create_dir(directory.join(NAME)).unwrap();
+        assert_eq!(read(directory).saved.get(MASK.0), Some(MASK.1));
     }
 
     #[test]

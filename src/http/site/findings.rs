@@ -83,7 +83,7 @@ impl FindingsCache {
     }
 }
 
-/// The latest stills of unused cameras, each under its kind and device. The lock is held while a camera is open.
+/// The latest stills of unused cameras, each under its kind, device and mask. The lock is held while a camera is open.
 pub(in crate::http) type Stills = Arc<tokio::sync::Mutex<Vec<(Instant, String, Picture)>>>;
 
 /// The finding about stored media and the room that is left.

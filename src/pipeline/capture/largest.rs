@@ -81,7 +81,7 @@ impl Capture<'_> {
                 continue;
             }
             let CaptureOptions { mask, quality, .. } = self.shared.settings();
-            let masked = self.masker.apply(&frame, &mask, quality);
+            let masked = self.masker.get_or_insert_default().apply(&frame, &mask, quality);
             match masked.and_then(|frame| self.encoder.encode(&frame)) {
                 Ok(picture) => return Largest::Picture(picture),
                 Err(error) if began.elapsed() >= allowed.saturating_mul(2) => {

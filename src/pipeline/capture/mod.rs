@@ -62,8 +62,8 @@ pub struct Capture<'a> {
     shared: Arc<CaptureState>,
     opener: Box<dyn Opener>,
     encoder: Encoder,
-    /// Every frame of a source passes through it first.
-    masker: Masker,
+    /// Every frame of a source passes through it first; `None` without a mask.
+    masker: Option<Box<Masker>>,
     showing: Renderer,
     beat: &'a Heartbeat,
     openings: u64,
@@ -103,7 +103,7 @@ impl<'a> Capture<'a> {
             shared,
             opener,
             encoder,
-            masker: Masker::default(),
+            masker: None,
             beat,
             openings: 0,
             trouble: None,

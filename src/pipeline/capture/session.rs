@@ -203,20 +203,19 @@ impl<'s, 'a> OpenCamera<'s, 'a> {
         if !self.is_due(frame) {
             return ControlFlow::Continue(());
         }
-        let mut masker = std::mem::take(&mut self.capture.masker);
         // The newest mask: frames captured after its change have it.
         let CaptureOptions { mask, quality, .. } = self.capture.shared.settings();
-        let flow = match masker.apply(frame, &mask, quality) {
-            Ok(frame) => match self.capture.encode_shots(&frame, quality) {
-                Ok(shots) => self.on_picture(&frame, shots),
-                Err(error) => self.on_broken(&error),
-            },
+        let mut masker = self.capture.masker.take();
+        let masked = match mask.is_empty() {
+            true => Ok(Frame { ..*frame }),
+            false => masker.get_or_insert_default().apply(frame, &mask, quality),
+        };
+        let flow = match masked.and_then(|frame| Ok((self.capture.encode_shots(&frame, quality)?, frame))) {
+            Ok((shots, frame)) => self.on_picture(&frame, shots),
             Err(error) => self.on_broken(&error),
         };
         // Its buffers are as large as frames.
-        if !mask.is_empty() {
-            self.capture.masker = masker;
-        }
+        self.capture.masker = masker.filter(|_| !mask.is_empty());
         flow
     }
 

@@ -33,22 +33,22 @@ pub async fn still(request: Request) -> Result<Response<Body>, Problem> {
     let (Some(machine), Ok(preferences)) = (site.machine.clone(), site.preferences()) else {
         return Err(missing());
     };
-    let in_force = preferences.in_force();
     let turn = tokio::time::timeout(TURN_WITHIN, site.stills.clone().lock_owned()).await;
     let mut stills = turn.map_err(|_| {
         Problem::new(StatusCode::CONFLICT, "other cameras are being looked at").retry_after(2)
     })?;
-    let expired_us = site.pipeline.hub().expired_us();
-    stills.retain(|(at, _, still)| at.elapsed() < FRESH && still.stamp.monotonic_us >= expired_us);
+    stills.retain(|(at, ..)| at.elapsed() < FRESH);
+    let in_force = preferences.in_force();
+    let seen = format!("{camera} {:?}", in_force.resolved.config.privacy.mask);
     // The blocking task owns the turn, so that a client that leaves cannot let a second camera be opened.
     let look = move || {
-        if let Some((.., known)) = stills.iter().find(|(_, of, _)| *of == camera) {
+        if let Some((.., known)) = stills.iter().find(|(_, of, _)| *of == seen) {
             return Some(known.clone());
         }
         let (kind, device) = camera.split_once(' ')?;
         let taken = machine.still(&in_force.resolved.config, kind, device)?;
         let picture = taken.map_or_else(card_of, Some)?;
-        stills.push((Instant::now(), camera, picture.clone()));
+        stills.push((Instant::now(), seen, picture.clone()));
         Some(picture)
     };
     let picture = tokio::task::spawn_blocking(look).await.ok().flatten().ok_or_else(missing)?;
