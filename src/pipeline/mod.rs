@@ -49,7 +49,7 @@ pub use counting::{
     Counting, CountingSettings, CountingStatus, LoadedDetector, MakeDetector, Overlay, ShownTrack,
 };
 pub use lights::{Lights, LightsSettings};
-pub use options::CaptureOptions;
+pub use options::{CaptureOptions, PrivacyMask};
 pub use rate::RateMeter;
 pub use recording::{RecorderHandle, RecorderSettings};
 pub use state::{CameraState, NoPicture};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tallycam_camera::encode::Mask;
+pub use tallycam_camera::encode::PrivacyMask;
 
 /// Settings of the pipeline. The defaults are those of the shipped configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,7 +18,7 @@ pub struct CaptureOptions {
     /// Number of failed reads in a row that makes the pipeline unhealthy, and `/health` False.
     pub failed_reads: u32,
     /// Parts of every frame that are blackened before anything is made of it.
-    pub mask: Mask,
+    pub mask: PrivacyMask,
 }
 
 impl Default for CaptureOptions {
@@ -29,7 +29,7 @@ impl Default for CaptureOptions {
             idle_stop: Some(Duration::from_secs(30)),
             silent_after: Duration::from_secs(3),
             failed_reads: 3,
-            mask: Mask::default(),
+            mask: PrivacyMask::default(),
         }
     }
 }

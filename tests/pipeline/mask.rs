@@ -9,7 +9,7 @@ use crate::common::testcam::Running;
 use crate::common::{DEADLINE, wait_until};
 use crate::picture::{Scenery, Witness, look, size};
 use tallycam::base::Stop;
-use tallycam::encode::Mask;
+use tallycam::encode::PrivacyMask;
 use tallycam::http::{self, Server};
 use tallycam::media::{Fourcc, Frame, Picture, SecondFrame, SourceError, View};
 use tallycam::pipeline::recording::{PictureChange, RecordingRequest, SnapshotRequest, Which};
@@ -23,11 +23,11 @@ use tallycam::store::{self, Counts, LineDraft, Scene};
 use tallycam::vision::Labels;
 
 /// Covers the bright quarter.
-fn mask() -> Mask {
-    Mask::new(&[vec![[0.0, 0.0], [0.5, 0.0], [0.5, 0.5], [0.0, 0.5]]])
+fn mask() -> PrivacyMask {
+    PrivacyMask::new(&[vec![[0.0, 0.0], [0.5, 0.0], [0.5, 0.5], [0.0, 0.5]]])
 }
 
-fn options(mask: Mask) -> CaptureOptions {
+fn options(mask: PrivacyMask) -> CaptureOptions {
     CaptureOptions {
         mask,
         idle_stop: None,
@@ -237,7 +237,7 @@ fn the_detector_and_the_annotated_stream_see_no_masked_part() {
 
 #[tokio::test]
 async fn no_frame_from_before_a_change_of_the_mask_is_given_out() {
-    let other = || Mask::new(&[vec![[0.5, 0.5], [1.0, 0.5], [1.0, 1.0], [0.5, 1.0]]]);
+    let other = || PrivacyMask::new(&[vec![[0.5, 0.5], [1.0, 0.5], [1.0, 1.0], [0.5, 1.0]]]);
     for scenery in [Scenery::mjpg(), Scenery::yuyv()] {
         let (pipeline, worker) = Pipeline::start(Box::new(Whole(scenery)), options(other())).unwrap();
         let run = Running::of(pipeline, worker);
@@ -267,7 +267,7 @@ async fn no_frame_from_before_a_change_of_the_mask_is_given_out() {
 
 #[test]
 fn a_pre_roll_from_before_the_mask_is_not_stored() {
-    let (pipeline, worker) = Pipeline::start(Box::new(Scenery::mjpg()), options(Mask::default())).unwrap();
+    let (pipeline, worker) = Pipeline::start(Box::new(Scenery::mjpg()), options(PrivacyMask::default())).unwrap();
     let run = Running::of(pipeline, worker);
     let folder = tempfile::tempdir().unwrap();
     let (media, writer) = media(folder.path());

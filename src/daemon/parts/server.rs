@@ -2,7 +2,6 @@
 
 use super::counting;
 use crate::{http, pipeline};
-use tallycam_camera::encode::Mask;
 use tallycam_config::Config;
 
 /// The pipeline's part of the configuration.
@@ -13,7 +12,7 @@ pub fn pipeline_settings(config: &Config) -> pipeline::CaptureOptions {
         idle_stop: config.stream.idle_stop,
         silent_after: config.source.silent_after,
         failed_reads: config.source.failed_reads,
-        mask: Mask::new(&config.privacy.mask),
+        mask: pipeline::PrivacyMask::new(&config.privacy.mask),
     }
 }
 

@@ -18,12 +18,12 @@ use tallycam_base::Fault;
 /// Areas to blacken: polygons in fractions of the camera's own picture, upright but neither rotated nor cropped. Clones
 /// share them.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Mask(Arc<[Vec<[f64; 2]>]>);
+pub struct PrivacyMask(Arc<[Vec<[f64; 2]>]>);
 
-impl Mask {
+impl PrivacyMask {
     /// A mask of these polygons. Corners may lie outside the picture.
-    pub fn new(areas: &[Vec<[f64; 2]>]) -> Mask {
-        Mask(areas.into())
+    pub fn new(areas: &[Vec<[f64; 2]>]) -> PrivacyMask {
+        PrivacyMask(areas.into())
     }
 
     /// True if nothing is blackened.
@@ -35,7 +35,7 @@ impl Mask {
 /// The cells of an image that a mask touches.
 #[derive(Debug, Default)]
 pub(crate) struct Cells {
-    mask: Mask,
+    mask: PrivacyMask,
     size: (usize, usize),
     cell: (usize, usize),
     across: usize,
@@ -47,7 +47,7 @@ pub(crate) struct Cells {
 
 impl Cells {
     /// Adapts the cells to an image of `size` pixels in cells of `cell` pixels.
-    fn fit(&mut self, mask: &Mask, size: (usize, usize), cell: (usize, usize)) {
+    fn fit(&mut self, mask: &PrivacyMask, size: (usize, usize), cell: (usize, usize)) {
         if (self.size, self.cell) == (size, cell) && self.mask == *mask {
             return;
         }
@@ -84,7 +84,7 @@ impl Cells {
     }
 
     /// Blackens pixels of three bytes.
-    pub(crate) fn blacken_rgb(mask: &Mask, pixels: &mut [u8], size: (usize, usize)) {
+    pub(crate) fn blacken_rgb(mask: &PrivacyMask, pixels: &mut [u8], size: (usize, usize)) {
         if mask.is_empty() {
             return;
         }
@@ -147,7 +147,7 @@ impl Masker {
     ///
     /// # Errors
     /// The mask cannot be applied. The next frame may be tried.
-    pub fn apply<'a>(&'a mut self, frame: &Frame<'a>, mask: &Mask, quality: u8) -> Result<Frame<'a>, Fault> {
+    pub fn apply<'a>(&'a mut self, frame: &Frame<'a>, mask: &PrivacyMask, quality: u8) -> Result<Frame<'a>, Fault> {
         if mask.is_empty() {
             return Ok(Frame { ..*frame });
         }
@@ -202,7 +202,7 @@ struct RawCopy {
 }
 
 impl RawCopy {
-    fn blacken<'a>(&'a mut self, frame: &Frame<'_>, mask: &Mask) -> Result<Frame<'a>, Fault> {
+    fn blacken<'a>(&'a mut self, frame: &Frame<'_>, mask: &PrivacyMask) -> Result<Frame<'a>, Fault> {
         check(frame)?;
         let (width, height) = (frame.width as usize, frame.height as usize);
         let stride = frame.stride as usize;

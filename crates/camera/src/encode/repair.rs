@@ -1,7 +1,7 @@
 //! Repairs a camera's JPEG that cannot be passed on: truncated, damaged, in colours or subsampling that views do not
 //! support, or to be rotated by its Exif header. The result is a complete, upright Y'CbCr JPEG.
 
-use super::mask::{Cells, Mask};
+use super::mask::{Cells, PrivacyMask};
 use super::turbo::{CompressError, Compressor, Decompressor};
 use crate::media::jpeg::Jpeg;
 use crate::media::{Frame, Orientation};
@@ -74,7 +74,7 @@ impl Mender {
         jpeg: &[u8],
         found: &Jpeg,
         quality: u8,
-        mask: &Mask,
+        mask: &PrivacyMask,
     ) -> Result<(&[u8], u32, u32), Fault> {
         let size = self.decompressor.decompress_rgb(jpeg, &mut self.pixels)?;
         let (width, height) = found.orientation.oriented_size(size);

@@ -14,9 +14,9 @@ const COM: u8 = 0xfe;
 /// Bits of a black block at most: its DC difference and its end.
 const BLACK_BITS: usize = 16 + 11 + 16;
 
-/// Buffers and the resulting JPEG.
+/// MaskedImage and the resulting JPEG.
 #[derive(Debug, Default)]
-pub(crate) struct Buffers {
+pub(crate) struct MaskedImage {
     coded: Coded,
     pub(super) jpeg: Vec<u8>,
 }
@@ -30,7 +30,7 @@ pub fn read(
     tables: &Tables,
     places: &[usize],
     is_masked: impl Fn(usize) -> bool,
-    buffers: &mut Buffers,
+    buffers: &mut MaskedImage,
 ) -> Option<()> {
     let (units_across, units_down) = headers.units();
     let mut blocks = Vec::with_capacity(6);

@@ -28,7 +28,7 @@ pub(crate) struct JpegReader {
     tables: Tables,
     strips: [Vec<u8>; 3],
     luma: gray::Buffers,
-    masked: masked::Buffers,
+    masked: masked::MaskedImage,
 }
 
 impl JpegReader {

@@ -7,15 +7,15 @@ use crate::encode::Encoder;
 use crate::encode::turbo::{Decompressor, testing};
 
 /// A triangle and a part that begins beyond the edge.
-fn mask() -> Mask {
-    Mask::new(&[
+fn mask() -> PrivacyMask {
+    PrivacyMask::new(&[
         vec![[0.2, 0.2], [0.6, 0.3], [0.3, 0.8]],
         vec![[0.8, -0.5], [1.5, -0.5], [1.5, 0.4], [0.8, 0.4]],
     ])
 }
 
 /// True if the point is in an area: the number of sides to its right is odd.
-fn is_in(mask: &Mask, [x, y]: [f64; 2]) -> bool {
+fn is_in(mask: &PrivacyMask, [x, y]: [f64; 2]) -> bool {
     mask.0.iter().any(|area| {
         let sides = (0..area.len()).filter(|&n| {
             let (a, b) = (area[n], area[(n + 1) % area.len()]);
@@ -38,7 +38,7 @@ fn pixels(jpeg: &[u8]) -> (Vec<u8>, (usize, usize)) {
 /// Asserts that each pixel under `mask` is black, and that no pixel farther than `far` pixels from it differs by more
 /// than `most` from the same one of `before`.
 #[track_caller]
-fn assert_masked(mask: &Mask, after: &[u8], before: &[u8], far: f64, most: u8) {
+fn assert_masked(mask: &PrivacyMask, after: &[u8], before: &[u8], far: f64, most: u8) {
     let ((after, size), (before, size_before)) = (pixels(after), pixels(before));
     assert_eq!(size, size_before);
     let (mut black, mut same) = (0, 0);
@@ -243,16 +243,16 @@ fn a_frame_that_cannot_be_masked_is_refused_in_words() {
 fn without_a_mask_the_frame_itself_goes_on() {
     let data = jpeg((160, 128), (2, 1));
     let mut masker = Masker::default();
-    let same = masker.apply(&frame(Fourcc::MJPG, (160, 128), 0, &data), &Mask::default(), 80).unwrap();
+    let same = masker.apply(&frame(Fourcc::MJPG, (160, 128), 0, &data), &PrivacyMask::default(), 80).unwrap();
     assert_eq!(same.data.as_ptr(), data.as_ptr());
 }
 
 #[test]
 fn another_mask_or_size_applies_to_the_next_frame() {
     let data = bright(96 * 80);
-    let all = Mask::new(&[vec![[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]]);
+    let all = PrivacyMask::new(&[vec![[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]]);
     let mut masker = Masker::default();
-    let mut dark = |size: (u32, u32), mask: &Mask| {
+    let mut dark = |size: (u32, u32), mask: &PrivacyMask| {
         let masked = masker.apply(&frame(Fourcc::GREY, size, size.0, &data), mask, 80).unwrap();
         masked.data[..(size.0 * size.1) as usize].iter().filter(|&&luma| luma == 0).count()
     };
@@ -271,7 +271,7 @@ proptest! {
         cell in (1usize..17, 1usize..17),
     ) {
         let area = corners.iter().map(|&(x, y)| [f64::from(x) / 100.0, f64::from(y) / 100.0]).collect();
-        let mask = Mask::new(&[area]);
+        let mask = PrivacyMask::new(&[area]);
         let mut cells = Cells::default();
         cells.fit(&mask, size, cell);
         let (fine, mut seen) = (5, vec![false; size.0 * size.1]);
