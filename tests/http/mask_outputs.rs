@@ -47,7 +47,9 @@ fn has_sign(jpeg: &[u8], is_drawn_on: bool) -> bool {
     let image = turbojpeg::decompress(jpeg, turbojpeg::PixelFormat::RGB).unwrap();
     let pixels = || image.pixels.chunks_exact(3);
     let is_gray = pixels().all(|rgb| rgb[0] == rgb[1] && rgb[1] == rgb[2]);
-    let is_of_it = |rgb: &&[u8]| if is_gray { rgb[0] > 125 } else { rgb[2] > 170 && rgb[2] - 60 > rgb[0] };
+    let is_of_it = |rgb: &&[u8]| {
+        if is_gray { rgb[0] > 125 } else { rgb[2] > 170 && rgb[2] - 60 > rgb[0] }
+    };
     pixels().filter(is_of_it).count() > if is_drawn_on { pixels().count() / 25 } else { 20 }
 }
 
@@ -68,8 +70,12 @@ fn jpegs(bytes: &[u8]) -> Vec<Vec<u8>> {
 /// The pictures in a state folder: those of crossings, and those of snapshots and recordings.
 fn stored(folder: &Path) -> [Vec<Vec<u8>>; 2] {
     let (directory, camera, zone) = (folder.to_owned(), String::from("door"), jiff::tz::TimeZone::UTC);
-    let options =
-        CountsOptions { directory: directory.clone(), camera: camera.clone(), zone: zone.clone(), day_starts: 0 };
+    let options = CountsOptions {
+        directory: directory.clone(),
+        camera: camera.clone(),
+        zone: zone.clone(),
+        day_starts: 0,
+    };
     let (counts, counts_db) = Counts::open(options).unwrap();
     let reader = counts.reader().unwrap();
     let crossings = (1..1000).filter_map(|id| reader.thumbnail(id).unwrap()).collect();
@@ -166,10 +172,12 @@ fn run(is_masked: bool) {
             assert_eq!(answer.status, 200, "{name} {path}: {}", answer.text());
             check(&format!("{name} {path}"), &[answer.body]);
         }
-        for draft in [json!({"picture": "shown"}), json!({"picture": "original"}), json!({"every": "100ms"})] {
-            assert_eq!(send("POST", "/api/v1/recordings", draft).status, 201);
+        for draft in [json!({"picture": "shown"}), json!({"picture": "original"}), json!({"every": 1})] {
+            let wanted = if draft["every"].is_null() { 4 } else { 1 };
+            let begun = send("POST", "/api/v1/recordings", draft);
+            assert_eq!(begun.status, 201, "{}", begun.text());
             let frames = || get("/api/v1/recording").json()["now"]["frames"].as_u64();
-            wait_until("pictures are recorded", || frames() > Some(4));
+            wait_until("pictures are recorded", || frames() > Some(wanted));
             let id = send("POST", "/api/v1/recording/stop", json!({})).json()["id"].as_u64().unwrap();
             check(&name, &jpegs(&get(&format!("/api/v1/media/{id}/content?as=avi")).body));
             for picture in ["thumbnail.jpg", "frame.jpg"] {
@@ -178,13 +186,18 @@ fn run(is_masked: bool) {
         }
         let id = send("POST", "/api/v1/snapshots", json!({})).json()["id"].as_u64().unwrap();
         check(&name, &[get(&format!("/api/v1/media/{id}/content")).body]);
+        // Motion counts them while they pass sideways.
+        if name.contains("90") || name.contains("270") {
+            continue;
+        }
         let crossings = || get("/api/v1/crossings").json()["items"].as_array().unwrap().len();
         let before = crossings();
-        wait_until("somebody crosses the line", || crossings() > before + 1);
+        wait_until("somebody crosses the line", || crossings() > before);
     }
     let backup = folder.path().join("backup");
     fs::create_dir(&backup).unwrap();
-    fs::write(backup.join("all.tar"), get("/api/v1/backup?media=1").body).unwrap();
+    let all = client::ask(daemon.address, "GET /api/v1/backup?media=1 HTTP/1.0\r\nHost: localhost\r\n\r\n");
+    fs::write(backup.join("all.tar"), all.body).unwrap();
     let unpacked = Command::new("tar").arg("-C").arg(&backup).arg("-xf").arg(backup.join("all.tar")).status();
     assert!(unpacked.unwrap().success());
     daemon.stop();

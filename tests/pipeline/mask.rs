@@ -267,7 +267,8 @@ async fn no_frame_from_before_a_change_of_the_mask_is_given_out() {
 
 #[test]
 fn a_pre_roll_from_before_the_mask_is_not_stored() {
-    let (pipeline, worker) = Pipeline::start(Box::new(Scenery::mjpg()), options(PrivacyMask::default())).unwrap();
+    let (pipeline, worker) =
+        Pipeline::start(Box::new(Scenery::mjpg()), options(PrivacyMask::default())).unwrap();
     let run = Running::of(pipeline, worker);
     let folder = tempfile::tempdir().unwrap();
     let (media, writer) = media(folder.path());

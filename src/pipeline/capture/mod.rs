@@ -3,7 +3,8 @@
 //! Invariants: At most one source is open; a second one only while a better source replaces a stand-in. A source is
 //! dropped on this thread before the state says that the camera is closed. Every wait ends when a request changes.
 //! The heart beats at least once a second unless a driver call blocks. A frame is encoded once for all viewers. The
-//! hub is closed when this thread ends, also by a panic. No frame is encoded or kept before the privacy mask is applied.
+//! hub is closed when this thread ends, also by a panic. No frame is encoded or kept before the privacy mask is
+//! applied.
 
 mod camera_info;
 mod card;

@@ -34,7 +34,7 @@ impl PrivacyMask {
 
 /// The cells of an image that a mask touches.
 #[derive(Debug, Default)]
-pub(crate) struct Cells {
+struct Cells {
     mask: PrivacyMask,
     size: (usize, usize),
     cell: (usize, usize),
@@ -78,19 +78,15 @@ impl Cells {
     }
 
     /// True if the mask touches this unit, counted row by row.
-    pub(crate) fn has(&self, unit: usize) -> bool {
+    fn has(&self, unit: usize) -> bool {
         // A unit outside the mask's image is covered rather than shown.
         self.touched.get(unit).copied().unwrap_or(true)
     }
 
     /// Blackens pixels of three bytes.
-    pub(crate) fn blacken_rgb(mask: &PrivacyMask, pixels: &mut [u8], size: (usize, usize)) {
-        if mask.is_empty() {
-            return;
-        }
-        let mut cells = Cells::default();
-        cells.fit(mask, size, (1, 1));
-        for (rows, columns) in cells.pixels() {
+    fn blacken_rgb(&mut self, mask: &PrivacyMask, pixels: &mut [u8], size: (usize, usize)) {
+        self.fit(mask, size, (1, 1));
+        for (rows, columns) in self.pixels() {
             for row in rows {
                 pixels[3 * (row * size.0 + columns.start)..3 * (row * size.0 + columns.end)].fill(0);
             }
@@ -147,7 +143,12 @@ impl Masker {
     ///
     /// # Errors
     /// The mask cannot be applied. The next frame may be tried.
-    pub fn apply<'a>(&'a mut self, frame: &Frame<'a>, mask: &PrivacyMask, quality: u8) -> Result<Frame<'a>, Fault> {
+    pub fn apply<'a>(
+        &'a mut self,
+        frame: &Frame<'a>,
+        mask: &PrivacyMask,
+        quality: u8,
+    ) -> Result<Frame<'a>, Fault> {
         if mask.is_empty() {
             return Ok(Frame { ..*frame });
         }
@@ -177,7 +178,8 @@ impl Masker {
             Some(mender) => mender,
             none => none.insert(Box::new(Mender::new()?)),
         };
-        let (data, width, height) = mender.repair(&whole, &found, quality, mask).map_err(refused)?;
+        let blacken = |pixels: &mut [u8], size| cells.blacken_rgb(mask, pixels, size);
+        let (data, width, height) = mender.repair(&whole, &found, quality, blacken).map_err(refused)?;
         Ok(Frame { data, width, height, second, ..*frame })
     }
 }

@@ -20,7 +20,7 @@ use crate::media::{Fourcc, Frame, Orientation, Picture, PicturePool};
 use tallycam_base::{Fault, FaultKind};
 
 pub use avi::AviWriter;
-pub use mask::{PrivacyMask, Masker};
+pub use mask::{Masker, PrivacyMask};
 pub use memory_budget::NoRoom;
 use planes::Planes;
 pub use reduce::{ReduceError, Reducer};
@@ -109,7 +109,7 @@ impl Encoder {
             }
             self.doubts.is_whole(found.len);
             if must_be_mended {
-                let (jpeg, width, height) = mender.repair(&jpeg, &found, self.quality, &PrivacyMask::default())?;
+                let (jpeg, width, height) = mender.repair(&jpeg, &found, self.quality, |_, _| {})?;
                 let mut picture = self.pool.builder(jpeg.len());
                 picture.push(jpeg);
                 return Ok(picture.finish(width, height, frame.stamp, frame.sequence, false));

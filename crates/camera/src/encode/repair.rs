@@ -1,7 +1,6 @@
 //! Repairs a camera's JPEG that cannot be passed on: truncated, damaged, in colours or subsampling that views do not
 //! support, or to be rotated by its Exif header. The result is a complete, upright Y'CbCr JPEG.
 
-use super::mask::{Cells, PrivacyMask};
 use super::turbo::{CompressError, Compressor, Decompressor};
 use crate::media::jpeg::Jpeg;
 use crate::media::{Frame, Orientation};
@@ -65,7 +64,8 @@ impl Mender {
         self.decompressor.check(jpeg, &mut self.pixels)
     }
 
-    /// `jpeg` in a form that views accept, with `mask` in black, with width and height; valid until the next call.
+    /// `jpeg` in a form that views accept, with width and height; valid until the next call. `blacken` gets the upright
+    /// pixels of three bytes, and their width and height.
     ///
     /// # Errors
     /// It cannot be decoded; the next one may be tried.
@@ -74,7 +74,7 @@ impl Mender {
         jpeg: &[u8],
         found: &Jpeg,
         quality: u8,
-        mask: &PrivacyMask,
+        blacken: impl FnOnce(&mut [u8], (usize, usize)),
     ) -> Result<(&[u8], u32, u32), Fault> {
         let size = self.decompressor.decompress_rgb(jpeg, &mut self.pixels)?;
         let (width, height) = found.orientation.oriented_size(size);
@@ -85,7 +85,7 @@ impl Mender {
                 &mut self.turned
             }
         };
-        Cells::blacken_rgb(mask, pixels, (width, height));
+        blacken(pixels, (width, height));
         self.compressor.set_quality(quality)?;
         let jpeg = self.compressor.compress_rgb(pixels, width, height)?;
         Ok((jpeg, width as u32, height as u32))
