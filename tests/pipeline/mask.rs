@@ -190,6 +190,7 @@ fn the_detector_and_the_annotated_stream_see_no_masked_part() {
         .unwrap();
         let witness = Witness(Arc::default(), Labels::new(["person"]));
         let settings = CountingSettings {
+            movement_map: false,
             is_on: true,
             fps: Some(60.0),
             classes: Vec::new(),

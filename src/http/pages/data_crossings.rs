@@ -1,8 +1,11 @@
 //! Data of the pages Crossings and Checks.
 
+use std::collections::HashSet;
+
 use crate::http::api::counting::checks;
 use crate::http::api::media::video;
 use crate::http::pages::data_counting::{classes, head, lines, recorded};
+use crate::http::report::state::StateReport;
 use crate::http::report::wire;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::wrong_value;
@@ -15,7 +18,7 @@ use crate::ui::{
     TapsPage,
 };
 use tallycam_store::media::{Item, MediaKind};
-use tallycam_store::{CheckEvent, CrossingsQuery, EditError, StoreError, StoredCrossing};
+use tallycam_store::{CheckEvent, CrossingsQuery, EditError, StoredCrossing};
 
 /// Maximum number of crossings on the page.
 const MOST_SHOWN: usize = 200;
@@ -146,9 +149,8 @@ fn clip(recordings: &[Item], time_us: u64) -> Option<(u64, f64, f64)> {
     Some((item.id, seconds(at_us.saturating_sub(video::AROUND_US)), seconds(at_us + video::AROUND_US)))
 }
 
-/// Maximum number of checks and of recordings on the page Checks.
+/// Maximum number of checks on the page Checks.
 const MOST_CHECKS: usize = 200;
-const MOST_ITEMS: usize = 50;
 
 /// The time of which marked crossings are told.
 const MARKED_US: u64 = 90 * 86_400_000_000;
@@ -169,7 +171,7 @@ pub async fn checks_page(request: &Request) -> Result<ChecksPage, Problem> {
     Ok(ChecksPage {
         head: head(request),
         line: request.query.get("line").and_then(|line| line.parse().ok()),
-        items: items.unwrap_or_default().into_iter().filter(|item| !item.is_open).take(MOST_ITEMS).collect(),
+        items: items.unwrap_or_default().into_iter().filter(|item| !item.is_open).collect(),
         checks: checked,
         marked: lines
             .iter()
@@ -201,15 +203,14 @@ pub async fn check_page(request: &Request, id: u64) -> Result<CheckPage, Problem
     }
     let ids: Vec<u64> = check.crossings.iter().filter_map(|event| event.crossing).collect();
     let counts_db = site.counts_readers()?;
-    let thumbnails = counts_db.read(move |reader| {
-        let all: Result<Vec<_>, StoreError> = ids.into_iter().map(|id| reader.crossing(id)).collect();
-        let with_one = all?.into_iter().flatten().filter(|crossing| crossing.has_thumbnail);
-        Ok(with_one.map(|crossing| crossing.id).collect::<Vec<_>>())
-    });
-    let thumbnails = if sees_pictures(request) { thumbnails.await? } else { Vec::new() };
+    let thumbnails = counts_db.read(move |reader| reader.with_thumbnail(&ids));
+    let thumbnails = if sees_pictures(request) { thumbnails.await? } else { HashSet::new() };
     let shown = |event: &CheckEvent| {
-        let is_watched =
-            |item: &&Item| Some(item.id) == check.recording || video::covers(item, event.time_us);
+        let is_watched = |item: &&Item| {
+            let times = item.at_us..=item.at_us.saturating_add(item.duration_us);
+            Some(item.id) == check.recording && times.contains(&event.time_us)
+                || video::covers(item, event.time_us)
+        };
         let item = recordings.iter().find(is_watched);
         let at_s = |item: &Item, early_us: u64| {
             event.time_us.saturating_sub(item.at_us).saturating_sub(early_us) as f64 / 1e6
@@ -227,7 +228,6 @@ pub async fn check_page(request: &Request, id: u64) -> Result<CheckPage, Problem
     Ok(CheckPage {
         head: head(request),
         clock: site.clock(),
-        line: lines(site.counts()?, who).into_iter().find(|line| line.id == check.line_id),
         shown: check.crossings.iter().map(shown).collect(),
         refused: request.refused(),
         check,
@@ -249,10 +249,21 @@ pub async fn taps_page(request: &Request) -> Result<TapsPage, Problem> {
         }
         None => None,
     };
+    let useless = match &item {
+        Some((item, _)) => {
+            let whole = checks::whole(site, id, item)?;
+            let read = site.counts_readers()?.read(move |reader| reader.new_check(whole)).await?;
+            read.err().map(|why| why.to_string())
+        }
+        None => None,
+    };
+    let report = StateReport::of(site, &request.who);
     Ok(TapsPage {
         head: head(request),
         clock: site.clock(),
         line: line.ok_or(EditError::Unknown { what: "line", id })?,
+        useless,
+        size: report.width.zip(report.height),
         minutes: query.whole("minutes", 1..=30)?.unwrap_or(15),
         item,
         is_counts_only: site.is_counts_only(),

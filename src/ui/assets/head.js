@@ -25,7 +25,7 @@
     if (lines && s) await renewLog().catch(() => { /* the next time */ });
     if (!document.hidden) timer = setTimeout(ask, ASK_MS);
   };
-  if (document.getElementById('all')) setInterval(() => { if (!document.hidden) renew('all'); }, 10_000);
+  if (document.querySelector('#all > .cams')) setInterval(() => { if (!document.hidden) renew('all'); }, 10_000);
   // A camera that restarts: this page waits until it is away and answers again.
   if (document.getElementById('comes-back')) {
     let wasAway = false, tries = 0;

@@ -113,7 +113,10 @@ if (el('screen')) {
       let left = new Uint8Array();
       for (;;) {
         const { done, value } = await reader.read();
-        if (done) break;
+        if (done) {
+          document.dispatchEvent(new Event('played'));
+          break;
+        }
         const all = new Uint8Array(left.length + value.length);
         all.set(left);
         all.set(value, left.length);

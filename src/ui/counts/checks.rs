@@ -10,6 +10,7 @@ use crate::ui::format::{
     capital, day, format_long_day, format_thousands, format_when, percent, second, to_zoned,
 };
 use crate::ui::frame::{PageFrame, Tab, refusal_html};
+use crate::ui::lines::draw;
 use tallycam_store::media::Item;
 use tallycam_store::{CheckEvent, CheckVerdict, CheckedShare, Direction, LineCheck, LineRow};
 
@@ -31,7 +32,9 @@ impl CheckBadge {
     pub fn new(check: &LineCheck, clock: &LocalClock) -> CheckBadge {
         let (at, now) = (to_zoned(check.made_us, &clock.zone), to_zoned(clock.now_us, &clock.zone));
         let year = if at.year() == now.year() { String::new() } else { format!(" {}", at.year()) };
-        let share = check.share().map_or_else(|| String::from("nobody crossed"), percent);
+        let is_telling = check.checked_us >= 60_000_000 && check.found + check.missed + check.wrong >= 10;
+        let share = check.share().filter(|_| is_telling);
+        let share = share.map_or_else(|| String::from("too few to tell"), percent);
         let words = format!("checked {}{year}: {share}, {}", day(&at), minutes(check.checked_us));
         CheckBadge { line: check.line_id, id: check.id, words, faded: check.faded.join(", ") }
     }
@@ -71,9 +74,12 @@ pub(in crate::ui) fn badges_html<'a>(
     }
 }
 
-/// "15 min"; below ten minutes with a decimal digit if it is not whole.
+/// "15 min"; below ten minutes with a decimal digit if it is not whole, and below one in seconds.
 fn minutes(us: u64) -> String {
     let minutes = us as f64 / 6e7;
+    if minutes < 1.0 {
+        return format!("{} s", us / 1_000_000);
+    }
     let is_whole = minutes >= 9.95 || (minutes - minutes.round()).abs() < 0.05;
     if is_whole { format!("{minutes:.0} min") } else { format!("{minutes:.1} min") }
 }
@@ -179,8 +185,6 @@ pub struct CheckPage {
     pub head: Head,
     pub clock: LocalClock,
     pub check: LineCheck,
-    /// The present line, for the names of its directions.
-    pub line: Option<LineRow>,
     /// Picture and clip of each crossing.
     pub shown: Vec<CheckedMedia>,
     pub refused: Option<RefusalReason>,
@@ -290,12 +294,17 @@ impl CheckPage {
                     second(&self.zoned(check.to_us))
                 ),
             ),
+            ("Crossings", format!("{} found, {} missed, {} false", check.found, check.missed, check.wrong)),
             ("Checked", format!("{} of {}", minutes(check.checked_us), minutes(check.to_us - check.from_us))),
             ("Line", format!("{}, version {}", Text(&check.line), check.version)),
-            ("Model", Text(&check.setup.model).to_string()),
+            (
+                "Model",
+                Text(if check.setup.model.is_empty() { "unknown" } else { &check.setup.model }).to_string(),
+            ),
             ("Camera", format!("{}{size}", Text(&check.setup.camera))),
             ("Light", light),
             ("Watched", watched),
+            ("Stored", format_when(&self.zoned(check.made_us), &self.zoned(0))),
         ];
         facts.map(|(name, words)| format!("<div><dt>{name}</dt><dd>{words}</dd></div>")).concat()
     }
@@ -307,10 +316,9 @@ impl CheckPage {
         all.sort_by_key(|(event, _)| (event.verdict == CheckVerdict::Found, event.time_us));
         let mut html = String::new();
         for (event, CheckedMedia { picture, clip }) in all {
-            let draft = self.line.as_ref().map(|line| &line.draft);
             let (class, way) = match event.direction {
-                Direction::In => ("in", draft.map_or("in", |draft| &draft.in_name)),
-                Direction::Out => ("out", draft.map_or("out", |draft| &draft.out_name)),
+                Direction::In => ("in", &self.check.drawn.in_name),
+                Direction::Out => ("out", &self.check.drawn.out_name),
             };
             let at = self.zoned(event.time_us);
             let time = second(&at);
@@ -356,6 +364,10 @@ pub struct TapsPage {
     pub minutes: u64,
     /// The recording to watch, and where it starts, in microseconds; else the live picture.
     pub item: Option<(Item, u64)>,
+    /// Why a check of the recording would be refused.
+    pub useless: Option<String>,
+    /// Width and height of the live picture, once they are known.
+    pub size: Option<(u32, u32)>,
     pub is_counts_only: bool,
     /// A recording can be started now.
     pub can_record: bool,
@@ -389,13 +401,24 @@ pub fn taps_page(page: &TapsPage) -> String {
     let mut here = format!("check?line={}&minutes={minutes}", line.id);
     let mut scripts = vec!["page.js", "head.js", "check.js"];
     let (mut item, mut deck, mut record) = (String::new(), String::new(), String::new());
+    // A recording that is shorter is watched to its end.
+    let length_us =
+        page.item.as_ref().map_or(u64::MAX, |(item, _)| item.duration_us).min(minutes * 60_000_000);
+    let size = page.item.as_ref().map(|(item, _)| (item.width, item.height)).or(page.size);
+    let size = size.unwrap_or((640, 360));
+    let (wide, high) = draw::view_box(size);
+    let drawn = format!(
+        "<svg class=\"ov still\" viewBox=\"0 0 {wide} {high}\" aria-hidden=\"true\">{}</svg>",
+        draw::all(std::slice::from_ref(line), &[], size)
+    );
     let screen = match &page.item {
         Some((recording, at_us)) => {
             let _ = write!(here, "&item={}", recording.id);
             (item, deck) = played(recording, *at_us, &here, &page.clock);
             scripts.push("player.js");
             format!(
-                "<canvas id=\"screen\" width=\"{}\" height=\"{}\" role=\"img\" aria-label=\"The recording\"></canvas>",
+                "<canvas id=\"screen\" width=\"{}\" height=\"{}\" role=\"img\" aria-label=\"The recording\"></canvas>\
+                 {drawn}",
                 recording.width.max(16),
                 recording.height.max(9)
             )
@@ -403,8 +426,18 @@ pub fn taps_page(page: &TapsPage) -> String {
         None if page.is_counts_only => {
             "<p class=\"muted\">Privacy mode shows no picture: watch the place itself.</p>".into()
         }
-        None => "<img src=\"stream\" width=\"640\" height=\"360\" alt=\"The live picture\">".into(),
+        None => format!(
+            "<img src=\"stream\" width=\"{}\" height=\"{}\" alt=\"The live picture\">{drawn}",
+            size.0, size.1
+        ),
     };
+    let useless = page.useless.as_ref().map_or_else(String::new, |why| {
+        format!(
+            "<p class=\"bad\">A check of it would be refused: {}. <code>tallycam counts recount</code> counts a recording \
+             again.</p>",
+            Text(why)
+        )
+    });
     if page.can_record && page.item.is_none() {
         record = form_to("post", "api/v1/recordings", &here, " class=\"row\"")
             + &field("name", &format!("Check of {}", line.draft.name))
@@ -415,12 +448,21 @@ pub fn taps_page(page: &TapsPage) -> String {
     let main = format!(
         include_str!("check_taps.html"),
         line = line.id,
-        minutes = minutes,
+        minutes = length_us as f64 / 6e7,
         item = item,
         screen = screen,
         deck = deck,
         now = page.clock.now_us as f64 / 1e3,
-        what = if page.item.is_some() { "A recording" } else { "Live" },
+        what = format_args!(
+            "{}, {}",
+            if page.item.is_some() { "A recording" } else { "Live" },
+            self::minutes(length_us)
+        ),
+        space = if page.item.is_some() {
+            "plays it. Going back takes back the taps from there on"
+        } else {
+            "pauses"
+        },
         name = Text(&line.draft.name),
         pause = match page.item {
             Some(_) => "",
@@ -429,7 +471,8 @@ pub fn taps_page(page: &TapsPage) -> String {
         },
         in_name = Text(&capital(&line.draft.in_name)),
         out_name = Text(&capital(&line.draft.out_name)),
-        record = page.refused.as_ref().map(refusal_html).unwrap_or_default() + &record,
+        refused = page.refused.as_ref().map(refusal_html).unwrap_or_default() + &useless,
+        record = record,
     );
     PageFrame::new(&page.head, Tab::Counts, "Check", &scripts).render(&main)
 }
@@ -471,8 +514,8 @@ mod tests {
         let html = check_page(&checks::one());
         for words in [
             "Of 100 people about 94 to 99 are counted.",
-            "<td>97 %</td><td>94 % to 99 %</td><td class=\"l\">2 of 3</td>",
-            "<td>−1 %</td><td>−4 % to +2 %</td><td class=\"l\">3 instead of 3</td>",
+            "<td>97 %</td><td>94 % to 99 %</td><td class=\"l\">30 of 31</td>",
+            "<td>−1 %</td><td>−4 % to +2 %</td><td class=\"l\">31 instead of 31</td>",
             "<dd>yolox_nano_320</dd>",
             "<dd>bright (118 of 255)</dd>",
             "<dd>Main path, version 2</dd>",

@@ -136,6 +136,14 @@ async fn light(site: &Site, recording: Option<Item>, middle_us: u64) -> Result<O
     Ok(tokio::task::spawn_blocking(move || lights::brightness(&jpeg)).await.ok().flatten())
 }
 
+/// A check of a whole recording without taps.
+pub fn whole(site: &Site, line: u64, item: &Item) -> Result<CheckDraft, Problem> {
+    let (from_us, to_us) = (item.at_us, item.at_us.saturating_add(item.duration_us.min(86_400_000_000)));
+    let (scene, setup) = (site.counts()?.scene(), CheckSetup::default());
+    let (recording, taps, pauses) = (Some(item.id), Vec::new(), Vec::new());
+    Ok(CheckDraft { line, scene, from_us, to_us, recording, taps, pauses, setup })
+}
+
 /// `POST /api/v1/checks`.
 pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
     let (site, counts) = (&request.site, request.site.counts()?);

@@ -1,5 +1,7 @@
 //! Reads and writes checks.
 
+use std::collections::HashSet;
+
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
@@ -109,6 +111,15 @@ impl CountsReader {
     pub fn checked(&self, id: u64) -> Result<Option<LineCheck>, StoreError> {
         let text = format!("{SELECT} WHERE id = ?1");
         self.map_error(self.connection.query_row(&text, [number(id)], |row| self.check_of(row)).optional())
+    }
+
+    /// Those of these crossings that have a picture.
+    pub fn with_thumbnail(&self, ids: &[u64]) -> Result<HashSet<u64>, StoreError> {
+        self.map_error((|| {
+            let text = "SELECT crossing FROM thumbnails WHERE crossing IN (SELECT value FROM json_each(?1))";
+            let mut query = self.connection.prepare(text)?;
+            query.query_map([to_json(&ids)?], |row| unsigned(row, 0))?.collect()
+        })())
     }
 
     /// Crossings of a line since the day of `from_us` began, and those of them that are marked as wrong.
