@@ -59,7 +59,9 @@ pub fn read(directory: &Path) -> LoadedSettings {
         Ok((saved, Some(faulty))) => return repair_settings(saved, &faulty, good()),
         Err(complaints) => complaints,
     };
-    let names_mask = fs::read(&file).is_ok_and(|text| memchr::memmem::find(&text, b"mask").is_some());
+    // A pipe would be waited for.
+    let names_mask =
+        file.is_file() && fs::read(&file).is_ok_and(|text| memchr::memmem::find(&text, b"mask").is_some());
     let (mut saved, instead, has_mask) = match good() {
         // A mask that was written by hand is not in the copy.
         Some(good) => {
