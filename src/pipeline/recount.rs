@@ -18,6 +18,7 @@ use tallycam_base::{ClockTime, Fault};
 use tallycam_camera::media::{Geometry, PictureBuilder};
 use tallycam_store::media::{ChunkFrame, ChunkRow, Item, MediaError, MediaReader};
 use tallycam_store::{FoundAgain, LineRow, Scene};
+use tallycam_vision::Trial;
 
 /// Maximum distance of consecutive pictures. Across a longer gap no object can be tracked.
 pub const LONGEST_STEP_US: u64 = 1_000_000;
@@ -61,28 +62,40 @@ pub struct RecordingCount {
     pub detections: u64,
     /// Deviations from the request, in sentences.
     pub notes: Vec<String>,
+    /// The kept detections.
+    pub trial: Option<Trial>,
 }
 
-/// Counts crossings of the `lines` of `scene` in a recording, with at most `fps` detections per second (`None` for
-/// every picture).
-///
-/// `geometry` is applied to a recording of originals; a recording of shown pictures is used as it is. `progress` gets
-/// the number of finished pictures after each chunk.
+/// What to count.
+pub struct RecountPlan<'a> {
+    /// The settings of counting.
+    pub settings: &'a CountingSettings,
+    /// The lines of all scenes.
+    pub lines: &'a [LineRow],
+    /// The scene whose lines count.
+    pub scene: Scene,
+    /// Maximum detections per second; `None` for every picture.
+    pub fps: Option<f64>,
+    /// Applied to a recording of originals; a recording of shown pictures is used as it is.
+    pub geometry: Geometry,
+    /// Only chunks of this time are read; wall time in microseconds.
+    pub within_us: (u64, u64),
+    /// The line for which the detections are kept.
+    pub tried: Option<u64>,
+}
+
+/// Counts crossings in a recording. `progress` gets the number of finished pictures and of all after each chunk.
 ///
 /// # Errors
 /// [`RecountError`].
-#[allow(clippy::too_many_arguments)]
 pub fn count_recording(
     reader: &MediaReader,
     item: &Item,
     made: LoadedDetector,
-    settings: &CountingSettings,
-    lines: &[LineRow],
-    scene: Scene,
-    fps: Option<f64>,
-    geometry: Geometry,
-    mut progress: impl FnMut(u64),
+    plan: &RecountPlan<'_>,
+    mut progress: impl FnMut(u64, u64),
 ) -> Result<RecordingCount, RecountError> {
+    let &RecountPlan { settings, lines, scene, fps, geometry, within_us, tried } = plan;
     let mut watch = Watch::new(made, settings, 0)?;
     let judged = watch.set_lines(lines, &[], scene, false);
     if judged.countable_lines() == 0 {
@@ -106,11 +119,18 @@ pub fn count_recording(
         detections: 0,
         failed: (0, String::new()),
     };
+    if tried.is_some() {
+        looker.watch.keep_detections();
+    }
+    let mut chunks = reader.chunks(item.id)?;
+    let at_us = |us| item.at_us.saturating_add(us);
+    chunks.retain(|chunk| at_us(chunk.to_us) >= within_us.0 && at_us(chunk.from_us) <= within_us.1);
+    let all = chunks.iter().map(|chunk| u64::from(chunk.frames)).sum();
     let mut done = 0;
-    for chunk in reader.chunks(item.id)? {
+    for chunk in chunks {
         looker.chunk(reader, &chunk)?;
         done += u64::from(chunk.frames);
-        progress(done);
+        progress(done, all);
     }
     let RecordingCounter { watch, spans, mut crossings, detections, failed, .. } = looker;
     // A few damaged pictures are normal. More than one in a hundred make the result unreliable.
@@ -128,7 +148,9 @@ pub fn count_recording(
     }
     // A crossing between two pictures must be in the span of both; nothing else is known about its time.
     crossings.retain(|found| spans.iter().any(|&(from, to)| (from..=to).contains(&found.time_us)));
-    Ok(RecordingCount { crossings, spans, lines, model: watch.name.clone(), detections, notes })
+    let model = watch.name.clone();
+    let trial = tried.and_then(|line| watch.into_trial(line));
+    Ok(RecordingCount { crossings, spans, lines, model, detections, notes, trial })
 }
 
 /// State of a pass through a recording.

@@ -99,11 +99,11 @@ CREATE INDEX crossings_excluded ON crossings(wall_us) WHERE mark = 2;
 CREATE TABLE checks (id INTEGER PRIMARY KEY AUTOINCREMENT, line INTEGER NOT NULL REFERENCES lines(id),
   version INTEGER NOT NULL, drawn TEXT NOT NULL, scene TEXT NOT NULL, from_us INTEGER NOT NULL, to_us INTEGER NOT NULL,
   made_us INTEGER NOT NULL, recording INTEGER, setup TEXT NOT NULL, left_out TEXT NOT NULL, taps TEXT NOT NULL,
-  crossings TEXT NOT NULL);
+  crossings TEXT NOT NULL, advice TEXT);
 ALTER TABLE superseded ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX crossings_marked ON crossings(line, wall_us) WHERE mark > 0;
 INSERT INTO checks VALUES (1, 1, 2,
   '{"name":"Door","a":[0.5,1.0],"b":[0.5,0.0],"in_name":"in","out_name":"out","classes":[],"anchor":"bottom","recrossing":"every"}',
   'camera', 1780308001500000, 1780308004000000, 1780308010000000, NULL,
   '{"model":"nano","objects":"people","camera":"door","light":118,"size":[640,360],"view":"","source":"v4l2"}', '[]',
-  '[[1780308002300000,"in"]]', '[[1,1780308002000000,"in"]]');
+  '[[1780308002300000,"in"]]', '[[1,1780308002000000,"in"]]', NULL);

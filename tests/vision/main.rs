@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod accuracy;
+mod advice;
 mod crowd;
 mod flows;
 mod gate;

@@ -44,17 +44,11 @@ pub mod media;
 mod sqlite;
 
 pub use counts::{
-    AuditEntry, AuditKind, AuditRow, BucketRow, BucketSize, CheckDraft, CheckEvent, CheckSetup, CheckVerdict,
-    CheckedShare, Count, Counts, CountsOptions, CountsQuery, CountsReader, Coverage, CrossingChange,
-    CrossingMark, CrossingsQuery, EditError, FlowCount, FlowRow, FoundAgain, Gap, GapsByLine, GoneCrossing,
-    LineCheck, LineCrossed, LineDistance, LineDraft, LineRow, LineStatus, MOST_BUCKETS, MeasuredSpeed,
-    NewCheck, NewCrossing, NewMovement, NewStay, OccupancyRow, OccupancySpan, OpeningHours, Recount,
-    RecountResult, Reset, Scene, SpeedRow, StayRow, StoreError, StoredCrossing, Tallies, TallyRow, Unpinned,
-    ZoneDraft, ZoneRow, is_open,
+    AuditEntry, AuditKind, AuditRow, BucketRow, BucketSize, CauseAdvice, CheckAdvice, CheckDraft, CheckEvent, CheckSetup, CheckTaps, CheckVerdict, CheckedShare, Count, Counts, CountsOptions, CountsQuery, CountsReader, Coverage, CrossingChange, CrossingMark, CrossingsQuery, EditError, FlowCount, FlowRow, FoundAgain, Gap, GapsByLine, GoneCrossing, LineCheck, LineCrossed, LineDistance, LineDraft, LineRow, LineStatus, MOST_BUCKETS, MeasuredSpeed, NewCheck, NewCrossing, NewMovement, NewStay, OccupancyRow, OccupancySpan, OpeningHours, Recount, RecountResult, Reset, Scene, SpeedRow, StayRow, StoreError, StoredCrossing, Tallies, TallyRow, TrialFigures, Unpinned, ZoneDraft, ZoneRow, is_open,
 };
 
 #[cfg(fuzzing)]
 pub use counts::fuzz::fuzz_drafts;
 
 /// Words that the rows of `counts.db` use, and the grid of movement maps.
-pub use tallycam_vision::{Anchor, Direction, MOVEMENT_GRID, Recrossing};
+pub use tallycam_vision::{Anchor, Direction, MOVEMENT_GRID, Recrossing, TrialChange};

@@ -11,12 +11,13 @@ use super::detection::{Class, Detection};
 use super::filter::Filter;
 use super::geometry::{Aspect, Bounds, Point, Polygon};
 use super::labels::Labels;
-use super::line::{CountingLine, Recrossing, Segment};
+use super::line::{CountingLine, LineId, Recrossing, Segment};
 use super::near_miss::{Fate, NearMiss, NearMisses};
 use super::nms;
 use super::passage::{CrossingMoment, Hysteresis, Passage};
 use super::passers::Passers;
 use super::tracker::{Track, TrackId, TrackState, Tracker, TrackerOptions, kalman};
+use super::trial::{Trial, TrialFrame};
 use super::zone::ground::GroundSpeeds;
 use super::zone::movement::MovementMap;
 use super::zone::{Occupancy, Stay, Stays, Zone};
@@ -24,6 +25,10 @@ use tallycam_base::Fault;
 
 /// Upper limit of detections in a frame. No scene has that many; a faulty model gives thousands.
 const MOST_DETECTIONS: usize = 1000;
+
+/// Maximum number of kept frames, and of detections of each.
+const MOST_KEPT: usize = 100_000;
+const MOST_KEPT_EACH: usize = 60;
 
 /// A track that first appears within this distance of a line and moves away from it has crossed it unseen. In sizes
 /// of its box.
@@ -116,6 +121,10 @@ pub struct Counter {
     movement: Option<MovementMap>,
     near_misses: NearMisses,
     detections: Vec<Detection>,
+    /// The frames so far, if they are kept.
+    kept: Option<Vec<TrialFrame>>,
+    /// All tracks were forgotten before the next frame.
+    is_restarted: bool,
 }
 
 /// A line with the progress of each track.
@@ -194,7 +203,22 @@ impl Counter {
             movement: None,
             near_misses: NearMisses::default(),
             detections: Vec::new(),
+            kept: None,
+            is_restarted: false,
         }
+    }
+
+    /// Keeps the detections from now on, for [`Counter::into_trial`].
+    pub fn keep_detections(&mut self) {
+        self.kept = Some(Vec::new());
+    }
+
+    /// The kept detections, for counts on the line with this id with other settings. `own` are the detector's
+    /// options. `None` if there is no such line.
+    pub fn into_trial(self, line: LineId, own: TrackerOptions) -> Option<Trial> {
+        let Counter { options, labels, aspect, lines, kept, .. } = self;
+        let line = lines.into_iter().map(|watched| watched.line).find(|own| own.id == line)?;
+        Some(Trial { labels, aspect, options, own, line, rate: None, frames: kept? })
     }
 
     /// Counts on `lines` from now on; may be called at any time.
@@ -319,6 +343,7 @@ impl Counter {
         self.tracker.restart(self.aspect);
         self.near_misses.restart();
         self.stays.cut();
+        self.is_restarted = true;
         self.gone.clear();
         for watched in &mut self.lines {
             watched.progress.clear();
@@ -369,6 +394,11 @@ impl Counter {
     /// outside `part` do not count as missed. A box that is cut off by the edge of `part` crosses nothing.
     pub(crate) fn update_region(&mut self, detections: &[Detection], time_us: u64, part: &Bounds) -> Outcome {
         self.select(detections);
+        if let Some(kept) = self.kept.as_mut().filter(|kept| kept.len() < MOST_KEPT) {
+            let detections = self.detections.iter().take(MOST_KEPT_EACH).copied().collect();
+            let restarts = std::mem::take(&mut self.is_restarted);
+            kept.push(TrialFrame { time_us, part: *part, restarts, detections });
+        }
         self.tracker.update_region(&self.detections, &self.labels, time_us, part);
         let tracker = &self.tracker;
         self.speeds.update(tracker, self.aspect, time_us);
@@ -557,7 +587,7 @@ impl Watched {
 #[cfg(test)]
 mod tests {
     use super::super::geometry::Polygon;
-    use super::super::line::{Direction, LineId};
+    use super::super::line::Direction;
     use super::super::zone::ZoneId;
     use super::*;
 

@@ -51,6 +51,7 @@ mod passers;
 mod region;
 mod replay;
 mod tracker;
+mod trial;
 mod zone;
 
 pub use counter::{Counter, CounterOptions, CounterOverlay, Outcome, TrackView};
@@ -68,6 +69,7 @@ pub use passage::Hysteresis;
 pub use region::{ReadPicture, RegionMode, RegionSchedule, RegionShape, region_geometry, region_size};
 pub use replay::{RecordedDetections, ReplayDetector, ReplayOptions};
 pub use tracker::{Motion, TrackId};
+pub use trial::{MissCause, Trial, TrialChange, TrialCrossing, TrialFrame, TrialTracks};
 pub use zone::movement::MOVEMENT_GRID;
 pub use zone::{Occupancy, Stay, Zone, ZoneId};
 

@@ -1,5 +1,6 @@
 //! Commands for counting, counts and models.
 
+pub(in crate::cli) mod advise;
 pub(in crate::cli) mod count;
 pub(in crate::cli) mod counts;
 pub(in crate::cli) mod model;

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use crate::cli::common::text_field;
 use crate::cli::counting::count::report::TrueCrossing;
 use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 use tallycam_base::clock;
-use tallycam_store::Scene;
+use tallycam_store::{CauseAdvice, Scene};
 
 const NOT_CHECKED: &str = "the line was not checked";
 const MINUTE_US: u64 = 60_000_000;
@@ -74,7 +75,27 @@ impl ProveArgs {
         });
         let answer = daemon.request("POST", "/api/v1/checks", RequestBody::Json(&body))?;
         let check: Value = answer.expect_valid(NOT_CHECKED)?.read()?;
+        let check = ProveArgs::try_changes(&daemon, check)?;
         if self.json { print_json(&check) } else { print_stdout(&in_words(&check)) }
+    }
+
+    /// The check with advice, where something went wrong and a recording shows it.
+    fn try_changes(daemon: &Daemon, mut check: Value) -> Result<Value, Failure> {
+        let path = format!("/api/v1/checks/{}", check["id"]);
+        let start = format!("{path}/advice");
+        if check["missed"] == 0 && check["false"] == 0
+            || daemon.request("POST", &start, RequestBody::Nothing)?.status() != 202
+        {
+            return Ok(check);
+        }
+        eprintln!("changes are tried on the recording, which may take minutes");
+        loop {
+            check = daemon.json("GET", &path, RequestBody::Nothing, "the check is stored")?;
+            if check["trial"].is_null() {
+                return Ok(check);
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        }
     }
 
     /// Number and name of the line; those of the present source come first.
@@ -233,9 +254,16 @@ fn in_words(check: &Value) -> String {
     {
         table.push([&[word.to_owned()][..], &share(name)].concat());
     }
+    let causes: Vec<CauseAdvice> =
+        serde_json::from_value(check["advice"]["causes"].clone()).unwrap_or_default();
+    let advice = causes.iter().fold(String::new(), |text, one| {
+        let change = one.change_in_words().map_or_else(String::new, |words| format!("; {words}"));
+        text + &format!("{}: {} missed, {} false{change}\n", one.in_words(), one.missed, one.wrong)
+    });
+    let failed = check["trial_failed"].as_str().map_or_else(String::new, |why| format!("note: {why}\n"));
     let minutes = check["checked_s"].as_f64().unwrap_or_default() / 60.0;
     format!(
-        "{}: {minutes:.1} min, {} found, {} missed, {} false; taps were {} s late\n{}\n{}\n",
+        "{}: {minutes:.1} min, {} found, {} missed, {} false; taps were {} s late\n{}\n{}\n{advice}{failed}",
         text_field(check, "line"),
         check["found"],
         check["missed"],

@@ -20,7 +20,7 @@ use crate::daemon::picture;
 use crate::http::{RecountBody, RecountReport};
 use crate::pipeline::LoadedDetector;
 use crate::pipeline::counting::MODEL_SETTING;
-use crate::pipeline::recount::{RecordingCount, RecountError, count_recording};
+use crate::pipeline::recount::{RecordingCount, RecountError, RecountPlan, count_recording};
 use tallycam_base::clock::{rfc3339, wall_us};
 use tallycam_config::{Config, DetectConfig, DetectorKind};
 use tallycam_store::media::{Item, MediaKind, MediaOrigin, MediaReader};
@@ -110,22 +110,20 @@ impl RecountArgs {
             None => recorded_scene(counts_db, item, settings(config).scene).map_err(store_failure)?,
         };
         let lines: Vec<LineRow> = counts_db.lines().map_err(store_failure)?;
-        let made = self.detector(config, pinned, counts_db, scene)?;
+        let made = detector(self.model.as_deref(), config, pinned, counts_db, scene)?;
         let backend = made.backend;
         let mut notes = made.notes.clone();
-        let geometry = picture::view(config).geometry();
-        let progress = Progress::new(&item.name, Of::Frames(item.frames));
-        let counted = count_recording(
-            media,
-            item,
-            made,
-            &settings(config),
-            &lines,
+        let plan = RecountPlan {
+            settings: &settings(config),
+            lines: &lines,
             scene,
-            self.fps,
-            geometry,
-            |done| progress.set(done),
-        );
+            fps: self.fps,
+            geometry: picture::view(config).geometry(),
+            within_us: (0, u64::MAX),
+            tried: None,
+        };
+        let progress = Progress::new(&item.name, Of::Frames(item.frames));
+        let counted = count_recording(media, item, made, &plan, |done, _| progress.set(done));
         drop(progress);
         let mut counted = counted.map_err(|error| recount_failure(item, &lines, error))?;
         notes.append(&mut counted.notes);
@@ -143,32 +141,32 @@ impl RecountArgs {
         let made = daemon.map(|daemon| save_recount(daemon, &recount)).transpose()?;
         Ok(PrintedRecount::new(item, &recount, &counted, &lines, &was, notes, made))
     }
+}
 
-    /// The requested detector, made as the service makes it.
-    fn detector(
-        &self,
-        config: &Config,
-        pinned: Option<&str>,
-        counts_db: &CountsReader,
-        scene: Scene,
-    ) -> Result<LoadedDetector, Failure> {
-        let mut detect: DetectConfig = config.detect.clone();
-        let mut chosen = None;
-        match self.model.as_deref() {
-            Some("motion") => detect.backend = DetectorKind::Motion,
-            Some(model) => {
-                (detect.backend, detect.model) = (DetectorKind::Onnx, Some(model.to_owned()));
-            }
-            None if detect.model.is_none()
-                && matches!(detect.backend, DetectorKind::Auto | DetectorKind::Onnx) =>
-            {
-                chosen = counts_db.setting(MODEL_SETTING).map_err(store_failure)?;
-            }
-            None => {}
+/// The detector, made as the service makes it: `model`, or the service's own.
+pub(super) fn detector(
+    model: Option<&str>,
+    config: &Config,
+    pinned: Option<&str>,
+    counts_db: &CountsReader,
+    scene: Scene,
+) -> Result<LoadedDetector, Failure> {
+    let mut detect: DetectConfig = config.detect.clone();
+    let mut chosen = None;
+    match model {
+        Some("motion") => detect.backend = DetectorKind::Motion,
+        Some(model) => {
+            (detect.backend, detect.model) = (DetectorKind::Onnx, Some(model.to_owned()));
         }
-        let model_store = ModelStore::new(&state_directory(config), pinned.map(str::to_owned));
-        Ok(detector_factory(detect, model_store)(scene, chosen.as_deref())?)
+        None if detect.model.is_none()
+            && matches!(detect.backend, DetectorKind::Auto | DetectorKind::Onnx) =>
+        {
+            chosen = counts_db.setting(MODEL_SETTING).map_err(store_failure)?;
+        }
+        None => {}
     }
+    let model_store = ModelStore::new(&state_directory(config), pinned.map(str::to_owned));
+    Ok(detector_factory(detect, model_store)(scene, chosen.as_deref())?)
 }
 
 /// Finds the recording of this number or name.
@@ -260,7 +258,7 @@ fn save_recount(daemon: &Daemon, recount: &store::Recount) -> Result<RecountRepo
 }
 
 /// `lines` are the lines of all scenes.
-fn recount_failure(item: &Item, lines: &[LineRow], error: RecountError) -> Failure {
+pub(super) fn recount_failure(item: &Item, lines: &[LineRow], error: RecountError) -> Failure {
     let message = format!("{}: {error}", item.name);
     match error {
         RecountError::Media(error) => media::store_failure(error),

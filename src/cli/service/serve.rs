@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use crate::cli::common::session;
+use crate::cli::counting::advise;
 use crate::cli::{ConfigArgs, Failure};
 
 /// Run the service: stream, count and record until stopped.
@@ -14,6 +15,9 @@ pub struct ServeArgs {
     /// Source when no camera is found: `sim` is a simulation, marked on the page (never used by the installed service)
     #[arg(long, value_name = "SCENE")]
     fallback: Option<Fallback>,
+    /// Numbers of a check and of its recording: print advice, and do not serve
+    #[arg(long, hide = true, num_args = 2)]
+    advise: Vec<u64>,
 }
 
 /// Values of `--fallback`.
@@ -26,6 +30,9 @@ enum Fallback {
 impl ServeArgs {
     /// Serves until stopped.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
+        if let [check, recording] = self.advise[..] {
+            return advise::run(given, check, recording);
+        }
         let given = given.clone();
         session::serve(given.read(), move || given.read(), self.fallback == Some(Fallback::Sim))
     }

@@ -1,5 +1,6 @@
 //! The live page and the pages of counting.
 
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
 use crate::http::api::counting::checks::badges;
@@ -145,10 +146,15 @@ pub async fn crossings(request: Request) -> Result<Response<Body>, Problem> {
 
 /// `GET /checks`: all checks, or one.
 pub async fn checks(request: Request) -> Result<Response<Body>, Problem> {
-    Ok(html(match request.query.whole("id", 1..=u64::MAX)? {
-        Some(id) => ui::check_page(&data_crossings::check_page(&request, id).await?),
-        None => ui::checks_page(&data_crossings::checks_page(&request).await?),
-    }))
+    let Some(id) = request.query.whole("id", 1..=u64::MAX)? else {
+        return Ok(html(ui::checks_page(&data_crossings::checks_page(&request).await?)));
+    };
+    let page = data_crossings::check_page(&request, id).await?;
+    let mut answer = html(ui::check_page(&page));
+    if page.check.trial.is_some() && request.returned.is_none() {
+        answer.headers_mut().insert(HeaderName::from_static("refresh"), HeaderValue::from_static("3"));
+    }
+    Ok(answer)
 }
 
 /// `GET /check`: the page for tapping.

@@ -229,6 +229,7 @@ pub async fn check_page(request: &Request, id: u64) -> Result<CheckPage, Problem
         head: head(request),
         clock: site.clock(),
         shown: check.crossings.iter().map(shown).collect(),
+        recording: checks::recording(site, &check).await,
         refused: request.refused(),
         check,
     })

@@ -49,7 +49,7 @@ use crate::maintenance::Maintenance;
 use crate::outbound::api::ApiCalls;
 use crate::outbound::neighbours::Neighbours;
 use crate::outbound::notify::Notifier;
-use crate::pipeline::counting::Counting;
+use crate::pipeline::counting::{Counting, Trials};
 use crate::pipeline::focus::{Focus, FocusSettings};
 use crate::pipeline::{CameraStatus, Lights, Pipeline, RecorderHandle, Views};
 use crate::ui::LocalClock;
@@ -189,6 +189,8 @@ pub(crate) struct Site {
     pub(super) thumbnails: Arc<Semaphore>,
     /// The videos in the making.
     pub(super) videos: Videos,
+    /// Trials of checks.
+    pub(super) trials: Trials,
     pub(super) links: Links,
     /// The audit list: sign-ins, refusals, changes.
     pub(super) audit: Rc<Audit>,
@@ -238,6 +240,7 @@ impl Site {
             fetching: Arc::new(Semaphore::new(1)),
             thumbnails: Arc::new(Semaphore::new(THUMBNAILS)),
             videos: Videos::default(),
+            trials: Trials::default(),
             links: Links::default(),
             audit,
             stop,

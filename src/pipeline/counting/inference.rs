@@ -15,7 +15,7 @@ use tallycam_camera::media::{Geometry, Picture, SmallImage};
 use tallycam_store::{LineRow, LineStatus, NewMovement, NewStay, Scene, ZoneRow};
 use tallycam_vision::{
     Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Detector, Direction, Filter, Labels,
-    LineId, Outcome, Point, ReadPicture, RegionSchedule, Stay, TrackView, region_geometry,
+    LineId, Outcome, Point, ReadPicture, RegionSchedule, Stay, TrackView, Trial, region_geometry,
 };
 
 /// Id of the vertical middle line that counts for the earlier programs while no line is drawn. counts.db never gives
@@ -293,6 +293,16 @@ impl Watch {
         misplaced.chain(self.detector.advice().map(str::to_owned))
     }
 
+    /// Keeps the detections from now on.
+    pub fn keep_detections(&mut self) {
+        self.counter.keep_detections();
+    }
+
+    /// The kept detections for a trial of this line.
+    pub fn into_trial(self, line: u64) -> Option<Trial> {
+        self.counter.into_trial(LineId(line), self.detector.options().tracker)
+    }
+
     /// True if the line with this number counts.
     pub fn counts_line(&self, line: u64) -> bool {
         self.counter.lines().any(|counted| counted.id.0 == line)
@@ -444,10 +454,7 @@ pub fn counter_options(
 ) -> Result<CounterOptions, Fault> {
     let mut options = detector.options();
     if let Some(score) = score {
-        let tracker = &mut options.tracker;
-        tracker.birth_score = score;
-        tracker.sure_score = tracker.sure_score.min(score);
-        tracker.least_score = tracker.least_score.min(score);
+        options.tracker.set_score(score);
     }
     if !detector.has_classes() {
         if !classes.is_empty() {

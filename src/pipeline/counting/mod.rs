@@ -22,6 +22,7 @@ mod settings;
 mod shared;
 mod status;
 pub(crate) mod thumbnail;
+mod trial;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,7 @@ pub use settings::{CountingSettings, LoadedDetector, MODEL_SETTING, MakeDetector
 pub use shared::StaySums;
 use shared::{CountingRequest, DetectorRequest, DetectorState};
 pub use status::CountingStatus;
+pub use trial::Trials;
 
 /// Maximum number of waiting requests for other models; further requests wait to be queued.
 const MODEL_REQUESTS: usize = 4;

@@ -12,7 +12,7 @@ use crate::ui::format::{
 use crate::ui::frame::{PageFrame, Tab, refusal_html};
 use crate::ui::lines::draw;
 use tallycam_store::media::Item;
-use tallycam_store::{CheckEvent, CheckVerdict, CheckedShare, Direction, LineCheck, LineRow};
+use tallycam_store::{CheckEvent, CheckVerdict, CheckedShare, Direction, LineCheck, LineRow, TrialChange};
 
 /// The choice of minutes.
 const MINUTES: [&str; 3] = ["5", "15", "30"];
@@ -187,6 +187,8 @@ pub struct CheckPage {
     pub check: LineCheck,
     /// Picture and clip of each crossing.
     pub shown: Vec<CheckedMedia>,
+    /// The recording on which changes can be tried.
+    pub recording: Option<u64>,
     pub refused: Option<RefusalReason>,
 }
 
@@ -213,6 +215,7 @@ pub fn check_page(page: &CheckPage) -> String {
         found = check.found,
         missed = check.missed,
         wrong = check.wrong,
+        advice = page.advice(),
         events = page.events(),
         delete = format_args!(
             "<details class=\"panel no-print\"><summary>Delete</summary>{}{lock}<button class=\"btn danger\">Delete \
@@ -307,6 +310,82 @@ impl CheckPage {
             ("Stored", format_when(&self.zoned(check.made_us), &self.zoned(0))),
         ];
         facts.map(|(name, words)| format!("<div><dt>{name}</dt><dd>{words}</dd></div>")).concat()
+    }
+
+    /// What goes wrong by cause, and the form that tries changes.
+    fn advice(&self) -> String {
+        let check = &self.check;
+        let [lock, unlock] = lock(self.head.reader, Reader::Operator);
+        let mut html = String::new();
+        if let Some(advice) = &check.advice {
+            for one in &advice.causes {
+                let setting = match one.change {
+                    Some(TrialChange::Rate(_)) => String::from("settings#s-detect.fps"),
+                    Some(TrialChange::Score(_)) => String::from("settings#s-detect.score"),
+                    Some(TrialChange::Line(_) | TrialChange::Once(_)) => {
+                        format!("lines?line={}", check.line_id)
+                    }
+                    None => String::new(),
+                };
+                let change = one.change_in_words().map_or_else(
+                    || String::from("<span class=\"muted\">No change was found that helps</span>"),
+                    |words| {
+                        let words = capital(&words);
+                        format!("{} <a class=\"btn\" href=\"{setting}\">Change it</a>", Text(&words))
+                    },
+                );
+                let _ = write!(
+                    html,
+                    "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td class=\"l\">{change}</td></tr>",
+                    capital(one.in_words()),
+                    one.missed,
+                    one.wrong,
+                );
+            }
+            let before = format!(
+                "{} are counted, and {} of the counts are right",
+                share(advice.before.recall),
+                share(advice.before.precision)
+            );
+            let told = match advice.recording {
+                Some(_) => format!("Tried on the recording. With the present settings, {before} there."),
+                None => String::from("Told by the tracks of that time."),
+            };
+            let none = if html.is_empty() { " Nothing was missed or false." } else { "" };
+            html = match html.as_str() {
+                "" => format!("<p>{told}{none}</p>"),
+                rows => format!(
+                    "<table><thead><tr><th scope=\"col\">Cause</th><th scope=\"col\">Missed</th><th \
+                     scope=\"col\">False</th><th scope=\"col\" class=\"l\">What helps</th></tr></thead><tbody>{rows}\
+                     </tbody></table><p class=\"small muted\">{told}</p>"
+                ),
+            };
+        }
+        if let Some(why) = &check.trial_failed {
+            let _ = write!(html, "<p class=\"bad\">{}.</p>", Text(&capital(why)));
+        }
+        let form = form_to(
+            "post",
+            &format!("api/v1/checks/{}/advice", check.id),
+            &format!("checks?id={}", check.id),
+            "",
+        );
+        match (check.trial, self.recording) {
+            (Some(done), _) => {
+                let _ = write!(html, "<p>Changes are being tried: {}. The page reloads.</p>", percent(done));
+            }
+            (None, Some(_)) => {
+                let _ = write!(
+                    html,
+                    "{form}{lock}<button class=\"btn\">Find causes and try changes on the \
+                    recording</button>{unlock}</form>"
+                );
+            }
+            (None, None) => html.push_str(
+                "<p class=\"small muted\">No recording shows that time, so no change can be tried.</p>",
+            ),
+        }
+        html
     }
 
     /// Missed and false crossings come first.

@@ -60,7 +60,10 @@ use super::{clock_correction, inbox, sqlite};
 use tallycam_base::{Fault, FaultKind};
 
 pub use audit::{AuditEntry, AuditKind, AuditRow};
-pub use checks::{CheckDraft, CheckEvent, CheckSetup, CheckVerdict, CheckedShare, LineCheck, NewCheck};
+pub use checks::{
+    CauseAdvice, CheckAdvice, CheckDraft, CheckEvent, CheckSetup, CheckTaps, CheckVerdict, CheckedShare,
+    LineCheck, NewCheck, TrialFigures,
+};
 pub use handle::Counts;
 pub use reader::{CountsReader, MOST_BUCKETS};
 pub use recounts::{FoundAgain, Recount, RecountResult};

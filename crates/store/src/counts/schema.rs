@@ -140,7 +140,7 @@ CREATE INDEX crossings_excluded ON crossings(wall_us) WHERE mark = 2;
 CREATE TABLE checks (id INTEGER PRIMARY KEY AUTOINCREMENT, line INTEGER NOT NULL REFERENCES lines(id),
   version INTEGER NOT NULL, drawn TEXT NOT NULL, scene TEXT NOT NULL, from_us INTEGER NOT NULL, to_us INTEGER NOT NULL,
   made_us INTEGER NOT NULL, recording INTEGER, setup TEXT NOT NULL, left_out TEXT NOT NULL, taps TEXT NOT NULL,
-  crossings TEXT NOT NULL);
+  crossings TEXT NOT NULL, advice TEXT);
 ALTER TABLE superseded ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX crossings_marked ON crossings(line, wall_us) WHERE mark > 0;
 ", "

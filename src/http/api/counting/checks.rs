@@ -1,5 +1,6 @@
 //! `/api/v1/checks`: what somebody tapped while watching a line, matched with what was counted.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use hyper::header::{HeaderValue, LOCATION};
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::http::api::counting::counts::{CountsFormat, as_table, format, table_begins};
 use crate::http::api::media::thumbnail::{self, ThumbnailRequest};
+use crate::http::api::media::video;
 use crate::http::auth::audit::{AuditNote, noted};
 use crate::http::auth::caller::Who;
 use crate::http::report::wire::{self, List, Redact};
@@ -22,9 +24,9 @@ use crate::http::site::handler::Request;
 use crate::pipeline::lights;
 use crate::ui::CheckBadge;
 use tallycam_base::clock;
-use tallycam_store::media::Item;
+use tallycam_store::media::{Item, MediaReader};
 use tallycam_store::{
-    CheckDraft, CheckSetup, CountsReader, Direction, EditError, LineCheck, LineRow, StoreError,
+    CheckAdvice, CheckDraft, CheckSetup, CountsReader, Direction, EditError, LineCheck, LineRow, StoreError,
 };
 
 /// Default and maximum number of checks on a page.
@@ -113,6 +115,7 @@ fn setup(site: &Site) -> Result<CheckSetup, Problem> {
         size: camera.size,
         view: format!("{turned}°{mirrored}{crop}"),
         source: camera.source,
+        rate: None,
     })
 }
 
@@ -179,6 +182,8 @@ pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
             (setup.model, setup.view, setup.source) = Default::default();
         }
     }
+    let rate = site.counting()?.status().detections_per_second;
+    setup.rate = (recording.is_none() && rate > 0.0).then_some((rate * 10.0).round() / 10.0);
     setup.light = light(site, item, from.0 / 2 + to.0 / 2).await?;
     let draft = CheckDraft {
         line,
@@ -192,6 +197,12 @@ pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
     };
     let new = site.counts_readers()?.read(move |reader| reader.new_check(draft)).await??;
     let id = counts.add_check(new).await?;
+    if recording.is_none() {
+        let missed = site.counting()?.missed(line, from.0);
+        let ended: Vec<u64> = missed.iter().map(|track| track.time_us).collect();
+        let stored = check(site, &request.who, id).await?;
+        counts.set_advice(id, CheckAdvice::from_near_misses(&stored, &ended)).await?;
+    }
     let mut response = one(&request, id).await?;
     *response.status_mut() = StatusCode::CREATED;
     if let Ok(place) = HeaderValue::from_str(&format!("checks/{id}")) {
@@ -211,6 +222,7 @@ pub async fn found(
     let (checks, lines): (Vec<LineCheck>, Vec<LineRow>) = read.await?;
     let (now, now_us) = (setup(site)?, site.clock().now_us);
     let faded = |mut check: LineCheck| {
+        (check.trial, check.trial_failed) = site.trials.progress(check.id);
         check.fade(&now, lines.iter().find(|line| line.id == check.line_id), now_us);
         wire::redacted_for(who, check)
     };
@@ -241,6 +253,52 @@ async fn one(request: &Request, id: u64) -> Result<Response<Body>, Problem> {
 /// `GET /api/v1/checks/{id}`.
 pub async fn get(request: Request) -> Result<Response<Body>, Problem> {
     one(&request, request.id).await
+}
+
+/// The recording that shows a check: the watched one, or one of its middle.
+pub async fn recording(site: &Site, check: &LineCheck) -> Option<u64> {
+    if site.is_counts_only() {
+        return None;
+    }
+    let (watched, middle_us) = (check.recording, check.from_us / 2 + check.to_us / 2);
+    let read = move |reader: &MediaReader| match watched {
+        Some(id) => reader.item(id).map(|item| (!item.is_open).then_some(item.id)),
+        None => {
+            let items = video::recordings_before(reader, middle_us)?;
+            let shows = |item: &&Item| !item.is_open && video::covers(item, middle_us);
+            Ok(items.iter().find(shows).map(|item| item.id))
+        }
+    };
+    site.media_readers().ok()?.read(read).await.ok().flatten()
+}
+
+/// `POST /api/v1/checks/{id}/advice`: starts a trial.
+pub async fn advise(request: Request) -> Result<Response<Body>, Problem> {
+    let (id, site) = (request.id, Rc::clone(&request.site));
+    let counts = site.counts()?.clone();
+    let stored = check(&site, &request.who, id).await?;
+    let recording = recording(&site, &stored).await.ok_or_else(|| {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "no recording shows that time")
+            .hint("check the line on a recording, or record while you watch")
+    })?;
+    if let Err(other) = site.trials.take(id) {
+        let words = format!("check {other} is being tried; one is at a time");
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, words).retry_after(60));
+    }
+    let trials = site.trials.clone();
+    tokio::task::spawn_local(async move {
+        let trial = trials.clone();
+        let advice = tokio::task::spawn_blocking(move || trial.run(id, recording)).await;
+        let failed = match advice {
+            Ok(Ok(advice)) => counts.set_advice(id, advice).await.map_err(|error| error.to_string()),
+            Ok(Err(fault)) => Err(fault.to_string()),
+            Err(panicked) => Err(panicked.to_string()),
+        };
+        trials.end(id, failed.err());
+    });
+    let mut response = one(&request, id).await?;
+    *response.status_mut() = StatusCode::ACCEPTED;
+    Ok(response)
 }
 
 /// `DELETE /api/v1/checks/{id}`.

@@ -6,7 +6,10 @@
 //! before the final match. Intervals are Wilson's (1927), at 95 %; that of the error of the sum is Newcombe's for paired
 //! shares (1998, method 10).
 
+mod advice;
 mod storing;
+
+pub use advice::{CauseAdvice, CheckAdvice, CheckTaps, TrialFigures};
 
 use std::collections::HashSet;
 
@@ -94,6 +97,9 @@ pub struct CheckSetup {
     pub view: String,
     /// The source of the pictures; may be secret.
     pub source: String,
+    /// Detections per second at the end of a live check.
+    #[serde(default)]
+    pub rate: Option<f64>,
 }
 
 /// A check to store: its draft and what was counted in its time.
@@ -107,7 +113,7 @@ pub struct NewCheck {
 }
 
 /// A share with its interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CheckedShare {
     /// The share.
     #[schemars(range(min = -1))]
@@ -204,6 +210,12 @@ pub struct LineCheck {
     pub summary: String,
     /// Why it no longer holds, in a few words each; empty while it does.
     pub faded: Vec<&'static str>,
+    /// The share of a trial that is done, while it runs.
+    pub trial: Option<f64>,
+    /// Why the last trial failed.
+    pub trial_failed: Option<String>,
+    /// What a trial on a recording found, or the tracks of a live check; `null` before.
+    pub advice: Option<CheckAdvice>,
     /// The crossings in order of time; in lists empty.
     pub crossings: Vec<CheckEvent>,
     /// The line as it was then.
@@ -284,6 +296,8 @@ impl CheckedShare {
 /// The matched crossings and taps.
 struct Judged {
     events: Vec<CheckEvent>,
+    /// Indices of the missed taps.
+    missed: Vec<usize>,
     late_us: i64,
 }
 
@@ -343,10 +357,12 @@ fn judge(
             crossing: Some(id),
         })
         .collect();
-    let missed = taps.iter().enumerate().filter(|(at, _)| !tapped.contains(at));
-    events.extend(missed.map(|(_, (us, direction))| CheckEvent {
-        time_us: in_time(*us, late_us).max(0) as u64,
-        direction: *direction,
+    let at = |at: usize| in_time(taps[at].0, late_us).max(0) as u64;
+    let missed: Vec<usize> =
+        (0..taps.len()).filter(|tap| !tapped.contains(tap) && is_checked(at(*tap), TOLERANCE_US as u64)).collect();
+    events.extend(missed.iter().map(|tap| CheckEvent {
+        time_us: at(*tap),
+        direction: taps[*tap].1,
         verdict: CheckVerdict::Missed,
         crossing: None,
     }));
@@ -355,7 +371,7 @@ fn judge(
         is_checked(event.time_us, near_us)
     });
     events.sort_by_key(|event| event.time_us);
-    Judged { events, late_us }
+    Judged { events, missed, late_us }
 }
 
 /// "of 100 people about 94 to 99 are counted"; false crossings are told of, because a sum may hide them.
@@ -389,7 +405,7 @@ fn merged(mut spans: Vec<(u64, u64)>, from_us: u64, to_us: u64) -> Vec<(u64, u64
 }
 
 const SELECT: &str = "SELECT id, line, version, drawn, scene, from_us, to_us, made_us, recording, setup, left_out, \
-     taps, crossings FROM checks";
+     taps, crossings, advice FROM checks";
 
 /// Microseconds of `from_us..to_us` outside `left_out`.
 fn watched(from_us: u64, to_us: u64, left_out: &[(u64, u64)]) -> u64 {
@@ -419,6 +435,7 @@ pub(super) struct CheckRow {
     left_out: Vec<(u64, u64)>,
     taps: Vec<(u64, Direction)>,
     crossings: Vec<(u64, u64, Direction)>,
+    advice: Option<CheckAdvice>,
 }
 
 impl CheckRow {
@@ -438,6 +455,7 @@ impl CheckRow {
             left_out: from_json(text(10)?)?,
             taps: from_json(text(11)?)?,
             crossings: from_json(text(12)?)?,
+            advice: row.get::<_, Option<String>>(13)?.map(|text| from_json(&text)).transpose()?,
         };
         // Anything else would be endless work, or no time at all.
         let is_sound = check.from_us < check.to_us
@@ -449,7 +467,7 @@ impl CheckRow {
     /// The check with its figures; `marked` are numbers of crossings that are marked as wrong.
     fn judged(self, marked: &HashSet<u64>) -> LineCheck {
         let CheckRow { from_us, to_us, left_out, taps, crossings, .. } = &self;
-        let Judged { events, late_us } =
+        let Judged { events, late_us, .. } =
             judge(taps, crossings, marked, checked_times(*from_us, *to_us, left_out));
         let count = |verdict| events.iter().filter(|event| event.verdict == verdict).count() as u64;
         let (found, missed, wrong) =
@@ -475,6 +493,9 @@ impl CheckRow {
             recording: self.recording,
             setup: self.setup,
             crossings: events,
+            trial: None,
+            trial_failed: None,
+            advice: self.advice,
             drawn: self.drawn,
             found,
             missed,

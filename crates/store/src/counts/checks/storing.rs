@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
-    CheckDraft, CheckRow, LATEST_US, LineCheck, MOST_CHECKS, MOST_EVENTS, NewCheck, SELECT, merged, watched,
+    CheckAdvice, CheckDraft, CheckRow, CheckTaps, LATEST_US, LineCheck, MOST_CHECKS, MOST_EVENTS, NewCheck,
+    SELECT, merged, watched,
 };
 use crate::counts::reader::CountsReader;
 use crate::counts::rows::{CountsRowError, direction_of, number, to_json, unsigned};
@@ -122,6 +123,16 @@ impl CountsReader {
         })())
     }
 
+    /// The taps of the check with this number.
+    pub fn check_taps(&self, id: u64) -> Result<Option<CheckTaps>, StoreError> {
+        let taps = |row: &Row<'_>| {
+            let CheckRow { from_us, to_us, taps, left_out, setup, .. } = CheckRow::read(row)?;
+            Ok::<_, CountsRowError>(CheckTaps { span: (from_us, to_us), taps, left_out, light: setup.light })
+        };
+        let text = format!("{SELECT} WHERE id = ?1");
+        self.map_error(self.connection.query_row_and_then(&text, [number(id)], taps).optional())
+    }
+
     /// Crossings of a line since the day of `from_us` began, and those of them that are marked as wrong.
     pub fn marked(&self, line: u64, from_us: u64) -> Result<(u64, u64), StoreError> {
         let text = "SELECT (SELECT ifnull(sum(count), 0) FROM daily WHERE line = ?1 AND start_us >= ?2),
@@ -170,6 +181,20 @@ impl Counts {
     /// The write failed.
     pub async fn add_check(&self, check: NewCheck) -> Result<u64, EditError> {
         self.edit(move |tx| insert(tx, &check)).await
+    }
+
+    /// Keeps the advice from a trial of the check with this number.
+    ///
+    /// # Errors
+    /// The write failed.
+    pub async fn set_advice(&self, id: u64, advice: CheckAdvice) -> Result<(), EditError> {
+        let update = move |tx: &CountsTransaction<'_>| {
+            let text = to_json(&advice)?;
+            tx.connection
+                .execute("UPDATE checks SET advice = ?2 WHERE id = ?1", params![number(id), text])?;
+            Ok(())
+        };
+        self.edit(update).await
     }
 
     /// Deletes a check.

@@ -1,0 +1,63 @@
+//! `tallycam serve --advise`: the child of the service that tries changes on the recording of a check.
+//!
+//! Prints the share that is done, line by line, and the advice as JSON in the last line.
+
+use rustix::process::{Signal, set_parent_process_death_signal};
+
+use crate::cli::counting::counts::store_failure;
+use crate::cli::counting::recount::{detector, recount_failure};
+use crate::cli::{ConfigArgs, Failure, media, write_stdout};
+use crate::daemon::counting::{settings, store_settings};
+use crate::daemon::models::configured_model;
+use crate::daemon::picture;
+use crate::pipeline::recount::{RecountPlan, count_recording};
+use tallycam_base::set_nice_only;
+use tallycam_store::{CountsReader, EditError};
+
+/// Frames before the check, so that its first crossings are tracked. Microseconds.
+const BEFORE_US: u64 = 10_000_000;
+const AFTER_US: u64 = 5_000_000;
+/// The usual detections per second: of models, and of motion.
+const USUAL: f64 = 5.0;
+const USUAL_MOTION: f64 = 15.0;
+
+/// Tries changes for the check with this number on the recording with that number.
+pub fn run(given: &ConfigArgs, check: u64, recording: u64) -> Result<(), Failure> {
+    let _ = set_parent_process_death_signal(Some(Signal::TERM));
+    let _ = set_nice_only();
+    let resolved = given.load()?;
+    let pinned = configured_model(None, &resolved);
+    let config = resolved.config;
+    let counts_db = CountsReader::open(&store_settings(&config)).map_err(store_failure)?;
+    let unknown = || Failure::failed(EditError::Unknown { what: "check", id: check }.to_string());
+    let stored = counts_db.checked(check).map_err(store_failure)?.ok_or_else(unknown)?;
+    let taps = counts_db.check_taps(check).map_err(store_failure)?.ok_or_else(unknown)?;
+    let media = media::reader(&config)?;
+    let item = media.item(recording).map_err(media::store_failure)?;
+    let mut lines = counts_db.lines().map_err(store_failure)?;
+    lines.retain(|line| line.id == stored.line_id);
+    let made = detector(None, &config, pinned.as_deref(), &counts_db, stored.scene)?;
+    let usual = if made.backend == "motion" { USUAL_MOTION } else { USUAL };
+    let settings = settings(&config);
+    let rate = settings.fps.unwrap_or(usual);
+    let plan = RecountPlan {
+        settings: &settings,
+        lines: &lines,
+        scene: stored.scene,
+        fps: None,
+        geometry: picture::view(&config).geometry(),
+        within_us: (stored.from_us.saturating_sub(BEFORE_US), stored.to_us + AFTER_US),
+        tried: Some(stored.line_id),
+    };
+    let share = |done: u64, all: u64| {
+        let _ = write_stdout(format!("{:.3}\n", done as f64 / all.max(1) as f64).as_bytes());
+    };
+    let counted = count_recording(&media, &item, made, &plan, share);
+    let counted = counted.map_err(|error| recount_failure(&item, &lines, error))?;
+    let rate = stored.setup.rate.map_or(rate, |then| then.min(rate));
+    let mut trial = counted.trial.ok_or_else(unknown)?;
+    trial.rate = Some(rate);
+    let advice = taps.advise(recording, &trial);
+    let text = serde_json::to_string(&advice).map_err(|error| Failure::failed(error.to_string()))?;
+    write_stdout(format!("{text}\n").as_bytes())
+}

@@ -1,0 +1,162 @@
+//! Advice from a check: five seeded faults, each named as the most common cause, and each with a change that helps.
+//!
+//! The clip with its truth may be absent, as in `accuracy.rs`; low light and the pillar also need `ffmpeg`, which draws
+//! them, and the built-in model, which looks at the drawn frames.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tallycam::base::ClockTime;
+use tallycam::encode::Reducer;
+use tallycam::media::{PictureBuilder, SmallImage, jpeg};
+use tallycam::models::Models;
+use tallycam::store::{CauseAdvice, CheckAdvice, CheckTaps};
+use tallycam::vision::onnx::OnnxDetector;
+use tallycam::vision::{
+    Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Detection, Detector as _, Direction,
+    Filter, Labels, LineId, MissCause, Point, TrialChange,
+};
+
+const SIZE: (f32, f32) = (768.0, 576.0);
+/// The line D of vtest.avi, in pixels.
+const D: [f32; 4] = [300.0, 400.0, 300.0, 120.0];
+const STEP_US: u64 = 100_000;
+const FRAMES: usize = 795;
+
+fn testdata() -> Option<PathBuf> {
+    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/testdata");
+    let folder = std::env::var_os("TALLYCAM_TESTDATA").map_or(beside, PathBuf::from);
+    if folder.join("detections").is_dir() && folder.join("video/vtest.avi").is_file() {
+        return Some(folder);
+    }
+    println!("LEFT OUT: no clip with detections in {}", folder.display());
+    None
+}
+
+/// Each person's box by frame, in pixels: the ground truth.
+fn people(data: &Path) -> Vec<Vec<(usize, [f32; 4])>> {
+    let text = fs::read_to_string(data.join("groundtruth/PETS09-S2L1.gt.txt")).unwrap();
+    let mut people: Vec<Vec<(usize, [f32; 4])>> = Vec::new();
+    for row in
+        text.lines().map(|row| row.split(',').map(|field| field.parse::<f32>().unwrap()).collect::<Vec<_>>())
+    {
+        let id = row[1] as usize;
+        people.resize(people.len().max(id + 1), Vec::new());
+        if row[6] != 0.0 {
+            people[id].push((row[0] as usize, [row[2], row[3], row[2] + row[4], row[3] + row[5]]));
+        }
+    }
+    people
+}
+
+/// Taps of what truly crosses the upright line at `line`, with the foot.
+fn taps(data: &Path, line: [f32; 4]) -> Vec<(u64, Direction)> {
+    let mut taps = Vec::new();
+    for person in people(data) {
+        for pair in person.windows(2) {
+            let foot = |at: usize| ((pair[at].1[0] + pair[at].1[2]) / 2.0, pair[at].1[3]);
+            let ((before, _), (after, y)) = (foot(0), foot(1));
+            let is_between = (line[3].min(line[1])..=line[1].max(line[3])).contains(&y);
+            if (before < line[0]) != (after < line[0]) && is_between {
+                let direction = if after > before { Direction::Out } else { Direction::In };
+                taps.push(((pair[1].0 as u64 - 1) * STEP_US, direction));
+            }
+        }
+    }
+    taps.sort_by_key(|tap| tap.0);
+    taps
+}
+
+#[derive(Clone)]
+struct Fault<'a> {
+    line: [f32; 4],
+    rate: Option<f64>,
+    score: Option<f32>,
+    light: u8,
+    /// Detections of each frame.
+    seen: &'a [Vec<Detection>],
+    labels: &'a Labels,
+    own: CounterOptions,
+}
+
+impl Fault<'_> {
+    fn advice(&self, taps: Vec<(u64, Direction)>) -> CheckAdvice {
+        let mut options = self.own.clone();
+        options.filter = Filter { classes: vec![self.labels.class("person").unwrap()], ..options.filter };
+        let own = options.tracker.clone();
+        if let Some(score) = self.score {
+            options.tracker.set_score(score);
+        }
+        let mut counter = Counter::new(options, self.labels.clone(), Aspect::new(768, 576));
+        let [ax, ay, bx, by] = self.line;
+        let (a, b) = (Point::new(ax / SIZE.0, ay / SIZE.1), Point::new(bx / SIZE.0, by / SIZE.1));
+        counter.set_lines(vec![CountingLine::new(LineId(1), "D", a, b).unwrap()]).unwrap();
+        counter.keep_detections();
+        for (at, seen) in self.seen.iter().enumerate() {
+            counter.update(seen, at as u64 * STEP_US * FRAMES as u64 / self.seen.len() as u64);
+        }
+        let mut trial = counter.into_trial(LineId(1), own).unwrap();
+        trial.rate = self.rate;
+        let span = (0, FRAMES as u64 * STEP_US);
+        CheckTaps { span, taps, left_out: Vec::new(), light: Some(self.light) }.advise(7, &trial)
+    }
+}
+
+/// The most common cause, which its change improves.
+fn first(advice: &CheckAdvice) -> CauseAdvice {
+    println!("{:?}", advice.before);
+    for cause in &advice.causes {
+        println!(
+            "  {:?} missed {} false {} {:?} {:?}",
+            cause.cause, cause.missed, cause.wrong, cause.change, cause.after
+        );
+    }
+    let first = advice.causes[0].clone();
+    let recall = |figures: tallycam::store::TrialFigures| figures.recall.unwrap().value;
+    assert!(recall(first.after.unwrap()) > recall(advice.before), "{first:?}");
+    first
+}
+
+/// Recorded detections of the clip.
+fn recorded(data: &Path, labels: &Labels) -> Vec<Vec<Detection>> {
+    let text = fs::read_to_string(data.join("detections/vtest.yolox_nano_416.csv")).unwrap();
+    let mut frames = vec![Vec::new(); FRAMES];
+    for row in text.lines().skip(1).map(|row| row.split(',').collect::<Vec<_>>()) {
+        let number = |at: usize| row[at].parse::<f32>().unwrap();
+        if let Some(class) = labels.class(row[1]) {
+            let bounds =
+                Bounds::new(number(3) / SIZE.0, number(4) / SIZE.1, number(5) / SIZE.0, number(6) / SIZE.1);
+            frames[number(0) as usize - 1].push(Detection { class, score: number(2), bounds });
+        }
+    }
+    frames
+}
+
+#[test]
+fn faults_of_settings_and_of_the_line_are_named() {
+    let Some(data) = testdata() else { return };
+    let labels = Labels::new(["person", "bicycle", "car", "motorcycle", "bus", "truck"]);
+    let seen = recorded(&data, &labels);
+    let none = Fault {
+        line: D,
+        rate: None,
+        score: None,
+        light: 110,
+        seen: &seen,
+        labels: &labels,
+        own: CounterOptions::default(),
+    };
+    let clean = none.advice(taps(&data, D));
+    println!("{:?} {:?}", clean.before, clean.causes);
+    let slow = first(&Fault { rate: Some(1.0), ..none.clone() }.advice(taps(&data, D)));
+    assert_eq!(slow.cause, MissCause::Rate);
+    let strict = first(&Fault { score: Some(0.85), ..none.clone() }.advice(taps(&data, D)));
+    assert_eq!(strict.cause, MissCause::Score);
+    for x in [5.0, 10.0, 20.0, 748.0, 758.0, 763.0] {
+        let edge = [x, 576.0, x, 0.0];
+        println!("edge {x}: {}", taps(&data, edge).len());
+        let edge = first(&Fault { line: edge, ..none.clone() }.advice(taps(&data, edge)));
+        println!("{:?}", edge.cause);
+    }
+}
