@@ -213,3 +213,56 @@ fn a_check_is_stored_listed_and_deleted_and_what_cannot_be_one_is_refused() {
     let (code, _, err) = items.run(&given);
     assert!(code == 64 && err.contains("row 1 is not a line's name"), "{err}");
 }
+
+#[test]
+fn a_rate_that_is_too_low_is_named_and_a_higher_one_is_tried() {
+    let (items, id) = store(200, S / 10);
+    let (mut seen, mut taps) = (String::from("frame,class,score,x1,y1,x2,y2\n"), String::new());
+    for walker in 0..5 {
+        // Fifteen frames from 10 to 150 of 160 pixels; D is at 62.5.
+        let first = 10 + walker * 35;
+        for n in 0..15 {
+            let left = -3.0 + 10.0 * f64::from(n);
+            writeln!(seen, "{},person,0.9,{left},40,{},75", first + n, left + 26.0).unwrap();
+        }
+        writeln!(taps, "D,{},out", f64::from(first + 5) / 10.0).unwrap();
+    }
+    std::fs::write(items.folder.path().join("seen.csv"), seen).unwrap();
+    std::fs::write(items.folder.path().join("taps.csv"), taps).unwrap();
+    let sets = ["detect.backend=replay", "detect.replay=seen.csv", "detect.fps=1"];
+    let sets: Vec<&str> = sets.into_iter().flat_map(|set| ["--set", set]).collect();
+    let daemon = items.serve_with(&[&CAMERA[..], &sets].concat());
+    let id = id.to_string();
+    let recount = ["counts", "recount", "--fps", "1", "--scene", "camera", &id];
+    let (code, out, err) = items.run(&[&recount[..], &sets].concat());
+    assert_eq!(code, 0, "{out}{err}");
+    let crossings = || client::get(daemon.address, "/api/v1/crossings").text().to_owned();
+    let before = crossings();
+    let (code, out, err) = items.run(&["prove", "D", "--recording", &id, "--taps", "taps.csv"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let told = "too fast for the detection rate: 5 missed, 0 false; with 5 detections a second: 100 %";
+    assert!(out.contains(told), "{out}{err}");
+    assert_eq!(crossings(), before, "a trial changes no counts");
+    let check = client::get(daemon.address, "/api/v1/checks/1").json();
+    let cause = &check["advice"]["causes"][0];
+    assert_eq!(
+        (&cause["cause"], &cause["change"]),
+        (&"rate".into(), &serde_json::json!({"rate": 5.0})),
+        "{check}"
+    );
+    assert!(check["trial"].is_null() && check["trial_failed"].is_null(), "{check}");
+    let page = client::get(daemon.address, "/checks?id=1").text().to_owned();
+    assert!(
+        page.contains("Too fast for the detection rate") && page.contains("settings#s-detect.fps"),
+        "{page}"
+    );
+    // Without its recording a check cannot be tried.
+    let path = format!("/api/v1/media/{id}");
+    assert_eq!(
+        client::ask(daemon.address, &format!("DELETE {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).status,
+        204
+    );
+    let refused =
+        client::send_json(daemon.address, "POST", "/api/v1/checks/1/advice", &serde_json::json!({}));
+    assert_eq!(refused.status, 422, "{}", refused.text());
+}

@@ -44,7 +44,13 @@ pub mod media;
 mod sqlite;
 
 pub use counts::{
-    AuditEntry, AuditKind, AuditRow, BucketRow, BucketSize, CauseAdvice, CheckAdvice, CheckDraft, CheckEvent, CheckSetup, CheckTaps, CheckVerdict, CheckedShare, Count, Counts, CountsOptions, CountsQuery, CountsReader, Coverage, CrossingChange, CrossingMark, CrossingsQuery, EditError, FlowCount, FlowRow, FoundAgain, Gap, GapsByLine, GoneCrossing, LineCheck, LineCrossed, LineDistance, LineDraft, LineRow, LineStatus, MOST_BUCKETS, MeasuredSpeed, NewCheck, NewCrossing, NewMovement, NewStay, OccupancyRow, OccupancySpan, OpeningHours, Recount, RecountResult, Reset, Scene, SpeedRow, StayRow, StoreError, StoredCrossing, Tallies, TallyRow, TrialFigures, Unpinned, ZoneDraft, ZoneRow, is_open,
+    AuditEntry, AuditKind, AuditRow, BucketRow, BucketSize, CauseAdvice, CheckAdvice, CheckDraft, CheckEvent,
+    CheckSetup, CheckTaps, CheckVerdict, CheckedShare, Count, Counts, CountsOptions, CountsQuery,
+    CountsReader, Coverage, CrossingChange, CrossingMark, CrossingsQuery, EditError, FlowCount, FlowRow,
+    FoundAgain, Gap, GapsByLine, GoneCrossing, LineCheck, LineCrossed, LineDistance, LineDraft, LineRow,
+    LineStatus, MOST_BUCKETS, MeasuredSpeed, NewCheck, NewCrossing, NewMovement, NewStay, OccupancyRow,
+    OccupancySpan, OpeningHours, Recount, RecountResult, Reset, Scene, SpeedRow, StayRow, StoreError,
+    StoredCrossing, Tallies, TallyRow, TrialFigures, Unpinned, ZoneDraft, ZoneRow, is_open,
 };
 
 #[cfg(fuzzing)]

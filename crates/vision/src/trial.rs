@@ -17,7 +17,11 @@ const ON: f32 = 0.5;
 /// It stands there from this time on. Microseconds.
 const STANDS_US: u64 = 4_000_000;
 /// A track that ends this long before a crossing, or begins this long after it, may be the same object. Microseconds.
-const AROUND_US: u64 = 3_000_000;
+const AROUND_US: u64 = 4_000_000;
+/// A track is lost at the line, or begins there, within this distance. Sizes.
+const BESIDE: f32 = 2.0;
+/// Both sides of a line are seen if one has less than this many times the sights of the other.
+const BOTH: usize = 5;
 /// Two crossings within this time may be seen as one. Microseconds.
 const ABREAST_US: u64 = 1_200_000;
 /// No line is moved nearer to the edge of the frame than this, in fractions of it.
@@ -270,38 +274,35 @@ impl TrialTracks {
         first.zip(times.next_back()).is_some_and(|(first, last)| last - first >= STANDS_US)
     }
 
+    /// True if objects are seen on both sides of the line, each at least a size away from it.
+    fn has_both_sides(&self) -> bool {
+        let count = |sign: f32| self.0.values().flatten().filter(|sight| sight.1 * sign >= 1.0).count();
+        let (left, right) = (count(1.0), count(-1.0));
+        left.min(right) * BOTH > left.max(right)
+    }
+
     /// Why a crossing at this time was missed. `counted` are the others.
     pub fn cause(&self, time_us: u64, direction: Direction, counted: &[(u64, Direction)]) -> MissCause {
         let sign = if direction == Direction::In { 1.0 } else { -1.0 };
-        let is_around = |us: u64| us.abs_diff(time_us) <= AROUND_US;
         let (mut ended, mut begun, mut stands) = (false, false, false);
         for (track, sights) in &self.0 {
             let (Some(first), Some(last)) = (sights.first(), sights.last()) else { continue };
-            if !(first.0 <= time_us + AROUND_US && last.0 + AROUND_US >= time_us) {
-                continue;
-            }
             stands |= self.stands(*track, time_us);
             let (from, to) = (first.1 * sign, last.1 * sign);
+            let is_before = last.0.abs_diff(time_us) <= AROUND_US && last.0 <= time_us + AROUND_US / 3;
+            let is_after = first.0.abs_diff(time_us) <= AROUND_US && first.0 + AROUND_US / 3 >= time_us;
             // It came to the line and was lost there; or it came from there.
-            ended |= is_around(last.0)
-                && last.0 <= time_us + AROUND_US / 2
-                && from < -ON
-                && (from..ON).contains(&to)
-                && to > -2.0;
-            begun |= is_around(first.0)
-                && first.0 + AROUND_US / 2 >= time_us
-                && from > -ON
-                && from < 2.0
-                && to > from + 0.2;
+            ended |= is_before && to > -BESIDE && to < ON && (to > from || to > -ON);
+            begun |= is_after && to > from && to > ON && from < BESIDE && from > -ON;
         }
         let is_beside =
-            |other: &&(u64, Direction)| other.1 == direction && other.0.abs_diff(time_us) <= ABREAST_US;
+            |other: &(u64, Direction)| other.1 == direction && other.0.abs_diff(time_us) <= ABREAST_US;
         match (ended, begun) {
-            (true, true) => MissCause::Hidden,
-            (false, true) => MissCause::Late,
-            (true, false) => MissCause::Ended,
             _ if stands => MissCause::Standing,
-            _ if counted.iter().any(|other| is_beside(&other)) => MissCause::Merged,
+            (true, _) | (_, true) if self.has_both_sides() => MissCause::Hidden,
+            (true, _) => MissCause::Ended,
+            (_, true) => MissCause::Late,
+            _ if counted.iter().any(is_beside) => MissCause::Merged,
             _ => MissCause::Unknown,
         }
     }

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{CheckEvent, CheckVerdict, CheckedShare, Judged, LineCheck, checked_times, judge, merged, wilson};
+use super::{
+    CheckEvent, CheckVerdict, CheckedShare, Judged, LineCheck, checked_times, judge, merged, wilson,
+};
 
 use tallycam_vision::{Direction, MissCause, Trial, TrialChange, TrialCrossing};
 
@@ -330,4 +332,86 @@ fn scores(trial: &Trial) -> Vec<f32> {
     scores.sort_by(|a, b| (a - now).abs().total_cmp(&(b - now).abs()));
     scores.dedup();
     scores
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tallycam_vision::{
+        Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Detection, Labels, LineId, Point,
+        TrialTracks,
+    };
+
+    const STEP_US: u64 = 100_000;
+
+    /// Ten people, each 9 s after the one before, walk to the right over the line at `x`, in 6 s from 0 to 1 of the
+    /// frame and `speed` times as fast. They are seen with this score where `is_seen` says so.
+    fn advice(
+        x: f32,
+        speed: f32,
+        score: f32,
+        rate: Option<f64>,
+        light: u8,
+        is_seen: impl Fn(f32) -> bool,
+    ) -> CheckAdvice {
+        let mut options = CounterOptions::default();
+        let own = options.tracker.clone();
+        options.tracker.set_score(0.45);
+        let mut counter = Counter::new(options, Labels::new(["person"]), Aspect::new(640, 480));
+        let line = CountingLine::new(LineId(1), "door", Point::new(x, 1.0), Point::new(x, 0.0));
+        counter.set_lines(vec![line.expect("a line")]).expect("it counts");
+        counter.keep_detections();
+        let mut taps = Vec::new();
+        for frame in 0..900_u64 {
+            let at = |frame: u64| (frame % 90) as f32 / 60.0 * speed;
+            let place = at(frame);
+            let bounds = Bounds::centered_at(Point::new(place, 0.5), 0.06, 0.2);
+            let seen =
+                (place < 1.02 && is_seen(place)).then_some(Detection { class: Class(0), score, bounds });
+            counter.update(seen.as_slice(), frame * STEP_US);
+            if frame % 90 > 0 && at(frame - 1) < x && place >= x {
+                taps.push((frame * STEP_US, Direction::Out));
+            }
+        }
+        let mut trial = counter.into_trial(LineId(1), own).expect("it has the line");
+        trial.rate = rate;
+        let span = (0, 900 * STEP_US);
+        assert_eq!(taps.len(), 10);
+        CheckTaps { span, taps, left_out: Vec::new(), light: Some(light) }.advise(7, &trial)
+    }
+
+    /// The most common cause and the change, which must find all.
+    fn first(advice: &CheckAdvice) -> (MissCause, Option<TrialChange>) {
+        let first = advice.causes.first().unwrap_or_else(|| panic!("{advice:?}"));
+        assert!(first.missed >= 8 && first.after.is_some_and(|after| after.found >= 9), "{advice:?}");
+        (first.cause, first.change)
+    }
+
+    #[test]
+    fn each_fault_is_named_and_its_change_helps() {
+        let good = advice(0.5, 1.0, 0.9, Some(5.0), 118, |_| true);
+        assert_eq!((good.before.found, good.causes.len()), (10, 0), "{good:?}");
+        let fast = advice(0.5, 4.0, 0.9, Some(1.0), 118, |_| true);
+        assert_eq!(first(&fast), (MissCause::Rate, Some(TrialChange::Rate(10.0))));
+        let words = fast.causes[0].change_in_words();
+        assert_eq!(words.as_deref(), Some("with 10 detections a second: 100 %"));
+        let unsure = advice(0.5, 1.0, 0.4, Some(5.0), 118, |_| true);
+        assert_eq!(first(&unsure), (MissCause::Score, Some(TrialChange::Score(0.35))));
+        let dark = advice(0.5, 1.0, 0.4, Some(5.0), 20, |_| true);
+        assert_eq!(first(&dark), (MissCause::Dark, Some(TrialChange::Score(0.35))));
+        let pillar = advice(0.5, 0.5, 0.9, Some(5.0), 118, |x| (x - 0.5).abs() > 0.16);
+        assert!(matches!(first(&pillar), (MissCause::Hidden, Some(TrialChange::Line(_)))), "{pillar:?}");
+        let door = advice(0.2, 1.0, 0.9, Some(5.0), 118, |x| x > 0.22);
+        assert!(matches!(first(&door), (MissCause::Late, Some(TrialChange::Line(_)))), "{door:?}");
+        let exit = advice(0.8, 1.0, 0.9, Some(5.0), 118, |x| x < 0.78);
+        assert!(matches!(first(&exit), (MissCause::Ended, Some(TrialChange::Line(_)))), "{exit:?}");
+    }
+
+    #[test]
+    fn who_stands_on_the_line_or_walks_abreast_is_told_of() {
+        let counted = [(5_000_000, Direction::Out)];
+        let nothing = TrialTracks::default();
+        assert_eq!(nothing.cause(5_400_000, Direction::Out, &counted), MissCause::Merged);
+        assert_eq!(nothing.cause(5_400_000, Direction::In, &counted), MissCause::Unknown);
+    }
 }

@@ -358,8 +358,9 @@ fn judge(
         })
         .collect();
     let at = |at: usize| in_time(taps[at].0, late_us).max(0) as u64;
-    let missed: Vec<usize> =
-        (0..taps.len()).filter(|tap| !tapped.contains(tap) && is_checked(at(*tap), TOLERANCE_US as u64)).collect();
+    let missed: Vec<usize> = (0..taps.len())
+        .filter(|tap| !tapped.contains(tap) && is_checked(at(*tap), TOLERANCE_US as u64))
+        .collect();
     events.extend(missed.iter().map(|tap| CheckEvent {
         time_us: at(*tap),
         direction: taps[*tap].1,
