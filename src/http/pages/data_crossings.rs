@@ -152,7 +152,7 @@ fn clip(recordings: &[Item], time_us: u64) -> Option<(u64, f64, f64)> {
 /// Maximum number of checks on the page Checks.
 const MOST_CHECKS: usize = 200;
 
-/// The time of which marked crossings are told.
+/// The time in which marked crossings are counted.
 const MARKED_US: u64 = 90 * 86_400_000_000;
 
 /// The data of the list of checks.

@@ -1,4 +1,4 @@
-//! Trials of changed settings on the recording of a check, in a child process: each needs a second detector and minutes.
+//! Trials of changed settings on the recording of a check, in a child process: each needs a detector and minutes.
 //! The child is this program with the service's own arguments and `--advise`. It dies with the thread that waits for
 //! it.
 

@@ -1,6 +1,109 @@
-// Plays a recording by time: a multipart stream of pictures, each with its time.
+// Plays a recording by time: a multipart stream of pictures, each with its time. Also the taps of a check.
 // @ts-check
 'use strict';
+// Takes the taps of a check, which this browser keeps until they are stored. Its keys come before the player's.
+if (el('in-taps')) {
+  const { line, minutes = 5, item = '', began, now = 0 } = el('main').dataset, key = `check ${line} ${item} ${minutes}`;
+  const ahead = now - Date.now();
+  // In milliseconds of the server's clock, or of the recording.
+  const time = () => item ? began / 1000 + el('seek').value * 1000 : Date.now() + ahead;
+  // `seen` is when this page was last open.
+  const fresh = () => ({ from: item ? time() : 0, seen: time(), paused: 0, pauses: [], taps: [] });
+  const kept = { ...fresh(), ...recall(key) };
+  const left = () => kept.pauses.reduce((ms, [from, to]) => ms + to - from, minutes * 60_000)
+    - (kept.from && (kept.paused || time()) - kept.from);
+  const isOn = () => kept.from && !kept.paused;
+  let isSending = false, isOver = false, endedAt = 0;
+  const tell = () => {
+    if (kept.from) store(key, kept);
+    for (const way of ['in', 'out']) {
+      put(`${way}-taps`, `${kept.taps.filter(tap => tap.direction === way).length}`);
+      el(way).disabled = !isOn();
+    }
+    el('finish').disabled = isSending || !kept.from;
+    put('left', running(Math.max(0, left() / 1000)));
+    if (!item) put('pause', kept.paused ? 'Continue' : kept.from ? 'Pause' : 'Begin');
+  };
+  const finish = async () => {
+    if (isSending || !kept.from) return;
+    isSending = true;
+    put('said', 'Comparing …');
+    const us = ms => Math.round(ms * 1000), to = (kept.paused || time()) + Math.min(0, left());
+    const taps = kept.taps.map(tap => ({ ...tap, time: us(tap.time) })), pauses = kept.pauses.map(ends => ends.map(us));
+    try {
+      const { id } = await send('POST', 'checks',
+        { line: +line, from: us(kept.from), to: us(to), taps, pauses, recording: +item || null });
+      clearInterval(timer);
+      store(key, null);
+      location.assign(`checks?id=${id}`);
+    } catch (e) {
+      isSending = false;
+      put('said', e.message);
+    }
+  };
+  // A reaction takes as long at any speed, so it is longer in the time of a faster recording.
+  const late = () => item ? (el('speed').value - 1) * 400 : 0;
+  const tap = direction => {
+    if (isOn()) kept.taps.push({ time: Math.max(kept.from, time() - late()), direction });
+  };
+  const pause = why => {
+    if (kept.paused) kept.pauses.push([kept.paused, time()]);
+    kept.paused = isOn() ? time() : 0;
+    kept.from ||= time();
+    put('said', why === 'pause' ? '' : why);
+  };
+  const undo = () => kept.taps.pop();
+  const discard = () => {
+    if (item) {
+      el('seek').value = 0;
+      for (const name of ['input', 'change']) el('seek').dispatchEvent(new Event(name));
+    }
+    Object.assign(kept, fresh());
+  };
+  const acts = { in: tap, out: tap, undo, pause, finish, discard };
+  // A check of another day cannot go on.
+  if (!item && time() - kept.from > 86_400_000) discard();
+  if (!item && kept.from) {
+    kept.paused ||= kept.seen;
+    put('said', `Begun at ${exact(kept.from)} with ${kept.taps.length} taps: continue, or start again.`);
+  }
+  const act = name => { acts[name](name); tell(); };
+  for (const id of Object.keys(acts)) on(el(id), 'click', () => act(id));
+  // A button that was clicked takes no keys.
+  on(el('main'), 'mousedown', e => { if (e.target.matches('button *, button')) e.preventDefault(); });
+  const KEYS = { i: 'in', o: 'out', arrowup: 'in', arrowdown: 'out', u: 'undo', ' ': item ? '' : 'pause' };
+  on(document, 'keydown', e => {
+    const name = KEYS[e.key.toLowerCase()];
+    if (isTyped(e) || (e.key === ' ' && e.target.closest('button, a, summary'))) return;
+    if (name) e.preventDefault();
+    if (name && !e.repeat) act(name);
+    // The others are the player's.
+    if (!/^([ <>]|Arrow[LR].*)$/.test(e.key)) e.stopImmediatePropagation();
+  });
+  const stop = why => { if (!item && isOn()) { pause(why); tell(); } };
+  on(document, 'visibilitychange', () => { if (document.hidden) stop('Paused: the page was not in sight.'); });
+  on(document, 'state', ({ detail: { counting } }) => {
+    if (counting?.state !== 'counting') stop(`Paused: nothing is counted now. ${sentence(counting?.reason)}`);
+  });
+  on(document, 'played', () => { endedAt = Date.now(); });
+  // The last taps are late.
+  const timer = setInterval(() => {
+    const at = time(), was = kept.seen;
+    // A recording that goes back is tapped again from there on; what is skipped was not watched.
+    if (item && at < was) {
+      kept.taps = kept.taps.filter(tap => tap.time < at);
+      kept.pauses = kept.pauses.filter(([, to]) => to <= at);
+      kept.from = Math.min(kept.from, at);
+      endedAt = 0;
+    } else if (item && at > was + 5000) kept.pauses.push([was, at]);
+    kept.seen = at;
+    tell();
+    if (isOver || !kept.from) return;
+    isOver = left() < -2000 || (endedAt && Date.now() - endedAt > 2000);
+    if (isOver) finish();
+  }, 250);
+  tell();
+}
 // The item before and the one after. A recording needs the arrow keys for its frames.
 const NEIGHBOURS = { p: 'prev', n: 'next', ...el('screen') ? {} : { ArrowLeft: 'prev', ArrowRight: 'next' } };
 on(document, 'keydown', e => {

@@ -1,5 +1,5 @@
 //! The pages of checks: the list and the start, one check with its certificate, and the page on which somebody taps.
-//! `check.js` takes the taps and sends them; the page shows nothing that was counted.
+//! `player.js` takes the taps and sends them; the page shows nothing that was counted.
 
 use std::fmt::Write;
 
@@ -478,7 +478,7 @@ fn played(recording: &Item, at_us: u64, here: &str, clock: &LocalClock) -> (Stri
 pub fn taps_page(page: &TapsPage) -> String {
     let (line, minutes) = (&page.line, page.minutes);
     let mut here = format!("check?line={}&minutes={minutes}", line.id);
-    let mut scripts = vec!["page.js", "head.js", "check.js"];
+    let scripts = ["page.js", "head.js", "player.js"];
     let (mut item, mut deck, mut record) = (String::new(), String::new(), String::new());
     // A recording that is shorter is watched to its end.
     let length_us =
@@ -494,7 +494,6 @@ pub fn taps_page(page: &TapsPage) -> String {
         Some((recording, at_us)) => {
             let _ = write!(here, "&item={}", recording.id);
             (item, deck) = played(recording, *at_us, &here, &page.clock);
-            scripts.push("player.js");
             format!(
                 "<canvas id=\"screen\" width=\"{}\" height=\"{}\" role=\"img\" aria-label=\"The recording\"></canvas>\
                  {drawn}",
@@ -512,8 +511,8 @@ pub fn taps_page(page: &TapsPage) -> String {
     };
     let useless = page.useless.as_ref().map_or_else(String::new, |why| {
         format!(
-            "<p class=\"bad\">A check of it would be refused: {}. <code>tallycam counts recount</code> counts a recording \
-             again.</p>",
+            "<p class=\"bad\">A check of it would be refused: {}. <code>tallycam counts recount</code> counts a \
+             recording again.</p>",
             Text(why)
         )
     });
@@ -581,7 +580,7 @@ mod tests {
             for told in ["annotated", "overlay.js", "tallies", "api/v1/crossings", "class=\"mi\""] {
                 assert!(!html.contains(told), "{told} in {html}");
             }
-            assert_eq!(html.contains("player.js"), is_recorded);
+            assert_eq!(html.contains("id=\"screen\""), is_recorded);
             assert_eq!(html.contains("Record meanwhile"), !is_recorded);
         }
         let only = TapsPage { is_counts_only: true, can_record: false, ..checks::taps(false) };

@@ -161,11 +161,9 @@ pub fn live_page(page: &LivePage) -> String {
         headline: &page.headline,
         figures: &figures,
         tab: Tab::Live,
-        scripts: match (&page.counting, acts) {
-            (Some(_), Some(_)) => &["page.js", "tallycam.js", "overlay.js", "recording.js", "controls.js"],
-            (None, Some(_)) => &["page.js", "tallycam.js", "recording.js", "controls.js"],
-            (Some(_), None) => &["page.js", "tallycam.js", "overlay.js", "controls.js"],
-            (None, None) => &["page.js", "tallycam.js", "controls.js"],
+        scripts: match &page.counting {
+            Some(_) => &["page.js", "tallycam.js", "overlay.js", "controls.js"],
+            None => &["page.js", "tallycam.js", "controls.js"],
         },
         alerts: &page.alerts,
         has_neighbours: page.has_neighbours,

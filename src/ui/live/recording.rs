@@ -174,7 +174,7 @@ mod tests {
         let html = page(|page| page.is_counts_only = true);
         assert!(
             !html.contains("recordings?")
-                && !html.contains("recording.js")
+                && !html.contains("id=\"record\"")
                 && !html.contains("thumbnail.jpg")
         );
     }

@@ -120,7 +120,7 @@ mod tests {
         Bounds, Class, Counter, CounterOptions, CountingLine, Detection, Labels, LineId, Polygon, ZoneId,
     };
 
-    /// Where a camera 5 m above the street, looking 25° down, sees a place: metres to the right, and ahead.
+    /// The view of a camera 5 m above the street that looks 25° down; a place is metres to the right, and ahead.
     fn seen([x, ahead]: [f64; 2]) -> Point {
         let (sin, cos) = 25f64.to_radians().sin_cos();
         let (depth, down) = (ahead * cos + 5.0 * sin, 5.0 * cos - ahead * sin);

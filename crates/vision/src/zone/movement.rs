@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn a_walk_marks_every_cell_once_and_standing_none() {
         let mut counter = counter();
-        // Two columns a frame, along the middle of row 18. Where it stops, the smoothed place goes on a little.
+        // Two columns a frame, along the middle of row 18. After a stop the smoothed place goes on a little.
         (0..25).for_each(|n| see(&mut counter, n, 0.1 + 0.03 * n as f32, 18.5 / 36.0));
         (25..60).for_each(|n| see(&mut counter, n, 0.82, 18.5 / 36.0));
         let cells = counter.take_movement().unwrap();

@@ -3,8 +3,8 @@
 //! A row keeps the taps, what was counted then, and the circumstances; the figures are computed when it is read. A
 //! recount of that time changes no check, but a crossing that is marked as wrong is a false one from then on.
 //! Time in pauses and gaps is left out. Taps are late by about the same time: the median of what is found is taken off
-//! before the final match. Intervals are Wilson's (1927), at 95 %; that of the error of the sum is Newcombe's for paired
-//! shares (1998, method 10).
+//! before the final match. Intervals are Wilson's (1927), at 95 %; that of the error of the sum is Newcombe's for
+//! paired shares (1998, method 10).
 
 mod advice;
 mod storing;
@@ -233,12 +233,14 @@ impl LineCheck {
     /// Sets the reasons why it no longer holds. `now` are the present circumstances, `line` the present line.
     pub fn fade(&mut self, now: &CheckSetup, line: Option<&LineRow>, now_us: u64) {
         let then = &self.setup;
+        // JSON may change the last digit of a place.
+        let place = |[x, y]: [f64; 2]| [x, y].map(|part| (part * 1e6).round());
         // Names count nothing.
         let counts = |draft: &LineDraft| LineDraft {
             classes: draft.classes.clone(),
             anchor: draft.anchor,
             recrossing: draft.recrossing,
-            ..LineDraft::new("", draft.a, draft.b)
+            ..LineDraft::new("", place(draft.a), place(draft.b))
         };
         let is_other = |then: &str, now: &str| !then.is_empty() && !now.is_empty() && then != now;
         let is_resized = then.size.zip(now.size).is_some_and(|(then, now)| then != now);
@@ -302,8 +304,8 @@ struct Judged {
 }
 
 /// Matches taps and `crossings`: number, time and direction. Those that are `wrong` match nothing. The lateness of the
-/// taps is taken off. Only times that `is_checked` count; what has no match is also left out within the tolerance of a
-/// time that is left out, because its match may lie in there.
+/// taps is taken off. Only times that `is_checked` count. A gap may hide the match of a crossing or tap near it, so those are left
+/// out, too.
 fn judge(
     taps: &[(u64, Direction)],
     crossings: &[(u64, u64, Direction)],
@@ -375,7 +377,7 @@ fn judge(
     Judged { events, missed, late_us }
 }
 
-/// "of 100 people about 94 to 99 are counted"; false crossings are told of, because a sum may hide them.
+/// "of 100 people about 94 to 99 are counted", and the number of false crossings, which a sum may hide.
 fn in_words(recall: Option<CheckedShare>, wrong: u64, what: &str) -> String {
     let wrong = match wrong {
         0 => String::new(),

@@ -7,7 +7,7 @@ use crate::counts::rows::number;
 use crate::counts::{CountsReader, Scene, StoreError};
 use tallycam_vision::MOVEMENT_GRID;
 
-/// Adds packed counts (see `pack`) to `cells`. What does not fit is ignored.
+/// Adds packed counts (see `pack`) to `cells`. Other lengths are ignored.
 fn add_packed(packed: &[u8], cells: &mut [u64]) {
     let mut numbers = packed.split_inclusive(|byte| byte & 0x80 == 0).map(|bytes| {
         let bits = bytes.iter().take(4).enumerate().map(|(at, byte)| usize::from(byte & 0x7f) << (7 * at));
