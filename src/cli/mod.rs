@@ -22,7 +22,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use camera::{controls, devices, focus, light, record, snapshot};
 use checking::check;
-use counting::{count, counts, model, prove};
+use counting::{advise, count, counts, model, prove};
 use people::{audit, password, users};
 use service::{backup, completions, config, mqtt, serve, settings, status, update};
 
@@ -100,7 +100,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     });
     let done = match parsed {
         Ok((command, given)) => match command {
-            Command::Serve(command) => command.run(&given),
+            Command::Serve(command) => match command.advise[..] {
+                [check, recording] => advise::run(&given, check, recording),
+                _ => command.run(&given),
+            },
             Command::Status(command) => command.run(&given),
             Command::Check(command) => command.run(&given),
             Command::Config(command) => command.run(&given),

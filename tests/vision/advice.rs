@@ -1,7 +1,7 @@
 //! Advice from a check: five seeded faults, each named as the most common cause, and each with a change that helps.
 //!
-//! The clip with its truth may be absent, as in `accuracy.rs`; low light and the pillar also need `ffmpeg`, which draws
-//! them, and the built-in model, which looks at the drawn frames.
+//! The clip with its truth may be absent, as in `accuracy.rs`. Low light and the pillar also need `ffmpeg`, which draws
+//! them. The built-in model looks at the drawn frames.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use tallycam::store::{CauseAdvice, CheckAdvice, CheckTaps};
 use tallycam::vision::onnx::OnnxDetector;
 use tallycam::vision::{
     Aspect, Bounds, Counter, CounterOptions, CountingLine, Detection, Detector as _, Direction, Filter,
-    Labels, LineId, MissCause, Point, TrialChange,
+    Labels, LineId, MissCause, Point, Trial, TrialChange,
 };
 
 const SIZE: (f32, f32) = (768.0, 576.0);
@@ -52,8 +52,8 @@ fn people(data: &Path) -> Vec<Vec<(usize, [f32; 4])>> {
     people
 }
 
-/// Taps of what truly crosses the upright line at `line`, with the foot. Who leaves or enters at the edge of the frame
-/// goes on for some seconds as before: the ground truth ends there.
+/// Taps of what truly crosses the upright line at `line`, with the foot. A person at the edge of the frame goes on
+/// for some seconds as before: the ground truth ends there.
 fn taps(data: &Path, line: [f32; 4]) -> Vec<(u64, Direction)> {
     let mut taps = Vec::new();
     for person in people(data) {
@@ -111,7 +111,7 @@ impl Fault<'_> {
         for (at, seen) in self.seen.iter().enumerate() {
             counter.update(seen, at as u64 * STEP_US * FRAMES as u64 / self.seen.len() as u64);
         }
-        let mut trial = counter.into_trial(LineId(1), own).unwrap();
+        let mut trial = Trial::new(counter, LineId(1), own).unwrap();
         trial.rate = self.rate;
         let span = (0, FRAMES as u64 * STEP_US);
         CheckTaps { span, taps, left_out: Vec::new(), light: Some(self.light) }.advise(7, &trial)

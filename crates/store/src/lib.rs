@@ -57,4 +57,4 @@ pub use counts::{
 pub use counts::fuzz::fuzz_drafts;
 
 /// Words that the rows of `counts.db` use, and the grid of movement maps.
-pub use tallycam_vision::{Anchor, Direction, MOVEMENT_GRID, Recrossing, TrialChange};
+pub use tallycam_vision::{Anchor, Direction, MOVEMENT_GRID, MissCause, Recrossing, TrialChange};

@@ -11,13 +11,12 @@ use super::detection::{Class, Detection};
 use super::filter::Filter;
 use super::geometry::{Aspect, Bounds, Point, Polygon};
 use super::labels::Labels;
-use super::line::{CountingLine, LineId, Recrossing, Segment};
+use super::line::{CountingLine, Recrossing, Segment};
 use super::near_miss::{Fate, NearMiss, NearMisses};
 use super::nms;
 use super::passage::{CrossingMoment, Hysteresis, Passage};
 use super::passers::Passers;
 use super::tracker::{Track, TrackId, TrackState, Tracker, TrackerOptions, kalman};
-use super::trial::{Trial, TrialFrame};
 use super::zone::ground::GroundSpeeds;
 use super::zone::movement::MovementMap;
 use super::zone::{Occupancy, Stay, Stays, Zone};
@@ -105,12 +104,25 @@ pub struct Outcome {
     pub stays: Vec<Stay>,
 }
 
+/// The detections of a frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrialFrame {
+    /// Time in microseconds of the frames' clock.
+    pub time_us: u64,
+    /// The part of the frame that was searched.
+    pub part: Bounds,
+    /// Nobody can be followed from the frame before to this one.
+    pub restarts: bool,
+    /// The detections.
+    pub detections: Vec<Detection>,
+}
+
 /// Detections and times in, crossings out.
 #[derive(Debug)]
 pub struct Counter {
-    options: CounterOptions,
-    labels: Labels,
-    aspect: Aspect,
+    pub(super) options: CounterOptions,
+    pub(super) labels: Labels,
+    pub(super) aspect: Aspect,
     tracker: Tracker,
     lines: Vec<Watched>,
     /// Removed lines with their still living tracks. Ordinals continue if such a line comes back.
@@ -122,7 +134,7 @@ pub struct Counter {
     near_misses: NearMisses,
     detections: Vec<Detection>,
     /// The frames so far, if they are kept.
-    kept: Option<Vec<TrialFrame>>,
+    pub(super) kept: Option<Vec<TrialFrame>>,
     /// All tracks were forgotten before the next frame.
     is_restarted: bool,
 }
@@ -208,17 +220,9 @@ impl Counter {
         }
     }
 
-    /// Keeps the detections from now on, for [`Counter::into_trial`].
+    /// Keeps the detections from now on, for a [`Trial`](crate::Trial).
     pub fn keep_detections(&mut self) {
         self.kept = Some(Vec::new());
-    }
-
-    /// The kept detections, for counts on the line with this id with other settings. `own` are the detector's
-    /// options. `None` if there is no such line.
-    pub fn into_trial(self, line: LineId, own: TrackerOptions) -> Option<Trial> {
-        let Counter { options, labels, aspect, lines, kept, .. } = self;
-        let line = lines.into_iter().map(|watched| watched.line).find(|own| own.id == line)?;
-        Some(Trial { labels, aspect, options, own, line, rate: None, frames: kept? })
     }
 
     /// Counts on `lines` from now on; may be called at any time.
@@ -587,7 +591,7 @@ impl Watched {
 #[cfg(test)]
 mod tests {
     use super::super::geometry::Polygon;
-    use super::super::line::Direction;
+    use super::super::line::{Direction, LineId};
     use super::super::zone::ZoneId;
     use super::*;
 

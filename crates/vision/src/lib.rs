@@ -54,7 +54,7 @@ mod tracker;
 mod trial;
 mod zone;
 
-pub use counter::{Counter, CounterOptions, CounterOverlay, Outcome, TrackView};
+pub use counter::{Counter, CounterOptions, CounterOverlay, Outcome, TrackView, TrialFrame};
 pub use crossing::Crossing;
 pub use detection::{Class, Detection};
 pub use detector::Detector;
@@ -69,7 +69,7 @@ pub use passage::Hysteresis;
 pub use region::{ReadPicture, RegionMode, RegionSchedule, RegionShape, region_geometry, region_size};
 pub use replay::{RecordedDetections, ReplayDetector, ReplayOptions};
 pub use tracker::{Motion, TrackId};
-pub use trial::{MissCause, Trial, TrialChange, TrialCrossing, TrialFrame, TrialTracks};
+pub use trial::{MissCause, Trial, TrialChange, TrialCrossing, TrialTracks};
 pub use zone::movement::MOVEMENT_GRID;
 pub use zone::{Occupancy, Stay, Zone, ZoneId};
 

@@ -3,7 +3,6 @@
 use clap::{Args, ValueEnum};
 
 use crate::cli::common::session;
-use crate::cli::counting::advise;
 use crate::cli::{ConfigArgs, Failure};
 
 /// Run the service: stream, count and record until stopped.
@@ -17,7 +16,7 @@ pub struct ServeArgs {
     fallback: Option<Fallback>,
     /// Numbers of a check and of its recording: print advice, and do not serve
     #[arg(long, hide = true, num_args = 2)]
-    advise: Vec<u64>,
+    pub(in crate::cli) advise: Vec<u64>,
 }
 
 /// Values of `--fallback`.
@@ -30,9 +29,6 @@ enum Fallback {
 impl ServeArgs {
     /// Serves until stopped.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        if let [check, recording] = self.advise[..] {
-            return advise::run(given, check, recording);
-        }
         let given = given.clone();
         session::serve(given.read(), move || given.read(), self.fallback == Some(Fallback::Sim))
     }

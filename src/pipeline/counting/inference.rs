@@ -300,7 +300,7 @@ impl Watch {
 
     /// The kept detections for a trial of this line.
     pub fn into_trial(self, line: u64) -> Option<Trial> {
-        self.counter.into_trial(LineId(line), self.detector.options().tracker)
+        Trial::new(self.counter, LineId(line), self.detector.options().tracker)
     }
 
     /// True if the line with this number counts.

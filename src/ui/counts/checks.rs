@@ -597,6 +597,10 @@ mod tests {
             "<dd>yolox_nano_320</dd>",
             "<dd>bright (118 of 255)</dd>",
             "<dd>Main path, version 2</dd>",
+            "With 10 detections a second: 98 %, 98 % of the counts are right <a class=\"btn\" \
+             href=\"settings#s-detect.fps\">",
+            "Cause unknown</th><td>0</td><td>1</td>",
+            "action=\"api/v1/checks/7/advice\"",
         ] {
             assert!(html.contains(words), "{words}: {html}");
         }

@@ -1,5 +1,5 @@
-//! Advice from a check: the detections of its recording are counted again with single settings changed. What a change
-//! finds tells why it was missed; tracks at the line tell the rest. Nothing that is stored changes.
+//! Advice from a check: the detections of its recording are counted again with single settings changed. A change that
+//! finds a crossing tells why it was missed; tracks at the line tell the rest. Nothing that is stored changes.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -9,7 +9,7 @@ use super::{
     CheckEvent, CheckVerdict, CheckedShare, Judged, LineCheck, checked_times, judge, merged, wilson,
 };
 
-use tallycam_vision::{Direction, MissCause, Trial, TrialChange, TrialCrossing};
+use tallycam_vision::{Direction, MissCause, Trial, TrialChange, TrialCrossing, TrialTracks};
 
 /// Detections per second that are tried.
 const RATES: [f64; 3] = [5.0, 10.0, 15.0];
@@ -56,7 +56,7 @@ pub struct TrialFigures {
     pub precision: Option<CheckedShare>,
 }
 
-/// What goes wrong for one cause, and the change that helps.
+/// The errors of one cause, and the change that helps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CauseAdvice {
     /// The cause.
@@ -94,23 +94,32 @@ impl TrialFigures {
 }
 
 /// One count of a trial, matched with the taps.
-struct Tried {
+struct ChangeCount {
     change: Option<TrialChange>,
     figures: TrialFigures,
     judged: Judged,
 }
 
-impl Tried {
-    fn new(change: Option<TrialChange>, judged: Judged) -> Tried {
-        let count = |verdict| judged.events.iter().filter(|event| event.verdict == verdict).count() as u64;
-        let (found, missed, wrong) =
-            (count(CheckVerdict::Found), count(CheckVerdict::Missed), count(CheckVerdict::False));
+/// All counts of a trial that matter.
+struct TrialCounts {
+    base: ChangeCount,
+    /// The best one of each kind that improves the figures, best first.
+    better: Vec<ChangeCount>,
+    /// Crossings of `base` by objects that crossed before, or stood on the line.
+    lingering: HashSet<u64>,
+    tracks: TrialTracks,
+}
+
+impl ChangeCount {
+    fn new(change: Option<TrialChange>, judged: Judged) -> ChangeCount {
+        let [found, missed, wrong] = CheckVerdict::ALL
+            .map(|kind| judged.events.iter().filter(|event| event.verdict == kind).count() as u64);
         let (recall, precision) = (wilson(found, found + missed), wilson(found, found + wrong));
-        Tried { change, figures: TrialFigures { found, missed, wrong, recall, precision }, judged }
+        ChangeCount { change, figures: TrialFigures { found, missed, wrong, recall, precision }, judged }
     }
 
     /// The best of some trials of one kind; a later one must be better by [`BETTER`].
-    fn best(all: Vec<Tried>, base: &Tried) -> Option<Tried> {
+    fn best(all: Vec<ChangeCount>, base: &ChangeCount) -> Option<ChangeCount> {
         let mut best = None;
         let mut f1 = base.figures.f1();
         for one in all {
@@ -122,8 +131,8 @@ impl Tried {
         best
     }
 
-    fn wrong(&self) -> impl Iterator<Item = &CheckEvent> {
-        self.judged.events.iter().filter(|event| event.verdict == CheckVerdict::False)
+    fn events(&self, verdict: CheckVerdict) -> impl Iterator<Item = &CheckEvent> {
+        self.judged.events.iter().filter(move |event| event.verdict == verdict)
     }
 
     /// True if it does not count this false crossing.
@@ -131,24 +140,64 @@ impl Tried {
         let is_same = |other: &CheckEvent| {
             other.direction == event.direction && other.time_us.abs_diff(event.time_us) <= SAME_US
         };
-        !self.wrong().any(is_same)
+        !self.events(CheckVerdict::False).any(is_same)
     }
 }
 
 impl CheckTaps {
-    /// Tries changes on the detections of the recording with this number, in wall times.
+    /// TrialCounts changes on the detections of the recording with this number, in wall times.
     pub fn advise(&self, recording: u64, trial: &Trial) -> CheckAdvice {
+        let TrialCounts { base, better, lingering, tracks } = self.try_changes(trial);
+        let others = base.events(CheckVerdict::Found).map(|event| (event.time_us, event.direction));
+        let others: Vec<(u64, Direction)> = others.collect();
+        let is_dark = self.light.is_some_and(|light| light < DARK);
+        let cause_by = |found: Option<&ChangeCount>| match found?.change? {
+            TrialChange::Rate(_) => Some(MissCause::Rate),
+            TrialChange::Score(_) if is_dark => Some(MissCause::Dark),
+            TrialChange::Score(_) => Some(MissCause::Score),
+            TrialChange::Line(_) | TrialChange::Once(_) => None,
+        };
+        // In the order of their times, as the taps may not be.
+        let mut taps = base.judged.missed.clone();
+        taps.sort_by_key(|tap| self.taps[*tap].0);
+        let missed = base.events(CheckVerdict::Missed).zip(taps).map(|(event, tap)| {
+            let found = better.iter().find(|tried| !tried.judged.missed.contains(&tap));
+            let tracked = || tracks.cause(event.time_us, event.direction, &others);
+            (event, cause_by(found).unwrap_or_else(tracked), found)
+        });
+        let wrong = base.events(CheckVerdict::False).map(|event| {
+            let found = better.iter().find(|tried| tried.avoids(event));
+            let lingers = event.crossing.is_some_and(|id| lingering.contains(&id));
+            let cause = Some(MissCause::Standing).filter(|_| lingers).or_else(|| cause_by(found));
+            (event, cause.unwrap_or(MissCause::Unknown), found)
+        });
+        let mut causes: BTreeMap<MissCause, CauseAdvice> = BTreeMap::new();
+        for (event, cause, found) in missed.chain(wrong) {
+            let advice = causes.entry(cause).or_insert_with(|| CauseAdvice::new(cause));
+            advice.add(event, self.span.0);
+            if let (None, Some(found)) = (advice.change, found) {
+                (advice.change, advice.after) = (found.change, Some(found.figures));
+            }
+        }
+        CheckAdvice { recording: Some(recording), before: base.figures, causes: sorted(causes) }
+    }
+
+    /// Counts with the settings in force and with each change.
+    fn try_changes(&self, trial: &Trial) -> TrialCounts {
         let left_out = self.unseen(trial);
         let matched = |change, crossings: &[TrialCrossing]| {
             let numbered: Vec<_> =
                 (0..).zip(crossings).map(|(id, one)| (id, one.time_us, one.direction)).collect();
             let is_checked = checked_times(self.span.0, self.span.1, &left_out);
-            Tried::new(change, judge(&self.taps, &numbered, &HashSet::new(), is_checked))
+            ChangeCount::new(change, judge(&self.taps, &numbered, &HashSet::new(), is_checked))
         };
+        // One count has all lines.
         let mut placed = vec![(0.0, None), (0.0, Some(TrialChange::Once(true)))];
         placed.extend(trial.places(&PLACES).into_iter().map(|(by, change)| (by, Some(change))));
         let (counted, tracks) = trial.count(&placed);
-        let mut placed: Vec<Tried> =
+        let numbered = (0..).zip(counted.first().into_iter().flatten());
+        let lingering = numbered.filter(|(_, one)| one.lingers).map(|(id, _)| id).collect();
+        let mut placed: Vec<ChangeCount> =
             placed.iter().zip(&counted).map(|((_, change), crossings)| matched(*change, crossings)).collect();
         let (places, once) = (placed.split_off(2), placed.pop());
         let base = placed.pop().unwrap_or_else(|| matched(None, &[]));
@@ -162,58 +211,10 @@ impl CheckTaps {
             places,
             once.into_iter().collect(),
         ];
-        let mut better: Vec<Tried> =
-            kinds.into_iter().filter_map(|tried| Tried::best(tried, &base)).collect();
+        let mut better: Vec<ChangeCount> =
+            kinds.into_iter().filter_map(|tried| ChangeCount::best(tried, &base)).collect();
         better.sort_by(|a, b| b.figures.f1().total_cmp(&a.figures.f1()));
-        let others: Vec<(u64, Direction)> = base
-            .judged
-            .events
-            .iter()
-            .filter(|event| event.verdict == CheckVerdict::Found)
-            .map(|event| (event.time_us, event.direction))
-            .collect();
-        let is_dark = self.light.is_some_and(|light| light < DARK);
-        let sure = if is_dark { MissCause::Dark } else { MissCause::Score };
-        let cause_of = |found: Option<&Tried>, event: &CheckEvent| match found.and_then(|found| found.change)
-        {
-            Some(TrialChange::Rate(_)) => MissCause::Rate,
-            Some(TrialChange::Score(_)) => sure,
-            _ => tracks.cause(event.time_us, event.direction, &others),
-        };
-        let mut causes: BTreeMap<MissCause, CauseAdvice> = BTreeMap::new();
-        let missed = base.judged.events.iter().filter(|event| event.verdict == CheckVerdict::Missed);
-        // In the order of their times, as the taps may not be.
-        let mut taps = base.judged.missed.clone();
-        taps.sort_by_key(|tap| self.taps[*tap].0);
-        let missed = missed.zip(taps).map(|(event, tap)| {
-            let found = better.iter().find(|tried| !tried.judged.missed.contains(&tap));
-            (event, cause_of(found, event), found)
-        });
-        let wrong = base.wrong().map(|event| {
-            let lingers =
-                event.crossing.and_then(|id| counted[0].get(id as usize)).is_some_and(|one| one.lingers);
-            let found = better.iter().find(|tried| tried.avoids(event));
-            let cause = match found.and_then(|found| found.change) {
-                _ if lingers => MissCause::Standing,
-                Some(TrialChange::Rate(_)) => MissCause::Rate,
-                Some(TrialChange::Score(_)) => sure,
-                _ => MissCause::Unknown,
-            };
-            (event, cause, found)
-        });
-        for (event, cause, found) in missed.chain(wrong) {
-            let is_geometry =
-                !matches!(cause, MissCause::Unknown | MissCause::Rate | MissCause::Score | MissCause::Dark);
-            let is_place =
-                |tried: &&Tried| matches!(tried.change, Some(TrialChange::Line(_) | TrialChange::Once(_)));
-            let helps = found.or_else(|| better.iter().find(is_place).filter(|_| is_geometry));
-            let advice = causes.entry(cause).or_insert_with(|| CauseAdvice::new(cause));
-            advice.add(event, self.span.0);
-            if let (None, Some(helps)) = (advice.change, helps) {
-                (advice.change, advice.after) = (helps.change, Some(helps.figures));
-            }
-        }
-        CheckAdvice { recording: Some(recording), before: base.figures, causes: sorted(causes) }
+        TrialCounts { base, better, lingering, tracks }
     }
 
     /// Times that the check left out, and those without frames.
@@ -265,8 +266,8 @@ impl CauseAdvice {
         match self.cause {
             MissCause::Late => "first seen past the line",
             MissCause::Ended => "lost at the line",
-            MissCause::Score => "the detector was not sure enough",
-            MissCause::Dark => "too dark for the detector",
+            MissCause::Score => "seen with too little confidence",
+            MissCause::Dark => "too dark",
             MissCause::Merged => "two seen as one",
             MissCause::Rate => "too fast for the detection rate",
             MissCause::Hidden => "behind something at the line",
@@ -373,7 +374,7 @@ mod tests {
                 taps.push((frame * STEP_US, Direction::Out));
             }
         }
-        let mut trial = counter.into_trial(LineId(1), own).expect("it has the line");
+        let mut trial = Trial::new(counter, LineId(1), own).expect("it has the line");
         trial.rate = rate;
         let span = (0, 900 * STEP_US);
         assert_eq!(taps.len(), 10);

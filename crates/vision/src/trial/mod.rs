@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::counter::{Counter, CounterOptions, centroid};
+use super::counter::{Counter, CounterOptions, TrialFrame, centroid};
 use super::detection::Detection;
 use super::geometry::{Aspect, Bounds, Point};
 use super::labels::Labels;
@@ -28,19 +28,6 @@ const ABREAST_US: u64 = 1_200_000;
 const EDGE: f32 = 0.02;
 /// Longest time from a moved line to the line. Microseconds.
 const LONGEST_US: f64 = 6e6;
-
-/// The detections of a frame.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TrialFrame {
-    /// Time in microseconds of the frames' clock.
-    pub time_us: u64,
-    /// The part of the frame that was searched.
-    pub part: Bounds,
-    /// Nobody can be followed from the frame before to this one.
-    pub restarts: bool,
-    /// The detections.
-    pub detections: Vec<Detection>,
-}
 
 /// One setting that differs.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -131,6 +118,14 @@ impl TrackerOptions {
 }
 
 impl Trial {
+    /// The kept detections of `counter`, for counts on the line with this id with other settings. `own` are the
+    /// detector's options. `None` if there is no such line, or nothing was kept.
+    pub fn new(counter: Counter, line: LineId, own: TrackerOptions) -> Option<Trial> {
+        let line = counter.lines().find(|own| own.id == line)?.clone();
+        let Counter { options, labels, aspect, kept, .. } = counter;
+        Some(Trial { labels, aspect, options, own, line, rate: None, frames: kept? })
+    }
+
     /// Frames per second.
     pub fn frame_rate(&self) -> f64 {
         let mut steps: Vec<u64> = self
