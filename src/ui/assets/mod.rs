@@ -28,7 +28,7 @@ macro_rules! asset {
     }};
 }
 
-static ASSETS: [Asset; 23] = [
+static ASSETS: [Asset; 21] = [
     asset!("tallycam.css", "text/css; charset=utf-8"),
     asset!("tallycam.js", "text/javascript; charset=utf-8"),
     asset!("overlay.js", "text/javascript; charset=utf-8"),
