@@ -116,6 +116,8 @@ CREATE TABLE movement (id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES r
   picture TEXT NOT NULL, cells BLOB NOT NULL, mono_us INTEGER NOT NULL, wall_us INTEGER NOT NULL,
   sure INTEGER NOT NULL);
 CREATE INDEX movement_by_moment ON movement(wall_us);
+CREATE INDEX movement_unsure ON movement(run) WHERE NOT sure;
+CREATE INDEX stays_unsure ON stays(run) WHERE NOT sure;
 -- The distance in metres between two lines, for speeds.
 CREATE TABLE distances (line INTEGER PRIMARY KEY REFERENCES lines(id), other INTEGER NOT NULL REFERENCES lines(id),
   metres REAL NOT NULL);

@@ -290,7 +290,8 @@ impl Counter {
         let watched = |zone: &Zone| (zone.id, zone.area.clone(), zone.classes.clone(), zone.anchor);
         let kept: Vec<_> = zones.iter().map(watched).collect();
         let is_kept = |zone: &&Zone| kept.contains(&watched(zone));
-        self.stays.cut_zones(|id| !self.zones.iter().filter(is_kept).any(|zone| zone.id == id));
+        let is_changed = |id| !self.zones.iter().filter(is_kept).any(|zone| zone.id == id);
+        self.stays.set_zones(&zones, is_changed);
         self.speeds.set_zones(&zones);
         self.zones = zones;
     }

@@ -40,8 +40,14 @@ pub fn read(directory: &Path) -> LoadedSettings {
     // Neither tallycam nor a power cut empties or removes the file and leaves the copy.
     let lost = |what: &str| {
         let Some(good) = good().filter(|good| good.paths().next().is_some()) else {
-            let saved = Saved::empty(file.clone());
-            return LoadedSettings { saved, complaint: String::new(), is_faulty: false };
+            let (mut saved, mut complaint) = (Saved::empty(file.clone()), String::new());
+            // A copy that cannot be read may have had a mask.
+            let is_unreadable = copy.exists() && good().is_none();
+            if is_unreadable {
+                complaint = format!("{} {what}, and {} cannot be read.", file.display(), copy.display());
+                mask_all(&mut saved, &mut complaint);
+            }
+            return LoadedSettings { saved, complaint, is_faulty: is_unreadable };
         };
         let complaint = format!(
             "{} {what}.\nWhat was last good is in force instead: {}. To begin with the defaults, remove both.",

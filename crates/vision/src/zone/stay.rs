@@ -38,6 +38,8 @@ pub(crate) struct Stays {
     ended: Vec<Stay>,
     /// Times of the first frame since tracking began, and of the newest one.
     frames_us: Option<(u64, u64)>,
+    /// Zones that are new or were changed since; their first frame is still to come if it has no time.
+    new_zones: BTreeMap<ZoneId, Option<u64>>,
 }
 
 #[derive(Debug)]
@@ -59,6 +61,9 @@ impl Stays {
         }
         let began_us = self.frames_us.map_or(time_us, |(began_us, _)| began_us);
         self.frames_us = Some((began_us, time_us));
+        self.new_zones.values_mut().for_each(|first_us| {
+            first_us.get_or_insert(time_us);
+        });
         for track in tracker.tracks() {
             for zone in zones {
                 let key = (zone.id, track.id());
@@ -90,34 +95,36 @@ impl Stays {
                 }
             }
         }
-        let Stays { open, ended, .. } = self;
+        let Stays { open, ended, new_zones, .. } = self;
         open.retain(|key, stay| {
             let is_known = tracker.track(key.1).is_some()
                 || tracker.lost_tracks().iter().any(|track| track.id() == key.1);
             let has_left = stay.left_us.is_some_and(|left_us| time_us.saturating_sub(left_us) >= OUTSIDE_US);
             if has_left || !is_known {
-                ended.extend(stay.end(*key, began_us, false));
+                ended.extend(stay.end(*key, first_us(new_zones, key.0, began_us), false));
             }
             is_known && !has_left
         });
     }
 
-    /// Ends the stays in zones for which `is_changed`, cut.
-    pub(crate) fn cut_zones(&mut self, is_changed: impl Fn(ZoneId) -> bool) {
+    /// Ends the stays in zones for which `is_changed`, cut. Of the `zones` from now on, changed ones begin anew.
+    pub(crate) fn set_zones(&mut self, zones: &[Zone], is_changed: impl Fn(ZoneId) -> bool) {
         let began_us = self.frames_us.map_or(0, |(began_us, _)| began_us);
-        let Stays { open, ended, .. } = self;
+        let Stays { open, ended, new_zones, .. } = self;
         open.retain(|key, stay| {
             let ends = is_changed(key.0);
             if ends {
-                ended.extend(stay.end(*key, began_us, true));
+                ended.extend(stay.end(*key, first_us(new_zones, key.0, began_us), true));
             }
             !ends
         });
+        new_zones.retain(|id, _| zones.iter().any(|zone| zone.id == *id));
+        new_zones.extend(zones.iter().filter(|zone| is_changed(zone.id)).map(|zone| (zone.id, None)));
     }
 
     /// Ends all stays, because tracking ends or starts again.
     pub(crate) fn cut(&mut self) {
-        self.cut_zones(|_| true);
+        self.set_zones(&[], |_| true);
         self.frames_us = None;
     }
 
@@ -125,6 +132,11 @@ impl Stays {
     pub(crate) fn take(&mut self) -> Vec<Stay> {
         std::mem::take(&mut self.ended)
     }
+}
+
+/// Time of the first frame in which a zone was watched.
+fn first_us(new_zones: &BTreeMap<ZoneId, Option<u64>>, zone: ZoneId, began_us: u64) -> u64 {
+    new_zones.get(&zone).copied().flatten().map_or(began_us, |first_us| first_us.max(began_us))
 }
 
 impl OpenStay {

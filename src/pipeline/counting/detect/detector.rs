@@ -70,8 +70,13 @@ impl Detect<'_> {
 
     /// Drops the detector. It may have panicked, and may panic again.
     pub(super) fn release_watch(&mut self) {
-        self.end_stays();
-        self.record_movement(None);
+        let told = catch_unwind(AssertUnwindSafe(|| {
+            self.end_stays();
+            self.record_movement(None);
+        }));
+        if told.is_err() {
+            log::error!("counting: the detector panicked when its stays were ended");
+        }
         if let Some((_, watch)) = self.watch.take() {
             self.highest_track = watch.highest_track_id();
             if catch_unwind(AssertUnwindSafe(|| drop(watch))).is_err() {

@@ -111,12 +111,16 @@ impl ShapeRow for LineRow {
             let what = if place(draft) == place(&self.draft) { "changed" } else { "moved" };
             record_change(tx, self.id, what, draft)?;
         }
+        if (draft.a, draft.b) != (self.draft.a, self.draft.b) {
+            forget_distances(tx, self.id)?;
+        }
         Ok(())
     }
 
     fn mark_deleted(&self, tx: &CountsTransaction<'_>) -> Result<(), CountsFault> {
         let text = "UPDATE lines SET deleted = 1, version = version + 1 WHERE id = ?1";
         tx.connection.execute(text, [self.id as i64])?;
+        forget_distances(tx, self.id)?;
         record_change(tx, self.id, "deleted", &self.draft)
     }
 
@@ -124,6 +128,12 @@ impl ShapeRow for LineRow {
         tx.connection.execute("UPDATE lines SET deleted = 0 WHERE id = ?1", [self.id as i64])?;
         record_change(tx, self.id, "revived", draft)
     }
+}
+
+/// Forgets the distances to a line that lies elsewhere now, or nowhere.
+fn forget_distances(tx: &CountsTransaction<'_>, id: u64) -> Result<(), CountsFault> {
+    tx.connection.execute("DELETE FROM distances WHERE line = ?1 OR other = ?1", [id as i64])?;
+    Ok(())
 }
 
 /// All lines, pinned ones first, then by number.

@@ -75,8 +75,9 @@ impl ShapeRow for ZoneRow {
         pinned: Option<&str>,
     ) -> Result<(), CountsFault> {
         tx.connection.execute(
-            "UPDATE zones SET version = version + 1, name = ?2, points = ?3, classes = ?4, anchor = ?5, exclude = ?6, \
-             pinned = ?7
+            // Another shape has another size on the ground.
+            "UPDATE zones SET version = version + 1, name = ?2, points = ?3, classes = ?4, anchor = ?5, exclude = ?6,
+               pinned = ?7, width = iif(points = ?3, width, NULL), depth = iif(points = ?3, depth, NULL)
              WHERE id = ?1",
             params![
                 self.id as i64,

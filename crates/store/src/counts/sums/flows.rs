@@ -107,7 +107,7 @@ impl CountsReader {
     }
 
     /// Calls `each` with the crossings of every track in the buckets, in order of time. A track that crossed a line
-    /// within an hour before them has that crossing, too.
+    /// within an hour before or after them has that crossing, too.
     pub(crate) fn for_each_way(
         &self,
         scene: Scene,
@@ -116,10 +116,11 @@ impl CountsReader {
     ) -> Result<(), CountsRowError> {
         let (Some(first), Some(last)) = (bounds.first(), bounds.last()) else { return Ok(()) };
         let from_us = (first.0.max(0) as u64).saturating_sub(BEFORE_US);
+        let to_us = last.1.max(0) + BEFORE_US as i64;
         let asked = CrossingsQuery {
             scene: Some(scene),
             from_us: Some(from_us),
-            to_us: Some(last.1.max(0) as u64),
+            to_us: Some(to_us as u64),
             ..CrossingsQuery::default()
         };
         let Some((low, high)) = self.bounds(&asked)? else { return Ok(()) };
@@ -128,7 +129,7 @@ impl CountsReader {
              WHERE id >= ?1 AND id <= ?2 AND scene = ?3 AND wall_us >= ?4 AND wall_us < ?5 AND mark < 2
              ORDER BY run, track, mono_us, id",
         )?;
-        let mut rows = query.query(params![low, high, scene.as_str(), number(from_us), last.1])?;
+        let mut rows = query.query(params![low, high, scene.as_str(), number(from_us), to_us])?;
         let (mut track, mut way) = ((0, 0), Vec::new());
         while let Some(row) = rows.next()? {
             let next: (i64, i64) = (row.get(0)?, row.get(1)?);
