@@ -368,9 +368,9 @@ mod tests {
         for reference in found {
             let pointer = reference.strip_prefix('#').unwrap();
             assert!(
-                document
-                    .pointer(pointer)
-                    .is_some_and(|schema| schema["type"].is_string() || schema["anyOf"].is_array()),
+                document.pointer(pointer).is_some_and(|schema| {
+                    schema["type"].is_string() || schema["anyOf"].is_array() || schema["oneOf"].is_array()
+                }),
                 "{reference}"
             );
         }

@@ -2611,6 +2611,8 @@ fn a_speed_needs_a_distance_and_both_lines() {
     clock.pass(60 * S);
     let moved = LineDraft { a: [0.2, 0.5], ..draft("North") };
     bench.edit(|c| async move { c.change_line(north, None, moved).await }).expect("moved");
+    assert_eq!(read(&bench, MONDAY), []);
+    set(&mut bench, south, Some((north, 25.0))).expect("set");
     assert_eq!(SpeedRow::total(&read(&bench, MONDAY)[0].1).measured, []);
     clock.pass(S);
     cross(&mut bench, 6, north, Direction::In, 0);
