@@ -51,7 +51,7 @@ fn taps_come_by_keys_and_buttons_and_outlive_a_reload() {
     browser.wait_for("document.getElementById('pause').textContent === 'Continue'");
     assert_eq!(browser.script(TAPS), json!(["3", "1"]));
     browser.click("#finish");
-    browser.wait_for("location.search.startsWith('?id=') && document.querySelector('#result')");
+    browser.wait_for("location.search.startsWith('?id=') && !!document.querySelector('#result')");
     let check = client::get(daemon.address, "/api/v1/checks").json()["items"][0].clone();
     assert_eq!(check["found"].as_u64().unwrap() + check["missed"].as_u64().unwrap(), 4, "{check}");
     assert!(check["checked_s"].as_f64() < Some(60.0), "{check}");
@@ -71,12 +71,12 @@ fn a_recording_is_watched_and_its_end_is_the_end_of_the_check() {
     });
     client::send_json(daemon.address, "POST", "/api/v1/recording/stop", &json!({}));
     open(&browser, &daemon, &format!("check?line=1&minutes=5&item={}", made["id"]));
-    browser.wait_for("document.getElementById('main').dataset.shown");
+    browser.wait_for("!!document.getElementById('main').dataset.shown");
     press(&browser, " ");
     browser.wait_for("+document.getElementById('seek').value > 0.5");
     press(&browser, "o");
     assert_eq!(browser.script(TAPS), json!(["0", "1"]));
-    browser.wait_for("location.search.startsWith('?id=') && document.querySelector('#result')");
+    browser.wait_for("location.search.startsWith('?id=') && !!document.querySelector('#result')");
     let check = client::get(daemon.address, "/api/v1/checks").json()["items"][0].clone();
     assert_eq!((&check["recording"], check["light"].is_u64()), (&made["id"], true), "{check}");
     assert_eq!(browser.console_errors(), Vec::<String>::new());
