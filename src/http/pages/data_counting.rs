@@ -34,7 +34,7 @@ use tallycam_store::{
 };
 
 /// Longest time in microseconds whose flows and speeds a page shows: they are read crossing by crossing.
-const MOST_WAYS_US: u64 = 32 * 86_400_000_000;
+const MOST_WAYS_US: u64 = 8 * 86_400_000_000;
 
 /// Crossings on the live page.
 const NEWEST: usize = 5;

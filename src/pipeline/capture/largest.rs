@@ -13,17 +13,24 @@ use tallycam_base::Stop;
 use tallycam_camera::media::{SourceError, SourceErrorKind};
 
 impl Capture<'_> {
-    /// True if the camera must be reopened for a frame larger than `now`. If there is no larger one, the requesters
-    /// get that answer.
+    /// True if the camera must be reopened for a frame larger than `now`. If there is no larger one, or none on which
+    /// the privacy mask is sure to fit, the requesters get that answer.
     pub(super) fn needs_largest(&mut self, now: Option<(u32, u32)>) -> bool {
         if self.shared.lock_requests().largest.is_empty() {
             return false;
         }
         self.beat.beat_with_extension(OPEN_TAKES);
-        let pixels = |(width, height): (u32, u32)| u64::from(width) * u64::from(height);
-        let largest = self.opener.largest_size().map_or(0, pixels);
+        let product = |a: u32, b: u32| u64::from(a) * u64::from(b);
+        let pixels = |(width, height): (u32, u32)| product(width, height);
+        let largest = self.opener.largest_size();
         self.beat.beat();
-        let is_larger = largest > now.map_or(0, pixels);
+        // A camera may cut a frame of another shape out of its sensor: the mask would lie elsewhere.
+        let usual = now.or(self.shared.lock_figures().size);
+        let is_alike = usual.zip(largest).is_some_and(|((width, height), (wide, high))| {
+            product(width, high).abs_diff(product(height, wide)) * 100 <= product(width, high)
+        });
+        let is_fit = is_alike || self.shared.settings().mask.is_empty();
+        let is_larger = is_fit && largest.map_or(0, pixels) > now.map_or(0, pixels);
         if !is_larger {
             self.reply(&Largest::NothingLarger);
         }
