@@ -171,8 +171,9 @@ impl ChartView<'_> {
         }
         format!(
             "<section class=\"panel no-print\" id=\"speed\" aria-label=\"Measure speed\"><details><summary>Measure \
-             speed …</summary>{forms}<p class=\"small muted\">A zone whose four corners are a rectangle on the ground \
-             gives speeds to the crossings in and near it. No speed is evidence for fines.</p></details></section>"
+             speed …</summary>{forms}<p class=\"small muted\">A zone whose four corners are a rectangle on the \
+             ground gives speeds to the crossings in and near it. No speed is evidence for \
+             fines.</p></details></section>"
         )
     }
 

@@ -64,7 +64,8 @@ impl CountsReader {
                 let words = format!("more than {MOST_EVENTS} crossings were counted in that time");
                 return Ok(Err(EditError::out_of_range("to", "a shorter time", words)));
             }
-            draft.setup.objects = String::from(if is_people { "people" } else { "crossings" });
+            draft.setup.objects =
+                String::from(if is_people && !crossings.is_empty() { "people" } else { "crossings" });
             let recount = self.recount_of(scene, id, from_us, to_us)?;
             let is_moved = |us| us > from_us && recount.as_ref().is_none_or(|(_, made_us)| *made_us < us);
             if line.moved_us.is_some_and(is_moved) {
