@@ -680,11 +680,11 @@ pub static ROUTES: &[Route] = &[
         Content::Json("Check")), API_FOREIGN, UNKNOWN, WRONG_DRAFT, NO_COUNTING]),
     route!(Counts GET "/api/v1/checks/{id}" checks::get, Api, "One check, with its crossings.", [],
         [(200, "The check.", Content::Json("Check")), UNKNOWN, NO_COUNTING]),
-    route!(Operator POST "/api/v1/checks/{id}/advice" checks::advise => "tried changes for", Api, "Counts the \
-            recording of a check with single settings changed, which takes minutes. `trial` and `advice` of the check \
-            tell the result; nothing else changes.", [], [(202, "The check.", Content::Json("Check")), API_FOREIGN,
-        UNKNOWN, (422, "No recording shows that time.", Content::Problem),
-        (503, "Another check is being tried.", Content::Problem), NO_COUNTING]),
+    route!(Operator POST "/api/v1/checks/{id}/advice" checks::advise => "tried changes for", Api, "Counts \
+            the recording of a check with single settings changed, which takes minutes; one at a time, \
+            else 503. `trial` and `advice` of the check tell the result; nothing else changes.", [],
+        [(202, "The check.", Content::Json("Check")), API_FOREIGN, UNKNOWN,
+        (422, "No recording shows that time.", Content::Problem), NO_COUNTING]),
     route!(Operator DELETE "/api/v1/checks/{id}" checks::delete => "removed check", Api, "Deletes a check.",
         [], [DELETED, API_FOREIGN, UNKNOWN, NO_COUNTING]),
     route!(Counts GET "/api/v1/tracks" tallies::tracks, Api, "The objects that are tracked now.", [],
