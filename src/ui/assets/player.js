@@ -99,7 +99,7 @@ if (el('in-taps')) {
     kept.seen = at;
     tell();
     if (isOver || !kept.from) return;
-    isOver = left() < -2000 || (endedAt && Date.now() - endedAt > 2000);
+    isOver = left() < -2000 || (endedAt > 0 && Date.now() - endedAt > 2000);
     if (isOver) finish();
   }, 250);
   tell();

@@ -263,7 +263,7 @@ impl CheckPage {
                 [word(share.value), format!("{} to {}", word(share.low), word(share.high))]
             });
             format!(
-                "<tr><th scope=\"row\">{name}</th><td>{value}</td><td>{range}</td><td class=\"l\">{of}</td></tr>"
+                "<tr><th scope=\"row\">{name}<br><small>{of}</small></th><td>{value}</td><td>{range}</td></tr>"
             )
         };
         rows.map(figure).concat()
@@ -592,8 +592,8 @@ mod tests {
         let html = check_page(&checks::one());
         for words in [
             "Of 100 people about 94 to 99 are counted.",
-            "<td>97 %</td><td>94 % to 99 %</td><td class=\"l\">30 of 31</td>",
-            "<td>−1 %</td><td>−4 % to +2 %</td><td class=\"l\">31 instead of 31</td>",
+            "30 of 31</small></th><td>97 %</td><td>94 % to 99 %</td>",
+            "31 instead of 31</small></th><td>−1 %</td><td>−4 % to +2 %</td>",
             "<dd>yolox_nano_320</dd>",
             "<dd>bright (118 of 255)</dd>",
             "<dd>Main path, version 2</dd>",
