@@ -105,8 +105,10 @@ impl ProveArgs {
             let path = format!("/api/v1/lines{scene}");
             let lines: Value = daemon.json("GET", &path, RequestBody::Nothing, NOT_CHECKED)?;
             let mut lines = lines["items"].as_array().into_iter().flatten();
-            let is_meant =
-                |line: &&Value| line["name"] == self.line.as_str() || line["id"].to_string() == self.line;
+            let id = self.line.parse::<u64>().ok();
+            let is_meant = |line: &&Value| {
+                line["name"] == self.line.as_str() || id.is_some() && line["id"].as_u64() == id
+            };
             if let Some(line) = lines.find(is_meant) {
                 return Ok((line["id"].as_u64().unwrap_or_default(), text_field(line, "name").to_owned()));
             }

@@ -512,6 +512,8 @@ mod tests {
     use super::*;
 
     const S: u64 = 1_000_000;
+    /// Number, time and direction.
+    type Counted = (u64, u64, Direction);
 
     #[test]
     fn intervals_are_wilsons() {
@@ -536,7 +538,7 @@ mod tests {
     }
 
     /// Ten crossings, each 7 s after the one before, with taps that are `late_us` too late.
-    fn ten(late_us: u64) -> (Vec<(u64, u64, Direction)>, Vec<(u64, Direction)>) {
+    fn ten(late_us: u64) -> (Vec<Counted>, Vec<(u64, Direction)>) {
         let crossings: Vec<_> = (1..=10).map(|n| (n, n * 7 * S, if n % 3 == 0 { Out } else { In })).collect();
         let taps = crossings.iter().map(|(_, us, way)| (us + late_us, *way)).collect();
         (crossings, taps)
