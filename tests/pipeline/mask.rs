@@ -324,6 +324,7 @@ fn a_frame_that_cannot_be_masked_is_a_fault_in_words() {
     let words = || format!("{:?}", run.pipeline.status().state);
     wait_until("the fault is told", || words().contains("the privacy mask cannot be applied"));
     assert_eq!(run.pipeline.status().pictures, 0);
-    assert!(run.pipeline.hub().newest().is_none_or(|newest| newest.is_card));
-    assert!(size(&run.pipeline.hub().newest().unwrap().jpeg()).0 > 0);
+    wait_until("the card is drawn", || run.pipeline.hub().newest().is_some());
+    let newest = run.pipeline.hub().newest().unwrap();
+    assert!(newest.is_card && size(&newest.jpeg()).0 > 0);
 }
