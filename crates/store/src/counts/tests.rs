@@ -2613,6 +2613,12 @@ fn a_speed_needs_a_distance_and_both_lines() {
     bench.edit(|c| async move { c.change_line(north, None, moved).await }).expect("moved");
     assert_eq!(read(&bench, MONDAY), []);
     set(&mut bench, south, Some((north, 25.0))).expect("set");
+    // A turned picture moves nothing on the ground.
+    for crop in [Some([0.1, 0.1, 0.8, 0.8]), None] {
+        let shown = Geometry { crop, ..Geometry::default() };
+        bench.edit(move |c| async move { c.follow_picture(shown).await }).expect("it follows");
+        assert_eq!(read(&bench, MONDAY)[0].0.metres, Some(25.0));
+    }
     assert_eq!(SpeedRow::total(&read(&bench, MONDAY)[0].1).measured, []);
     clock.pass(S);
     cross(&mut bench, 6, north, Direction::In, 0);
@@ -2660,6 +2666,16 @@ fn speeds_on_the_ground_are_shown_while_a_zone_has_a_size() {
     let changed = ZoneDraft { name: String::from("Yard"), ..hall() };
     bench.edit(|c| async move { c.change_zone(zone, None, changed).await }).expect("changed");
     assert_eq!(bench.counts.zones().borrow()[0].ground, Some([4.0, 6.0]));
+    for crop in [None, Some([0.0, 0.0, 0.9, 0.9])] {
+        let shown = Geometry { crop, ..Geometry::default() };
+        bench.edit(move |c| async move { c.follow_picture(shown).await }).expect("it follows");
+    }
+    let turned = bench.counts.zones().borrow()[0].clone();
+    assert!(turned.draft.points != hall().points && turned.ground == Some([4.0, 6.0]), "{turned:?}");
+    // Another place has another size.
+    bench.edit(|c| async move { c.change_zone(zone, None, hall()).await }).expect("moved");
+    assert_eq!(bench.counts.zones().borrow()[0].ground, None);
+    set(&mut bench, zone, Some([4.0, 6.0])).expect("set");
     set(&mut bench, zone, None).expect("forgotten");
     assert_eq!((read(&bench).len(), bench.counts.zones().borrow()[0].ground), (0, None));
     bench.assert_sound();

@@ -111,10 +111,15 @@ impl ShapeRow for LineRow {
             let what = if place(draft) == place(&self.draft) { "changed" } else { "moved" };
             record_change(tx, self.id, what, draft)?;
         }
-        if (draft.a, draft.b) != (self.draft.a, self.draft.b) {
-            forget_distances(tx, self.id)?;
-        }
         Ok(())
+    }
+
+    fn forget_ground(&self, tx: &CountsTransaction<'_>, draft: &LineDraft) -> Result<(), CountsFault> {
+        if (draft.a, draft.b) == (self.draft.a, self.draft.b) {
+            Ok(())
+        } else {
+            forget_distances(tx, self.id)
+        }
     }
 
     fn mark_deleted(&self, tx: &CountsTransaction<'_>) -> Result<(), CountsFault> {

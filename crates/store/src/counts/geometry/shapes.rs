@@ -48,6 +48,8 @@ pub(crate) trait ShapeRow: Sized {
         draft: &Self::Draft,
         pinned: Option<&str>,
     ) -> Result<(), CountsFault>;
+    /// Forgets what was measured on the ground, if `draft` lies elsewhere. A turned picture moves nothing there.
+    fn forget_ground(&self, tx: &CountsTransaction<'_>, draft: &Self::Draft) -> Result<(), CountsFault>;
     fn mark_deleted(&self, tx: &CountsTransaction<'_>) -> Result<(), CountsFault>;
     /// Restores a deleted shape.
     fn revive(&self, tx: &CountsTransaction<'_>, draft: &Self::Draft) -> Result<(), CountsFault>;
@@ -99,6 +101,7 @@ pub fn change<S: ShapeRow>(
     let shapes = S::load_all(tx.connection)?;
     let others = shapes.iter().map(S::columns);
     is_free::<S>(others.filter(|other| other.id != id && meets(other, columns.scene)), &draft)?;
+    shape.forget_ground(tx, &draft)?;
     shape.update(tx, &draft, None)?;
     load(tx.connection, id)
 }
@@ -172,6 +175,7 @@ pub fn pin<S: ShapeRow>(
             shape.revive(tx, &draft)?;
         }
         if columns.is_deleted || *columns.draft != draft || columns.pinned != Some(origin.as_str()) {
+            shape.forget_ground(tx, &draft)?;
             shape.update(tx, &draft, Some(&origin))?;
         }
     }

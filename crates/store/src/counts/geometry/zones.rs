@@ -75,9 +75,8 @@ impl ShapeRow for ZoneRow {
         pinned: Option<&str>,
     ) -> Result<(), CountsFault> {
         tx.connection.execute(
-            // Another shape has another size on the ground.
             "UPDATE zones SET version = version + 1, name = ?2, points = ?3, classes = ?4, anchor = ?5, exclude = ?6,
-               pinned = ?7, width = iif(points = ?3, width, NULL), depth = iif(points = ?3, depth, NULL)
+               pinned = ?7
              WHERE id = ?1",
             params![
                 self.id as i64,
@@ -89,6 +88,14 @@ impl ShapeRow for ZoneRow {
                 pinned
             ],
         )?;
+        Ok(())
+    }
+
+    fn forget_ground(&self, tx: &CountsTransaction<'_>, draft: &ZoneDraft) -> Result<(), CountsFault> {
+        if draft.points != self.draft.points {
+            let text = "UPDATE zones SET width = NULL, depth = NULL WHERE id = ?1";
+            tx.connection.execute(text, [self.id as i64])?;
+        }
         Ok(())
     }
 
