@@ -239,7 +239,7 @@ fn a_rate_that_is_too_low_is_named_and_a_higher_one_is_tried() {
     assert_eq!(code, 0, "{out}{err}");
     let crossings = || client::get(daemon.address, "/api/v1/crossings").text().to_owned();
     let before = crossings();
-    let (code, out, err) = items.run(&["prove", "D", "--recording", &id, "--taps", "taps.csv"]);
+    let (code, out, err) = items.run(&["prove", "D", "--recording", &id, "--taps", "taps.csv", "--advise"]);
     assert_eq!(code, 0, "{out}{err}");
     let told = "too fast for the detection rate: 5 missed, 0 false; with 5 detections a second: 100 %";
     assert!(out.contains(told), "{out}{err}");

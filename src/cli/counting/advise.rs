@@ -2,7 +2,7 @@
 //!
 //! Prints the share that is done, line by line, and the advice as JSON in the last line.
 
-use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::process::setpriority_process;
 
 use crate::cli::counting::counts::store_failure;
 use crate::cli::counting::recount::{detector, recount_failure};
@@ -10,21 +10,23 @@ use crate::cli::{ConfigArgs, Failure, media, write_stdout};
 use crate::daemon::counting::{settings, store_settings};
 use crate::daemon::models::configured_model;
 use crate::daemon::picture;
+use crate::pipeline::counting::{MODEL_FPS, MOTION_FPS};
 use crate::pipeline::recount::{RecountPlan, count_recording};
-use tallycam_base::set_nice_only;
 use tallycam_store::{CountsReader, EditError};
 
 /// Frames before the check, so that its first crossings are tracked. Microseconds.
 const BEFORE_US: u64 = 10_000_000;
 const AFTER_US: u64 = 5_000_000;
-/// The usual detections per second: of models, and of motion.
-const USUAL: f64 = 5.0;
-const USUAL_MOTION: f64 = 15.0;
+const NICE: i32 = 19;
+/// The highest rate that is tried needs no more detections per second.
+const MOST_FPS: f64 = 15.0;
 
 /// Tries changes for the check with this number on the recording with that number.
 pub fn run(given: &ConfigArgs, check: u64, recording: u64) -> Result<(), Failure> {
-    let _ = set_parent_process_death_signal(Some(Signal::TERM));
-    let _ = set_nice_only();
+    // The service's own detections come first.
+    let _ = setpriority_process(None, NICE);
+    // Where memory runs out, the kernel ends this process and not the service. Every process may ask for that.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     let resolved = given.load()?;
     let pinned = configured_model(None, &resolved);
     let config = resolved.config;
@@ -37,14 +39,14 @@ pub fn run(given: &ConfigArgs, check: u64, recording: u64) -> Result<(), Failure
     let mut lines = counts_db.lines().map_err(store_failure)?;
     lines.retain(|line| line.id == stored.line_id);
     let made = detector(None, &config, pinned.as_deref(), &counts_db, stored.scene)?;
-    let usual = if made.backend == "motion" { USUAL_MOTION } else { USUAL };
+    let usual = if made.backend == "motion" { MOTION_FPS } else { MODEL_FPS };
     let settings = settings(&config);
     let rate = settings.fps.unwrap_or(usual);
     let plan = RecountPlan {
         settings: &settings,
         lines: &lines,
         scene: stored.scene,
-        fps: None,
+        fps: Some(MOST_FPS),
         geometry: picture::view(&config).geometry(),
         within_us: (stored.from_us.saturating_sub(BEFORE_US), stored.to_us + AFTER_US),
         tried: Some(stored.line_id),

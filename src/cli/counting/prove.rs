@@ -45,6 +45,9 @@ pub struct ProveArgs {
     /// Number of the recording that was watched; its first picture is second 0
     #[arg(long, value_name = "NUMBER", group = "start", requires = "taps")]
     recording: Option<u64>,
+    /// Then try changed settings on the recording, which may take minutes
+    #[arg(long)]
+    advise: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -75,7 +78,7 @@ impl ProveArgs {
         });
         let answer = daemon.request("POST", "/api/v1/checks", RequestBody::Json(&body))?;
         let check: Value = answer.expect_valid(NOT_CHECKED)?.read()?;
-        let check = ProveArgs::try_changes(&daemon, check)?;
+        let check = if self.advise { ProveArgs::try_changes(&daemon, check)? } else { check };
         if self.json { print_json(&check) } else { print_stdout(&in_words(&check)) }
     }
 
@@ -83,18 +86,18 @@ impl ProveArgs {
     fn try_changes(daemon: &Daemon, mut check: Value) -> Result<Value, Failure> {
         let path = format!("/api/v1/checks/{}", check["id"]);
         let start = format!("{path}/advice");
-        if check["missed"] == 0 && check["false"] == 0
-            || daemon.request("POST", &start, RequestBody::Nothing)?.status() != 202
-        {
+        if check["missed"] == 0 && check["false"] == 0 {
             return Ok(check);
         }
+        let stored = format!("check {} is stored, and no change was tried", check["id"]);
+        daemon.request("POST", &start, RequestBody::Nothing)?.expect_valid(&stored)?;
         eprintln!("changes are tried on the recording, which may take minutes");
         loop {
             check = daemon.json("GET", &path, RequestBody::Nothing, "the check is stored")?;
             if check["trial"].is_null() {
                 return Ok(check);
             }
-            std::thread::sleep(Duration::from_millis(500));
+            std::thread::sleep(Duration::from_secs(2));
         }
     }
 

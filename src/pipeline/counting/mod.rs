@@ -36,8 +36,8 @@ use tallycam_camera::media::{Hub, Picture};
 use tallycam_store::{Counts, Scene, StoreError};
 
 use annotate::Annotator;
-pub use detect::DETECTION_TAKES;
 use detect::Detect;
+pub use detect::{DETECTION_TAKES, MODEL_FPS, MOTION_FPS};
 use inference::PictureReader;
 pub use inference::{MissedTrack, apply_filter, counter_options};
 pub use lines::too_near_note;

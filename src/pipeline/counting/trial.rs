@@ -5,12 +5,15 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tallycam_base::{Fault, child};
 use tallycam_store::CheckAdvice;
 
 /// Longest message of the child, in bytes.
 const LONGEST: u64 = 4096;
+/// A child that takes longer is ended.
+const LONGEST_RUN: Duration = Duration::from_secs(6 * 3600);
 
 /// The running trial, if any, and the last failure. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -36,7 +39,7 @@ impl Trials {
         })
     }
 
-    /// Takes the only place for the trial of this check; [`Trials::run`] frees it.
+    /// Takes the only place for the trial of this check; [`Trials::end`] frees it.
     ///
     /// # Errors
     /// It is taken; the value is the check that is tried.
@@ -48,6 +51,15 @@ impl Trials {
                 Ok(())
             }
         })
+    }
+
+    /// Ends the trial of a check that is gone, at its next sign of life.
+    pub fn cancel(&self, check: u64) {
+        self.with(|state| {
+            if let Some((own, _)) = state.now.as_mut().filter(|now| now.0 == check) {
+                *own = 0;
+            }
+        });
     }
 
     /// Frees the place.
@@ -67,13 +79,25 @@ impl Trials {
         command.args(std::env::args_os().skip(1)).arg("--advise");
         command.args([check.to_string(), recording.to_string()]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        child::end_with_parent(&mut command);
         let mut child = command.spawn().map_err(unstarted)?;
-        let mut advice = None;
+        let (began, mut advice) = (Instant::now(), None);
         for line in
             child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines()).map_while(Result::ok)
         {
             match line.parse() {
-                Ok(done) => self.with(|state| state.now = Some((check, done))),
+                Ok(done) => {
+                    let is_wanted = self.with(|state| match &mut state.now {
+                        Some((own, share)) if *own == check => {
+                            *share = done;
+                            true
+                        }
+                        _ => false,
+                    });
+                    if !is_wanted || began.elapsed() > LONGEST_RUN {
+                        let _ = child.kill();
+                    }
+                }
                 Err(_) => advice = serde_json::from_str(&line).ok(),
             }
         }

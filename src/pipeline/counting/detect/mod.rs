@@ -47,8 +47,8 @@ const OVERDUE: Duration = Duration::from_millis(1500);
 const OVERDUE_STEPS: f64 = 2.5;
 /// Default detections per second with a model and by motion. Ten per second count no better with a model
 /// (docs/accuracy.md).
-const MODEL_FPS: f64 = 5.0;
-const MOTION_FPS: f64 = 15.0;
+pub const MODEL_FPS: f64 = 5.0;
+pub const MOTION_FPS: f64 = 15.0;
 /// The class that the earlier programs count.
 const PERSON: &str = "person";
 

@@ -21,7 +21,7 @@ const PLACES: [f32; 4] = [0.75, 1.5, 2.5, 4.0];
 const OTHER: f32 = 0.04;
 const BETTER: f64 = 0.004;
 /// Below this mean brightness it is dark.
-const DARK: u8 = 50;
+const DARK: u8 = 40;
 /// A track that ended this long before or after a missed crossing is of the same object. Microseconds.
 const ENDED_US: u64 = 3_000_000;
 /// A false crossing of a trial is the same one within this time. Microseconds.
@@ -66,8 +66,6 @@ pub struct CauseAdvice {
     /// Crossings that are falsely counted for it.
     #[serde(rename = "false")]
     pub wrong: u64,
-    /// When, in seconds from the start of the check.
-    pub at_s: Vec<f64>,
     /// The change that helps; `null`: none of those tried does.
     pub change: Option<TrialChange>,
     /// The figures with it.
@@ -174,7 +172,7 @@ impl CheckTaps {
         let mut causes: BTreeMap<MissCause, CauseAdvice> = BTreeMap::new();
         for (event, cause, found) in missed.chain(wrong) {
             let advice = causes.entry(cause).or_insert_with(|| CauseAdvice::new(cause));
-            advice.add(event, self.span.0);
+            advice.add(event);
             if let (None, Some(found)) = (advice.change, found) {
                 (advice.change, advice.after) = (found.change, Some(found.figures));
             }
@@ -241,7 +239,7 @@ impl CheckAdvice {
             let is_missed = event.verdict == CheckVerdict::Missed;
             let is_at_its_end = ended.iter().any(|us| us.abs_diff(event.time_us) <= ENDED_US);
             let cause = if is_missed && is_at_its_end { MissCause::Ended } else { MissCause::Unknown };
-            causes.entry(cause).or_insert_with(|| CauseAdvice::new(cause)).add(event, check.from_us);
+            causes.entry(cause).or_insert_with(|| CauseAdvice::new(cause)).add(event);
         }
         let &LineCheck { found, missed, wrong, recall, precision, .. } = check;
         let before = TrialFigures { found, missed, wrong, recall, precision };
@@ -258,7 +256,7 @@ fn sorted(causes: BTreeMap<MissCause, CauseAdvice>) -> Vec<CauseAdvice> {
 
 impl CauseAdvice {
     fn new(cause: MissCause) -> CauseAdvice {
-        CauseAdvice { cause, missed: 0, wrong: 0, at_s: Vec::new(), change: None, after: None }
+        CauseAdvice { cause, missed: 0, wrong: 0, change: None, after: None }
     }
 
     /// The cause in words.
@@ -304,12 +302,11 @@ impl CauseAdvice {
         Some(format!("{with}: {recall} %{right}"))
     }
 
-    fn add(&mut self, event: &CheckEvent, from_us: u64) {
+    fn add(&mut self, event: &CheckEvent) {
         match event.verdict {
             CheckVerdict::Missed => self.missed += 1,
             _ => self.wrong += 1,
         }
-        self.at_s.push(event.time_us.saturating_sub(from_us) as f64 / 1e6);
     }
 }
 
