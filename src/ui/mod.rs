@@ -28,14 +28,13 @@ mod set_up;
 mod settings;
 
 pub use assets::{Asset, asset, assets};
-pub use counts::checks::{
-    CheckBadge, CheckPage, CheckedMedia, ChecksPage, TapsPage, check_page, checks_page, taps_page,
-};
+pub use counts::checks::{CheckBadge, CheckPage, CheckedMedia, ChecksPage, check_page, checks_page};
 pub use counts::crossing_report::{
     CrossingFigure, LineCrossings, crossings_address, not_counting_in_words, report_page,
 };
 pub use counts::crossings::{ClippedCrossing, CrossingsAsk, CrossingsPage, crossings_page};
 pub use counts::range::{CountsAsk, DateSpan, export_name};
+pub use counts::taps::{TapsPage, taps_page};
 pub use counts::{CountsPage, counts_page};
 pub use escape::Text;
 pub use facts::diagnosis::{Finding, Verdict};

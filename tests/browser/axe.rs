@@ -88,12 +88,15 @@ fn nothing_serious_is_found_on_any_page() {
     let daemon = Daemon::start(Command::new(env!("CARGO_BIN_EXE_tallycam")), &arguments);
     let picture = post(&daemon, "/api/v1/snapshots", &json!({ "name": "One.jpg" }));
     let player = format!("player?id={}", picture["id"]);
+    let [check, watched] = crate::checks::pages(&daemon);
     fill_counts(&daemon);
     let pages = [
         "",
         "counts",
         "checks",
         "check?line=1&minutes=5",
+        &check,
+        &watched,
         "media",
         &player,
         "lines",

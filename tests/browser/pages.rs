@@ -63,6 +63,7 @@ fn nothing_sticks_out_or_overlaps_at_any_width() {
         json!({ "name": "Bench in the shade", "points": [[0.1, 0.6], [0.4, 0.6], [0.4, 0.9], [0.1, 0.9]] });
     post(&daemon, "/api/v1/zones", &zone);
     let player = format!("player?id={}", picture["id"]);
+    let [check, watched] = crate::checks::pages(&daemon);
     let pages = [
         "",
         "counts",
@@ -74,6 +75,8 @@ fn nothing_sticks_out_or_overlaps_at_any_width() {
         "crossings?line=1",
         "checks",
         "check?line=1&minutes=5",
+        &check,
+        &watched,
         "models",
         "settings",
         "lights",

@@ -4,18 +4,18 @@
 // Takes the taps of a check, which this browser keeps until they are stored. Its keys come before the player's.
 if (el('in-taps')) {
   const { line, minutes = 5, item = '', began, now = 0 } = el('main').dataset, key = `check ${line} ${item} ${minutes}`;
-  const ahead = now - Date.now();
+  const ahead = now - Date.now(), start = began / 1000, speed = () => item ? +el('speed').value : 1;
   // In milliseconds of the server's clock, or of the recording.
-  const time = () => item ? began / 1000 + el('seek').value * 1000 : Date.now() + ahead;
-  // `seen` is when this page was last open.
-  const fresh = () => ({ from: item ? time() : 0, seen: time(), paused: 0, pauses: [], taps: [] });
+  const time = () => item ? start + el('seek').value * 1000 : Date.now() + ahead;
+  // `at` is the day it began, `seen` when this page was last open.
+  const fresh = () => ({ at: Date.now(), from: item ? time() : 0, seen: time(), paused: 0, pauses: [], taps: [] });
   const kept = { ...fresh(), ...recall(key) };
   const left = () => kept.pauses.reduce((ms, [from, to]) => ms + to - from, minutes * 60_000)
     - (kept.from && (kept.paused || time()) - kept.from);
   const isOn = () => kept.from && !kept.paused;
-  let isSending = false, isOver = false, endedAt = 0;
+  let isSending = false, isOver = false, endedAt = 0, lookedAt = Date.now();
   const tell = () => {
-    if (kept.from) store(key, kept);
+    if (kept.from && kept.seen > kept.from) store(key, kept);
     for (const way of ['in', 'out']) {
       put(`${way}-taps`, `${kept.taps.filter(tap => tap.direction === way).length}`);
       el(way).disabled = !isOn();
@@ -24,33 +24,37 @@ if (el('in-taps')) {
     put('left', running(Math.max(0, left() / 1000)));
     if (!item) put('pause', kept.paused ? 'Continue' : kept.from ? 'Pause' : 'Begin');
   };
+  const forget = () => {
+    store(key, null);
+    Object.assign(kept, fresh());
+    isOver = false;
+  };
   const finish = async () => {
-    if (isSending || !kept.from) return;
     isSending = true;
-    put('said', 'Comparing …');
+    put('told', 'Comparing …');
     const us = ms => Math.round(ms * 1000), to = (kept.paused || time()) + Math.min(0, left());
     const taps = kept.taps.map(tap => ({ ...tap, time: us(tap.time) })), pauses = kept.pauses.map(ends => ends.map(us));
     try {
       const { id } = await send('POST', 'checks',
         { line: +line, from: us(kept.from), to: us(to), taps, pauses, recording: +item || null });
       clearInterval(timer);
-      store(key, null);
+      forget();
       location.assign(`checks?id=${id}`);
     } catch (e) {
       isSending = false;
-      put('said', e.message);
+      put('told', e.message);
     }
   };
-  // A reaction takes as long at any speed, so it is longer in the time of a faster recording.
-  const late = () => item ? (el('speed').value - 1) * 400 : 0;
+  // A reaction of 0.4 s takes as long at any speed, so it is longer in the time of a faster recording.
   const tap = direction => {
-    if (isOn()) kept.taps.push({ time: Math.max(kept.from, time() - late()), direction });
+    if (isOn()) kept.taps.push({ time: Math.max(kept.from, time() - (speed() - 1) * 400), direction });
+    else put('told', `Press ${el('pause').textContent}.`);
   };
   const pause = why => {
     if (kept.paused) kept.pauses.push([kept.paused, time()]);
     kept.paused = isOn() ? time() : 0;
     kept.from ||= time();
-    put('said', why === 'pause' ? '' : why);
+    put('told', why === 'pause' ? '' : why);
   };
   const undo = () => kept.taps.pop();
   const discard = () => {
@@ -58,16 +62,18 @@ if (el('in-taps')) {
       el('seek').value = 0;
       for (const name of ['input', 'change']) el('seek').dispatchEvent(new Event(name));
     }
-    Object.assign(kept, fresh());
+    forget();
+    put('told', '');
   };
   const acts = { in: tap, out: tap, undo, pause, finish, discard };
   // A check of another day cannot go on.
-  if (!item && time() - kept.from > 86_400_000) discard();
-  if (!item && kept.from) {
-    kept.paused ||= kept.seen;
-    put('said', `Begun at ${exact(kept.from)} with ${kept.taps.length} taps: continue, or start again.`);
+  if (Date.now() - kept.at > 86_400_000) forget();
+  else if (kept.seen > kept.from && kept.from) {
+    if (item) el('seek').value = (kept.seen - start) / 1000;
+    else kept.paused ||= kept.seen;
+    put('told', `Begun at ${exact(kept.from)} with ${kept.taps.length} taps: continue, or start again.`);
   }
-  const act = name => { acts[name](name); tell(); };
+  const act = name => { if (!isSending) acts[name](name); tell(); };
   for (const id of Object.keys(acts)) on(el(id), 'click', () => act(id));
   // A button that was clicked takes no keys.
   on(el('main'), 'mousedown', e => { if (e.target.matches('button *, button')) e.preventDefault(); });
@@ -80,7 +86,7 @@ if (el('in-taps')) {
     // The others are the player's.
     if (!/^([ <>]|Arrow[LR].*)$/.test(e.key)) e.stopImmediatePropagation();
   });
-  const stop = why => { if (!item && isOn()) { pause(why); tell(); } };
+  const stop = why => { if (!item && !isSending && isOn()) { pause(why); tell(); } };
   on(document, 'visibilitychange', () => { if (document.hidden) stop('Paused: the page was not in sight.'); });
   on(document, 'state', ({ detail: { counting } }) => {
     if (counting?.state !== 'counting') stop(`Paused: nothing is counted now. ${sentence(counting?.reason)}`);
@@ -88,27 +94,24 @@ if (el('in-taps')) {
   on(document, 'played', () => { endedAt = Date.now(); });
   // The last taps are late.
   const timer = setInterval(() => {
-    const at = time(), was = kept.seen;
-    // A recording that goes back is tapped again from there on; what is skipped was not watched.
+    const at = time(), was = kept.seen, ms = Date.now() - lookedAt;
+    lookedAt += ms;
     if (item && at < was) {
+      // It is tapped again from there on.
       kept.taps = kept.taps.filter(tap => tap.time < at);
-      kept.pauses = kept.pauses.filter(([, to]) => to <= at);
+      kept.pauses = kept.pauses.filter(([from]) => from < at).map(([from, to]) => [from, Math.min(to, at)]);
       kept.from = Math.min(kept.from, at);
+      isOver = false;
       endedAt = 0;
-    } else if (item && at > was + 5000) kept.pauses.push([was, at]);
+    } else if (item && at - was > ms * speed() + 1000) kept.pauses.push([was, at]); // it was not watched
     kept.seen = at;
     tell();
-    if (isOver || !kept.from) return;
-    isOver = left() < -2000 || (endedAt > 0 && Date.now() - endedAt > 2000);
+    if (isOver || isSending || !kept.from) return;
+    isOver = left() < -2000 * speed() || (endedAt > 0 && Date.now() - endedAt > 2000);
     if (isOver) finish();
   }, 250);
   tell();
 }
-// The item before and the one after. A recording needs the arrow keys for its frames.
-const NEIGHBOURS = { p: 'prev', n: 'next', ...el('screen') ? {} : { ArrowLeft: 'prev', ArrowRight: 'next' } };
-on(document, 'keydown', e => {
-  if (!isTyped(e) && NEIGHBOURS[e.key]) document.querySelector(`.top [rel=${NEIGHBOURS[e.key]}]`)?.click();
-});
 if (el('screen')) {
   const main = el('main'), canvas = el('screen'), seek = el('seek'), play = el('play'), speed = el('speed');
   const paper = canvas.getContext('2d');

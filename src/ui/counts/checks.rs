@@ -1,16 +1,14 @@
-//! The pages of checks: the list and the start, one check with its certificate, and the page on which somebody taps.
-//! `player.js` takes the taps and sends them; the page shows nothing that was counted.
+//! The pages of checks: the list and the start, and one check with its certificate.
 
 use std::fmt::Write;
 
 use crate::ui::escape::Text;
 use crate::ui::facts::{Head, LocalClock, Reader, RefusalReason};
-use crate::ui::form::{field, form_to, lock};
+use crate::ui::form::{form_to, lock};
 use crate::ui::format::{
     capital, day, format_long_day, format_thousands, format_when, percent, second, to_zoned,
 };
 use crate::ui::frame::{PageFrame, Tab, refusal_html};
-use crate::ui::lines::draw;
 use tallycam_store::media::Item;
 use tallycam_store::{CheckEvent, CheckVerdict, CheckedShare, Direction, LineCheck, LineRow, TrialChange};
 
@@ -75,7 +73,7 @@ pub(in crate::ui) fn badges_html<'a>(
 }
 
 /// "15 min"; below ten minutes with a decimal digit if it is not whole, and below one in seconds.
-fn minutes(us: u64) -> String {
+pub(super) fn minutes(us: u64) -> String {
     let minutes = us as f64 / 6e7;
     if minutes < 1.0 {
         return format!("{} s", us / 1_000_000);
@@ -101,7 +99,7 @@ pub struct ChecksPage {
     pub refused: Option<RefusalReason>,
 }
 
-fn option(value: &str, words: &str, is_chosen: bool) -> String {
+pub(super) fn option(value: &str, words: &str, is_chosen: bool) -> String {
     let selected = if is_chosen { " selected" } else { "" };
     format!("<option value=\"{value}\"{selected}>{}</option>", Text(words))
 }
@@ -263,7 +261,8 @@ impl CheckPage {
                 [word(share.value), format!("{} to {}", word(share.low), word(share.high))]
             });
             format!(
-                "<tr><th scope=\"row\">{name}<br><small>{of}</small></th><td>{value}</td><td>{range}</td></tr>"
+                "<tr><th scope=\"row\">{name}<br><small>{of}</small></th><td>{value}<br><small>{range}</small></td>\
+                 </tr>"
             )
         };
         rows.map(figure).concat()
@@ -351,13 +350,18 @@ impl CheckPage {
                 Some(_) => format!("Tried on the recording. With the present settings, {before} there."),
                 None => String::from("Told by the tracks of that time."),
             };
-            let none = if html.is_empty() { " Nothing was missed or false." } else { "" };
+            let none = match (html.as_str(), check.missed + check.wrong) {
+                ("", 0) => " Nothing was missed or false.",
+                ("", _) => " Counted again, nothing is missed or false: no change can be judged by that.",
+                _ => "",
+            };
             html = match html.as_str() {
                 "" => format!("<p>{told}{none}</p>"),
                 rows => format!(
-                    "<table><thead><tr><th scope=\"col\">Cause</th><th scope=\"col\">Missed</th><th \
+                    "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table of \
+                     causes\"><table><thead><tr><th scope=\"col\">Cause</th><th scope=\"col\">Missed</th><th \
                      scope=\"col\">False</th><th scope=\"col\" class=\"l\">What helps</th></tr></thead><tbody>{rows}\
-                     </tbody></table><p class=\"small muted\">{told}</p>"
+                     </tbody></table></div><p class=\"small muted\">{told}</p>"
                 ),
             };
         }
@@ -377,10 +381,14 @@ impl CheckPage {
             (None, Some(_)) => {
                 let _ = write!(
                     html,
-                    "{form}{lock}<button class=\"btn\">Find causes and try changes on the \
-                    recording</button>{unlock}</form>"
+                    "{form}{lock}<button class=\"btn\">Find causes, try changes</button> <span class=\"small \
+                     muted\">On the recording of that time.</span>{unlock}</form>"
                 );
             }
+            (None, None) if self.shown.iter().any(|media| media.clip.is_some()) => html.push_str(
+                "<p class=\"small muted\">The recording of that time still runs. Changes can be tried once it has \
+                 ended.</p>",
+            ),
             (None, None) => html.push_str(
                 "<p class=\"small muted\">No recording shows that time, so no change can be tried.</p>",
             ),
@@ -434,127 +442,6 @@ impl CheckPage {
     }
 }
 
-/// Data of the page for tapping.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TapsPage {
-    pub head: Head,
-    pub clock: LocalClock,
-    pub line: LineRow,
-    pub minutes: u64,
-    /// The recording to watch, and where it starts, in microseconds; else the live picture.
-    pub item: Option<(Item, u64)>,
-    /// Why a check of the recording would be refused.
-    pub useless: Option<String>,
-    /// Width and height of the live picture, once they are known.
-    pub size: Option<(u32, u32)>,
-    pub is_counts_only: bool,
-    /// A recording can be started now.
-    pub can_record: bool,
-    pub refused: Option<RefusalReason>,
-}
-
-/// Attributes of a page that plays a recording, and the parts that `player.js` needs.
-fn played(recording: &Item, at_us: u64, here: &str, clock: &LocalClock) -> (String, String) {
-    let attributes = format!(
-        " data-item=\"{id}\" data-id=\"{id}\" data-began=\"{}\" data-duration=\"{}\" data-frames=\"{}\" \
-             data-here=\"{}\" data-offset=\"{}\"",
-        recording.at_us,
-        recording.duration_us,
-        recording.frames,
-        Text(here),
-        to_zoned(recording.at_us, &clock.zone).offset().seconds(),
-        id = recording.id,
-    );
-    let deck = format!(
-        include_str!("check_deck.html"),
-        last = recording.duration_us as f64 / 1e6,
-        at = at_us as f64 / 1e6,
-        speeds = ["1", "2", "4"].map(|speed| option(speed, &format!("{speed}×"), speed == "1")).concat(),
-    );
-    (attributes, deck)
-}
-
-/// The page for tapping as HTML, at `check?line=…`.
-pub fn taps_page(page: &TapsPage) -> String {
-    let (line, minutes) = (&page.line, page.minutes);
-    let mut here = format!("check?line={}&minutes={minutes}", line.id);
-    let scripts = ["page.js", "head.js", "player.js"];
-    let (mut item, mut deck, mut record) = (String::new(), String::new(), String::new());
-    // A recording that is shorter is watched to its end.
-    let length_us =
-        page.item.as_ref().map_or(u64::MAX, |(item, _)| item.duration_us).min(minutes * 60_000_000);
-    let size = page.item.as_ref().map(|(item, _)| (item.width, item.height)).or(page.size);
-    let size = size.unwrap_or((640, 360));
-    let (wide, high) = draw::view_box(size);
-    let drawn = format!(
-        "<svg class=\"ov still\" viewBox=\"0 0 {wide} {high}\" aria-hidden=\"true\">{}</svg>",
-        draw::all(std::slice::from_ref(line), &[], size)
-    );
-    let screen = match &page.item {
-        Some((recording, at_us)) => {
-            let _ = write!(here, "&item={}", recording.id);
-            (item, deck) = played(recording, *at_us, &here, &page.clock);
-            format!(
-                "<canvas id=\"screen\" width=\"{}\" height=\"{}\" role=\"img\" aria-label=\"The recording\"></canvas>\
-                 {drawn}",
-                recording.width.max(16),
-                recording.height.max(9)
-            )
-        }
-        None if page.is_counts_only => {
-            "<p class=\"muted\">Privacy mode shows no picture: watch the place itself.</p>".into()
-        }
-        None => format!(
-            "<img src=\"stream\" width=\"{}\" height=\"{}\" alt=\"The live picture\">{drawn}",
-            size.0, size.1
-        ),
-    };
-    let useless = page.useless.as_ref().map_or_else(String::new, |why| {
-        format!(
-            "<p class=\"bad\">A check of it would be refused: {}. <code>tallycam counts recount</code> counts a \
-             recording again.</p>",
-            Text(why)
-        )
-    });
-    if page.can_record && page.item.is_none() {
-        record = form_to("post", "api/v1/recordings", &here, " class=\"row\"")
-            + &field("name", &format!("Check of {}", line.draft.name))
-            + &field("duration", &format!("{}m", minutes + 5))
-            + "<button class=\"btn\">Record meanwhile</button><span class=\"small muted\">Then missed crossings have a \
-               clip.</span></form>";
-    }
-    let main = format!(
-        include_str!("check_taps.html"),
-        line = line.id,
-        minutes = length_us as f64 / 6e7,
-        item = item,
-        screen = screen,
-        deck = deck,
-        now = page.clock.now_us as f64 / 1e3,
-        what = format_args!(
-            "{}, {}",
-            if page.item.is_some() { "A recording" } else { "Live" },
-            self::minutes(length_us)
-        ),
-        space = if page.item.is_some() {
-            "plays it. Going back takes back the taps from there on"
-        } else {
-            "pauses"
-        },
-        name = Text(&line.draft.name),
-        pause = match page.item {
-            Some(_) => "",
-            None =>
-                " <button class=\"btn main\" id=\"pause\" type=\"button\" aria-keyshortcuts=\"Space\">Begin</button>",
-        },
-        in_name = Text(&capital(&line.draft.in_name)),
-        out_name = Text(&capital(&line.draft.out_name)),
-        refused = page.refused.as_ref().map(refusal_html).unwrap_or_default() + &useless,
-        record = record,
-    );
-    PageFrame::new(&page.head, Tab::Counts, "Check", &scripts).render(&main)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -574,26 +461,12 @@ mod tests {
     }
 
     #[test]
-    fn who_taps_sees_nothing_that_was_counted() {
-        for is_recorded in [false, true] {
-            let html = taps_page(&checks::taps(is_recorded));
-            for told in ["annotated", "overlay.js", "tallies", "api/v1/crossings", "class=\"mi\""] {
-                assert!(!html.contains(told), "{told} in {html}");
-            }
-            assert_eq!(html.contains("id=\"screen\""), is_recorded);
-            assert_eq!(html.contains("Record meanwhile"), !is_recorded);
-        }
-        let only = TapsPage { is_counts_only: true, can_record: false, ..checks::taps(false) };
-        assert!(!taps_page(&only).contains("src=\"stream\""));
-    }
-
-    #[test]
     fn a_certificate_has_the_figures_with_their_intervals_and_the_circumstances() {
         let html = check_page(&checks::one());
         for words in [
             "Of 100 people about 94 to 99 are counted.",
-            "30 of 31</small></th><td>97 %</td><td>94 % to 99 %</td>",
-            "31 instead of 31</small></th><td>−1 %</td><td>−4 % to +2 %</td>",
+            "30 of 31</small></th><td>97 %<br><small>94 % to 99 %</small></td>",
+            "31 instead of 31</small></th><td>−1 %<br><small>−4 % to +2 %</small></td>",
             "<dd>yolox_nano_320</dd>",
             "<dd>bright (118 of 255)</dd>",
             "<dd>Main path, version 2</dd>",

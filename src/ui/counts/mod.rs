@@ -14,6 +14,7 @@ mod occupancy;
 pub mod range;
 pub(in crate::ui) mod since;
 mod tables;
+pub(super) mod taps;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;

@@ -95,6 +95,8 @@ impl ChartView<'_> {
         for (LineDistance { line, other, metres }, row) in &page.speeds {
             let kmh =
                 |speed: Option<f64>| speed.map_or_else(|| "–".to_owned(), |speed| format!("{speed:.0} km/h"));
+            // Crossings far from the known ground cannot be measured.
+            let of = other.map_or_else(String::new, |_| format!(" of {}", format_thousands(row.crossings)));
             let fastest = row.measured.last().map(|speed| speed.kmh);
             let line_name = self.line_name(*line);
             let (name, forget) = match other.zip(*metres) {
@@ -106,10 +108,9 @@ impl ChartView<'_> {
             };
             let _ = write!(
                 rows,
-                "<tr><th scope=\"row\">{name}</th><td>{} of {}</td><td>{}</td><td>{}</td><td>{}</td><td \
+                "<tr><th scope=\"row\">{name}</th><td>{}{of}</td><td>{}</td><td>{}</td><td>{}</td><td \
                  class=\"no-print\">{forget}</td></tr>",
                 format_thousands(row.measured.len() as u64),
-                format_thousands(row.crossings),
                 kmh(row.mean_kmh()),
                 kmh(row.v85_kmh()),
                 kmh(fastest),
@@ -137,12 +138,14 @@ impl ChartView<'_> {
         let [lock, unlock] = lock(page.head.reader, Reader::Operator);
         let mut forms = String::new();
         if page.lines.iter().filter(|line| line.deleted_us.is_none()).count() > 1 {
-            let lines = self.line_options(None, false);
+            let second =
+                page.lines.iter().filter(|line| line.deleted_us.is_none()).nth(1).map(|line| line.id);
+            let [lines, others] = [None, second].map(|chosen| self.line_options(chosen, false));
             let _ = write!(
                 forms,
                 "{}{lock}<label for=\"speed-other\">From</label><select id=\"speed-other\" \
                  name=\"other\">{lines}</select> <label for=\"speed-line\">to</label><select id=\"speed-line\" \
-                 name=\"line\">{lines}</select> <label for=\"speed-metres\">Distance in m</label>{} <button \
+                 name=\"line\">{others}</select> <label for=\"speed-metres\">Distance in m</label>{} <button \
                  class=\"btn\">Set</button>{unlock}</form><p class=\"small muted\">Measure along the way of the \
                  objects on the ground. The speed is the mean between the lines.</p>",
                 form_to("post", "api/v1/speeds", "counts#speeds", " class=\"row\""),
@@ -170,10 +173,11 @@ impl ChartView<'_> {
             return forms;
         }
         format!(
-            "<section class=\"panel no-print\" id=\"speed\" aria-label=\"Measure speed\"><details><summary>Measure \
+            "<section class=\"panel no-print\" id=\"speed\" aria-label=\"Measure speed\"><details{}><summary>Measure \
              speed …</summary>{forms}<p class=\"small muted\">A zone whose four corners are a rectangle on the \
              ground gives speeds to the crossings in and near it. No speed is evidence for \
-             fines.</p></details></section>"
+             fines.</p></details></section>",
+            if page.refused.is_some() { " open" } else { "" }
         )
     }
 

@@ -37,6 +37,9 @@ const MOST: u64 = 1000;
 /// and counts.db is written once a second.
 const STORED_WITHIN_US: u64 = 5_000_000;
 
+/// Changes are tried for checks of up to this length: longer ones would take a small machine a day.
+const LONGEST_TRIAL_US: u64 = 3_600_000_000;
+
 kinds!([] SentTime);
 
 /// A time, in microseconds since 1970 or as RFC 3339.
@@ -97,6 +100,7 @@ pub struct CheckBody {
 impl Redact for LineCheck {
     fn redact(&mut self) {
         self.setup.source.clear();
+        self.trial_failed = None;
     }
 }
 
@@ -107,13 +111,18 @@ fn setup(site: &Site) -> Result<CheckSetup, Problem> {
     let turned = u16::from(geometry.orientation.quarters) * 90;
     let mirrored = if geometry.orientation.mirrored { ", mirrored" } else { "" };
     let crop = geometry.crop.map_or_else(String::new, |crop| format!(", crop {crop:?}"));
+    let in_force = site.preferences()?.in_force();
+    let mask = match &in_force.resolved.config.privacy.mask[..] {
+        [] => String::new(),
+        areas => format!(", mask {areas:?}"),
+    };
     Ok(CheckSetup {
         model: if counting.backend == "motion" { String::from("motion") } else { counting.model },
         objects: String::new(),
         camera: site.settings().name.clone(),
         light: None,
         size: camera.size,
-        view: format!("{turned}°{mirrored}{crop}"),
+        view: format!("{turned}°{mirrored}{crop}{mask}"),
         source: camera.source,
         rate: None,
     })
@@ -201,7 +210,10 @@ pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
         let missed = site.counting()?.missed(line, from.0);
         let ended: Vec<u64> = missed.iter().map(|track| track.time_us).collect();
         let stored = check(site, &request.who, id).await?;
-        counts.set_advice(id, CheckAdvice::from_near_misses(&stored, &ended)).await?;
+        // The check is stored, with it or without it.
+        if let Err(error) = counts.set_advice(id, CheckAdvice::from_near_misses(&stored, &ended)).await {
+            log::warn!("check {id} has no advice: {error}");
+        }
     }
     let mut response = one(&request, id).await?;
     *response.status_mut() = StatusCode::CREATED;
@@ -277,8 +289,16 @@ pub async fn advise(request: Request) -> Result<Response<Body>, Problem> {
     let (id, site) = (request.id, Rc::clone(&request.site));
     let counts = site.counts()?.clone();
     let stored = check(&site, &request.who, id).await?;
+    let refused = |words: &str| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, words.to_owned());
+    if stored.is_moved() {
+        let words = "the line or the picture was changed since: what was tapped is not comparable";
+        return Err(refused(words).hint("check the line again"));
+    }
+    if stored.to_us - stored.from_us > LONGEST_TRIAL_US {
+        return Err(refused("changes are tried for checks of up to an hour").hint("check a shorter time"));
+    }
     let recording = recording(&site, &stored).await.ok_or_else(|| {
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "no recording shows that time")
+        refused("no recording shows that time")
             .hint("check the line on a recording, or record while you watch")
     })?;
     if let Err(other) = site.trials.take(id) {
@@ -304,6 +324,7 @@ pub async fn advise(request: Request) -> Result<Response<Body>, Problem> {
 /// `DELETE /api/v1/checks/{id}`.
 pub async fn delete(request: Request) -> Result<Response<Body>, Problem> {
     request.site.counts()?.delete_check(request.id).await?;
+    request.site.trials.cancel(request.id);
     Ok(noted(reply::no_content(), AuditNote::Of(request.id.to_string())))
 }
 
