@@ -71,7 +71,7 @@ if (el('in-taps')) {
   else if (kept.seen > kept.from && kept.from) {
     if (item) el('seek').value = (kept.seen - start) / 1000;
     else kept.paused ||= kept.seen;
-    put('told', `Begun at ${exact(kept.from)} with ${kept.taps.length} taps: continue, or start again.`);
+    put('told', `Begun at ${exact(kept.from)}: continue, or start again.`);
   }
   const act = name => { if (!isSending) acts[name](name); tell(); };
   for (const id of Object.keys(acts)) on(el(id), 'click', () => act(id));
@@ -112,6 +112,11 @@ if (el('in-taps')) {
   }, 250);
   tell();
 }
+// The item before and the one after. A recording needs the arrow keys for its frames.
+const NEIGHBOURS = { p: 'prev', n: 'next', ...el('screen') ? {} : { ArrowLeft: 'prev', ArrowRight: 'next' } };
+on(document, 'keydown', e => {
+  if (!isTyped(e) && NEIGHBOURS[e.key]) document.querySelector(`.top [rel=${NEIGHBOURS[e.key]}]`)?.click();
+});
 if (el('screen')) {
   const main = el('main'), canvas = el('screen'), seek = el('seek'), play = el('play'), speed = el('speed');
   const paper = canvas.getContext('2d');
