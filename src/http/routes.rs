@@ -684,7 +684,9 @@ pub static ROUTES: &[Route] = &[
             the recording of a check with single settings changed, which takes minutes; one at a time, \
             else 503. `trial` and `advice` of the check tell the result; nothing else changes.", [],
         [(202, "The check.", Content::Json("Check")), API_FOREIGN, UNKNOWN,
-        (422, "No recording shows that time.", Content::Problem), NO_COUNTING]),
+        (422, "No ended recording shows that time, the line or the picture was changed since, or the check is \
+            longer than an hour.", Content::Problem),
+        (503, "Another check is tried now, or nothing is counted here.", Content::Problem)]),
     route!(Operator DELETE "/api/v1/checks/{id}" checks::delete => "removed check", Api, "Deletes a check.",
         [], [DELETED, API_FOREIGN, UNKNOWN, NO_COUNTING]),
     route!(Counts GET "/api/v1/tracks" tallies::tracks, Api, "The objects that are tracked now.", [],

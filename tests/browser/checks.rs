@@ -95,9 +95,17 @@ fn taps_come_by_keys_and_buttons_and_outlive_a_reload() {
 #[test]
 fn a_recording_is_watched_and_its_end_is_the_end_of_the_check() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
+    // A recording has the camera's own pictures: upright, and without black bars.
+    client::send_json(daemon.address, "PATCH", "/api/v1/picture", &json!({ "rotate": 90 }));
+    let line = || client::get(daemon.address, "/api/v1/lines").json()["items"][0].clone();
+    crate::common::wait_until("the line is turned", || line()["a"][1] == line()["b"][1]);
     let recording = record(&daemon);
     open(&browser, &daemon, &format!("check?line=1&minutes=5&item={recording}"));
     browser.wait_for("!!document.getElementById('main').dataset.shown");
+    let drawn = "const d = document.querySelector('.ov path').getAttribute('d');
+        const [, x, to] = d.match(/^M([\\d.]+) [\\d.]+L([\\d.]+) /);
+        return x === to";
+    assert_eq!(browser.script(drawn), true);
     press(&browser, " ");
     browser.wait_for("+document.getElementById('seek').value > 0.5");
     press(&browser, "o");
@@ -105,6 +113,10 @@ fn a_recording_is_watched_and_its_end_is_the_end_of_the_check() {
     browser.wait_for("location.search.startsWith('?id=') && !!document.querySelector('#result')");
     let check = client::get(daemon.address, "/api/v1/checks").json()["items"][0].clone();
     assert_eq!((&check["recording"], check["light"].is_u64()), (&recording, true), "{check}");
+    assert_eq!(check["faded"], json!([]));
+    let path = format!("/api/v1/checks/{}/advice", check["id"]);
+    let tried = client::send_json(daemon.address, "POST", &path, &json!({}));
+    assert_eq!(tried.status, 202, "{}", tried.text());
     assert_eq!(browser.console_errors(), Vec::<String>::new());
 }
 
@@ -180,6 +192,11 @@ fn a_recording_that_goes_back_is_tapped_again_from_there() {
         press(&browser, "i");
         assert_eq!(browser.script(TAPS), json!([taps, "0"]));
     }
+    // Going on at the end would take back all taps.
+    seek(99.0);
+    browser.click("#play");
+    shown();
+    assert_eq!(browser.script(TAPS), json!(["2", "0"]));
     let back = seek(1.5);
     assert_eq!(browser.script(TAPS), json!(["1", "0"]));
     // Opened again, it goes on where it was.

@@ -266,4 +266,10 @@ fn a_rate_that_is_too_low_is_named_and_a_higher_one_is_tried() {
     let refused =
         client::send_json(daemon.address, "POST", "/api/v1/checks/1/advice", &serde_json::json!({}));
     assert_eq!(refused.status, 422, "{}", refused.text());
+    let from = ["prove", "D", "--from", "2026-06-01T10:00:00Z", "--taps", "taps.csv", "--advise"];
+    let (code, out, err) = items.run(&from);
+    assert!(
+        code != 0 && out.contains("5 missed") && err.contains("no recording shows that time"),
+        "{out}{err}"
+    );
 }

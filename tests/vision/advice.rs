@@ -149,6 +149,24 @@ fn recorded(data: &Path, labels: &Labels) -> Vec<Vec<Detection>> {
 }
 
 #[test]
+fn the_rate_of_uneven_frames_is_their_mean_without_gaps() {
+    let labels = Labels::new(["person"]);
+    let mut counter = Counter::new(CounterOptions::default(), labels, Aspect::new(768, 576));
+    let line = CountingLine::new(LineId(1), "D", Point::new(0.5, 1.0), Point::new(0.5, 0.0)).unwrap();
+    counter.set_lines(vec![line]).unwrap();
+    counter.keep_detections();
+    for from_us in [0, 600_000_000] {
+        counter.restart();
+        // 25 frames per second, of which 15 are looked at.
+        for at_us in (0..50).flat_map(|five| [0, 80_000, 160_000].map(|us| from_us + five * 200_000 + us)) {
+            counter.update(&[], at_us);
+        }
+    }
+    let trial = Trial::new(counter, LineId(1), CounterOptions::default().tracker).unwrap();
+    assert!((trial.frame_rate() - 15.0).abs() < 0.1, "{}", trial.frame_rate());
+}
+
+#[test]
 fn faults_of_settings_and_of_the_line_are_named() {
     let Some(data) = testdata() else { return };
     let labels = Labels::new(["person", "bicycle", "car", "motorcycle", "bus", "truck"]);

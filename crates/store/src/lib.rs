@@ -48,9 +48,9 @@ pub use counts::{
     CheckSetup, CheckTaps, CheckVerdict, CheckedShare, Count, Counts, CountsOptions, CountsQuery,
     CountsReader, Coverage, CrossingChange, CrossingMark, CrossingsQuery, EditError, FlowCount, FlowRow,
     FoundAgain, Gap, GapsByLine, GoneCrossing, LineCheck, LineCrossed, LineDistance, LineDraft, LineRow,
-    LineStatus, MOST_BUCKETS, MeasuredSpeed, NewCheck, NewCrossing, NewMovement, NewStay, OccupancyRow,
-    OccupancySpan, OpeningHours, Recount, RecountResult, Reset, Scene, SpeedRow, StayRow, StoreError,
-    StoredCrossing, Tallies, TallyRow, TrialFigures, Unpinned, ZoneDraft, ZoneRow, is_open,
+    LineStatus, MOST_BUCKETS, MOST_TRIED_FPS, MeasuredSpeed, NewCheck, NewCrossing, NewMovement, NewStay,
+    OccupancyRow, OccupancySpan, OpeningHours, Recount, RecountResult, Reset, Scene, SpeedRow, StayRow,
+    StoreError, StoredCrossing, Tallies, TallyRow, TrialFigures, Unpinned, ZoneDraft, ZoneRow, is_open,
 };
 
 #[cfg(fuzzing)]

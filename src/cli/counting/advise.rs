@@ -12,14 +12,12 @@ use crate::daemon::models::configured_model;
 use crate::daemon::picture;
 use crate::pipeline::counting::{MODEL_FPS, MOTION_FPS};
 use crate::pipeline::recount::{RecountPlan, count_recording};
-use tallycam_store::{CountsReader, EditError};
+use tallycam_store::{CountsReader, EditError, MOST_TRIED_FPS};
 
 /// Frames before the check, so that its first crossings are tracked. Microseconds.
 const BEFORE_US: u64 = 10_000_000;
 const AFTER_US: u64 = 5_000_000;
 const NICE: i32 = 19;
-/// The highest rate that is tried needs no more detections per second.
-const MOST_FPS: f64 = 15.0;
 
 /// Tries changes for the check with this number on the recording with that number.
 pub fn run(given: &ConfigArgs, check: u64, recording: u64) -> Result<(), Failure> {
@@ -46,7 +44,7 @@ pub fn run(given: &ConfigArgs, check: u64, recording: u64) -> Result<(), Failure
         settings: &settings,
         lines: &lines,
         scene: stored.scene,
-        fps: Some(MOST_FPS),
+        fps: Some(MOST_TRIED_FPS.max(rate)),
         geometry: picture::view(&config).geometry(),
         within_us: (stored.from_us.saturating_sub(BEFORE_US), stored.to_us + AFTER_US),
         tried: Some(stored.line_id),

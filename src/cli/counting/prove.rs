@@ -77,25 +77,30 @@ impl ProveArgs {
             "recording": self.recording,
         });
         let answer = daemon.request("POST", "/api/v1/checks", RequestBody::Json(&body))?;
-        let check: Value = answer.expect_valid(NOT_CHECKED)?.read()?;
-        let check = if self.advise { ProveArgs::try_changes(&daemon, check)? } else { check };
-        if self.json { print_json(&check) } else { print_stdout(&in_words(&check)) }
+        let mut check: Value = answer.expect_valid(NOT_CHECKED)?.read()?;
+        let tried = if self.advise { ProveArgs::try_changes(&daemon, &mut check) } else { Ok(()) };
+        if self.json {
+            print_json(&check)?
+        } else {
+            print_stdout(&in_words(&check))?
+        }
+        tried
     }
 
-    /// The check with advice, where something went wrong and a recording shows it.
-    fn try_changes(daemon: &Daemon, mut check: Value) -> Result<Value, Failure> {
+    /// Adds advice to the check, where something went wrong and a recording shows it.
+    fn try_changes(daemon: &Daemon, check: &mut Value) -> Result<(), Failure> {
         let path = format!("/api/v1/checks/{}", check["id"]);
         let start = format!("{path}/advice");
         if check["missed"] == 0 && check["false"] == 0 {
-            return Ok(check);
+            return Ok(());
         }
         let stored = format!("check {} is stored, and no change was tried", check["id"]);
         daemon.request("POST", &start, RequestBody::Nothing)?.expect_valid(&stored)?;
         eprintln!("changes are tried on the recording, which may take minutes");
         loop {
-            check = daemon.json("GET", &path, RequestBody::Nothing, "the check is stored")?;
+            *check = daemon.json("GET", &path, RequestBody::Nothing, &stored)?;
             if check["trial"].is_null() {
-                return Ok(check);
+                return Ok(());
             }
             std::thread::sleep(Duration::from_secs(2));
         }

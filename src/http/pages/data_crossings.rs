@@ -13,6 +13,7 @@ use crate::http::request::right::Right;
 use crate::http::request::time_param;
 use crate::http::site::Site;
 use crate::http::site::handler::Request;
+use crate::pipeline::recording::AS_SHOWN;
 use crate::ui::{
     self, CheckPage, CheckedMedia, ChecksPage, ClippedCrossing, CrossingsAsk, CrossingsPage, LocalClock,
     TapsPage,
@@ -229,7 +230,7 @@ pub async fn check_page(request: &Request, id: u64) -> Result<CheckPage, Problem
         head: head(request),
         clock: site.clock(),
         shown: check.crossings.iter().map(shown).collect(),
-        recording: checks::recording(site, &check).await,
+        is_recording_open: checks::recording(site, &check).await.map(|(_, is_open)| is_open),
         refused: request.refused(),
         check,
     })
@@ -259,10 +260,12 @@ pub async fn taps_page(request: &Request) -> Result<TapsPage, Problem> {
         None => None,
     };
     let report = StateReport::of(site, &request.who);
+    let line = line.ok_or(EditError::Unknown { what: "line", id })?;
+    let is_original = item.as_ref().is_some_and(|(item, _)| !item.source.ends_with(AS_SHOWN));
     Ok(TapsPage {
         head: head(request),
         clock: site.clock(),
-        line: line.ok_or(EditError::Unknown { what: "line", id })?,
+        line: if is_original { line.in_originals(&site.pipeline.view().borrow().geometry()) } else { line },
         useless,
         size: report.width.zip(report.height),
         minutes: query.whole("minutes", 1..=30)?.unwrap_or(15),

@@ -1,19 +1,16 @@
 //! Trials of changed settings on the recording of a check, in a child process: each needs a detector and minutes.
-//! The child is this program with the service's own arguments and `--advise`. It dies with the thread that waits for
-//! it.
+//! The child is this program with the service's own arguments and `--advise`. It dies with the thread that reads what
+//! it prints.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use tallycam_base::{Fault, child};
 use tallycam_store::CheckAdvice;
 
 /// Longest message of the child, in bytes.
 const LONGEST: u64 = 4096;
-/// A child that takes longer is ended.
-const LONGEST_RUN: Duration = Duration::from_secs(6 * 3600);
 
 /// The running trial, if any, and the last failure. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +20,7 @@ pub struct Trials(Arc<Mutex<TrialState>>);
 struct TrialState {
     /// The check, and the share that is done.
     now: Option<(u64, f64)>,
+    child: Option<Child>,
     failed: Option<(u64, String)>,
 }
 
@@ -47,17 +45,17 @@ impl Trials {
         self.with(|state| match state.now {
             Some((other, _)) => Err(other),
             None => {
-                *state = TrialState { now: Some((check, 0.0)), failed: None };
+                *state = TrialState { now: Some((check, 0.0)), ..TrialState::default() };
                 Ok(())
             }
         })
     }
 
-    /// Ends the trial of a check that is gone, at its next sign of life.
+    /// Kills the child that tries changes for this check, if there is one.
     pub fn cancel(&self, check: u64) {
         self.with(|state| {
-            if let Some((own, _)) = state.now.as_mut().filter(|now| now.0 == check) {
-                *own = 0;
+            if state.now.is_some_and(|now| now.0 == check) {
+                let _ = state.child.as_mut().map(Child::kill);
             }
         });
     }
@@ -65,7 +63,7 @@ impl Trials {
     /// Frees the place.
     pub fn end(&self, check: u64, failed: Option<String>) {
         let failed = failed.map(|words| (check, words));
-        self.with(|state| *state = TrialState { now: None, failed });
+        self.with(|state| *state = TrialState { failed, ..TrialState::default() });
     }
 
     /// Tries changes on a recording of the check. Blocks for minutes.
@@ -81,29 +79,18 @@ impl Trials {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         child::end_with_parent(&mut command);
         let mut child = command.spawn().map_err(unstarted)?;
-        let (began, mut advice) = (Instant::now(), None);
-        for line in
-            child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines()).map_while(Result::ok)
-        {
+        let (out, said) = (child.stdout.take(), child.stderr.take());
+        self.with(|state| state.child = Some(child));
+        let mut advice = None;
+        for line in out.into_iter().flat_map(|out| BufReader::new(out).lines()).map_while(Result::ok) {
             match line.parse() {
-                Ok(done) => {
-                    let is_wanted = self.with(|state| match &mut state.now {
-                        Some((own, share)) if *own == check => {
-                            *share = done;
-                            true
-                        }
-                        _ => false,
-                    });
-                    if !is_wanted || began.elapsed() > LONGEST_RUN {
-                        let _ = child.kill();
-                    }
-                }
+                Ok(done) => self.with(|state| state.now = state.now.map(|now| (now.0, done))),
                 Err(_) => advice = serde_json::from_str(&line).ok(),
             }
         }
         let mut words = String::new();
-        let _ = child.stderr.take().map(|said| said.take(LONGEST).read_to_string(&mut words));
-        let _ = child.wait();
+        let _ = said.map(|said| said.take(LONGEST).read_to_string(&mut words));
+        let _ = self.with(|state| state.child.take()).map(|mut child| child.wait());
         let why = words.lines().find_map(|line| line.strip_prefix("tallycam: ")).unwrap_or("it ended early");
         advice.ok_or_else(|| Fault::wrong(format!("the trial failed: {why}")))
     }

@@ -7,8 +7,8 @@ if (el('in-taps')) {
   const ahead = now - Date.now(), start = began / 1000, speed = () => item ? +el('speed').value : 1;
   // In milliseconds of the server's clock, or of the recording.
   const time = () => item ? start + el('seek').value * 1000 : Date.now() + ahead;
-  // `at` is the day it began, `seen` when this page was last open.
-  const fresh = () => ({ at: Date.now(), from: item ? time() : 0, seen: time(), paused: 0, pauses: [], taps: [] });
+  // `seen` is when this page was last open.
+  const fresh = () => ({ from: item ? time() : 0, seen: time(), paused: 0, pauses: [], taps: [] });
   const kept = { ...fresh(), ...recall(key) };
   const left = () => kept.pauses.reduce((ms, [from, to]) => ms + to - from, minutes * 60_000)
     - (kept.from && (kept.paused || time()) - kept.from);
@@ -28,12 +28,15 @@ if (el('in-taps')) {
     store(key, null);
     Object.assign(kept, fresh());
     isOver = false;
+    endedAt = 0;
   };
   const finish = async () => {
     isSending = true;
     put('told', 'Comparing …');
     const us = ms => Math.round(ms * 1000), to = (kept.paused || time()) + Math.min(0, left());
-    const taps = kept.taps.map(tap => ({ ...tap, time: us(tap.time) })), pauses = kept.pauses.map(ends => ends.map(us));
+    // What was tapped still later is of later crossings.
+    const taps = kept.taps.filter(tap => tap.time <= to + 2000).map(tap => ({ ...tap, time: us(tap.time) }));
+    const pauses = kept.pauses.map(ends => ends.map(us));
     try {
       const { id } = await send('POST', 'checks',
         { line: +line, from: us(kept.from), to: us(to), taps, pauses, recording: +item || null });
@@ -67,9 +70,10 @@ if (el('in-taps')) {
   };
   const acts = { in: tap, out: tap, undo, pause, finish, discard };
   // A check of another day cannot go on.
-  if (Date.now() - kept.at > 86_400_000) forget();
+  if (!item && time() - kept.from > 86_400_000) forget();
   else if (kept.seen > kept.from && kept.from) {
-    if (item) el('seek').value = (kept.seen - start) / 1000;
+    // To the picture, never before it.
+    if (item) el('seek').value = (kept.seen - start) / 1000 + 0.001;
     else kept.paused ||= kept.seen;
     put('told', `Begun at ${exact(kept.from)}: continue, or start again.`);
   }
@@ -96,7 +100,7 @@ if (el('in-taps')) {
   const timer = setInterval(() => {
     const at = time(), was = kept.seen, ms = Date.now() - lookedAt;
     lookedAt += ms;
-    if (item && at < was) {
+    if (item && was - at > 2) {
       // It is tapped again from there on.
       kept.taps = kept.taps.filter(tap => tap.time < at);
       kept.pauses = kept.pauses.filter(([from]) => from < at).map(([from, to]) => [from, Math.min(to, at)]);
@@ -213,7 +217,10 @@ if (el('screen')) {
     return [bytes.subarray(from), last];
   };
   const start = async () => {
-    if (at >= duration - 0.001 || (number !== null && number >= count - 1)) at = 0;
+    if (at >= duration - 0.001 || (number !== null && number >= count - 1)) {
+      if (el('in-taps')) return; // going back would take back the taps
+      at = 0;
+    }
     const mine = replay = new AbortController();
     wanted = null;
     look();

@@ -185,8 +185,8 @@ pub struct CheckPage {
     pub check: LineCheck,
     /// Picture and clip of each crossing.
     pub shown: Vec<CheckedMedia>,
-    /// The recording on which changes can be tried.
-    pub recording: Option<u64>,
+    /// Whether the recording that shows it still runs; `None` if there is none.
+    pub is_recording_open: Option<bool>,
     pub refused: Option<RefusalReason>,
 }
 
@@ -374,24 +374,27 @@ impl CheckPage {
             &format!("checks?id={}", check.id),
             "",
         );
-        match (check.trial, self.recording) {
-            (Some(done), _) => {
+        let none = |why: &str| format!("<p class=\"small muted\">{why}</p>");
+        match (check.trial, check.untriable(), self.is_recording_open) {
+            (Some(done), ..) => {
                 let _ = write!(html, "<p>Changes are being tried: {}. The page reloads.</p>", percent(done));
             }
-            (None, Some(_)) => {
+            (_, Some([why, hint]), _) => {
+                html.push_str(&none(&format!("No change can be tried: {why}. {}.", capital(hint))));
+            }
+            (.., Some(false)) => {
                 let _ = write!(
                     html,
                     "{form}{lock}<button class=\"btn\">Find causes, try changes</button> <span class=\"small \
                      muted\">On the recording of that time.</span>{unlock}</form>"
                 );
             }
-            (None, None) if self.shown.iter().any(|media| media.clip.is_some()) => html.push_str(
-                "<p class=\"small muted\">The recording of that time still runs. Changes can be tried once it has \
-                 ended.</p>",
-            ),
-            (None, None) => html.push_str(
-                "<p class=\"small muted\">No recording shows that time, so no change can be tried.</p>",
-            ),
+            (.., Some(true)) => html.push_str(&none(
+                "The recording of that time still runs. Changes can be tried once it has ended.",
+            )),
+            (.., None) => {
+                html.push_str(&none("No recording shows that time, so no change can be tried."));
+            }
         }
         html
     }

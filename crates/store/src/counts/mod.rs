@@ -62,7 +62,7 @@ use tallycam_base::{Fault, FaultKind};
 pub use audit::{AuditEntry, AuditKind, AuditRow};
 pub use checks::{
     CauseAdvice, CheckAdvice, CheckDraft, CheckEvent, CheckSetup, CheckTaps, CheckVerdict, CheckedShare,
-    LineCheck, NewCheck, TrialFigures,
+    LineCheck, MOST_TRIED_FPS, NewCheck, TrialFigures,
 };
 pub use handle::Counts;
 pub use reader::{CountsReader, MOST_BUCKETS};

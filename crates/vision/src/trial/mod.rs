@@ -126,16 +126,12 @@ impl Trial {
         Some(Trial { labels, aspect, options, own, line, rate: None, frames: kept? })
     }
 
-    /// Frames per second.
+    /// Frames per second, without the gaps. Steps may be uneven.
     pub fn frame_rate(&self) -> f64 {
-        let mut steps: Vec<u64> = self
-            .frames
-            .windows(2)
-            .map(|pair| pair[1].time_us - pair[0].time_us)
-            .filter(|step| *step > 0)
-            .collect();
-        steps.sort_unstable();
-        steps.get(steps.len() / 2).map_or(0.0, |step| 1e6 / *step as f64)
+        let whole = self.frames.windows(2).filter(|pair| !pair[1].restarts);
+        let steps = whole.map(|pair| pair[1].time_us - pair[0].time_us).filter(|step| *step > 0);
+        let (count, us) = steps.fold((0_u64, 0), |(count, us), step| (count + 1, us + step));
+        if count == 0 { 0.0 } else { count as f64 * 1e6 / us as f64 }
     }
 
     /// The line as it is, `by` heights to its left; `None` outside the frame.

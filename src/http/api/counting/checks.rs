@@ -22,6 +22,7 @@ use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::http::site::handler::Request;
 use crate::pipeline::lights;
+use crate::pipeline::recording::AS_SHOWN;
 use crate::ui::CheckBadge;
 use tallycam_base::clock;
 use tallycam_store::media::{Item, MediaReader};
@@ -37,8 +38,8 @@ const MOST: u64 = 1000;
 /// and counts.db is written once a second.
 const STORED_WITHIN_US: u64 = 5_000_000;
 
-/// Changes are tried for checks of up to this length: longer ones would take a small machine a day.
-const LONGEST_TRIAL_US: u64 = 3_600_000_000;
+/// A trial that takes longer is ended.
+const LONGEST_RUN: Duration = Duration::from_secs(6 * 3600);
 
 kinds!([] SentTime);
 
@@ -97,9 +98,14 @@ pub struct CheckBody {
     recording: Option<u64>,
 }
 
+/// Begins the privacy mask in the words of a view.
+const MASK: &str = ", mask ";
+
 impl Redact for LineCheck {
     fn redact(&mut self) {
         self.setup.source.clear();
+        let without_mask = self.setup.view.split(MASK).next().map(str::len);
+        self.setup.view.truncate(without_mask.unwrap_or_default());
         self.trial_failed = None;
     }
 }
@@ -114,7 +120,7 @@ fn setup(site: &Site) -> Result<CheckSetup, Problem> {
     let in_force = site.preferences()?.in_force();
     let mask = match &in_force.resolved.config.privacy.mask[..] {
         [] => String::new(),
-        areas => format!(", mask {areas:?}"),
+        areas => format!("{MASK}{areas:?}"),
     };
     Ok(CheckSetup {
         model: if counting.backend == "motion" { String::from("motion") } else { counting.model },
@@ -185,7 +191,10 @@ pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
                 item.id.to_string(),
             ));
         }
-        setup.size = Some((item.width, item.height));
+        let size = (item.width, item.height);
+        // The present one is that of the shown picture.
+        let as_shown = || site.pipeline.view().borrow().output_size(size);
+        setup.size = Some(if item.source.ends_with(AS_SHOWN) { size } else { as_shown() });
         // Before that the detector may have been another one; a recount of the recording tells its model.
         if from.0 < site.counting()?.status().since_us {
             (setup.model, setup.view, setup.source) = Default::default();
@@ -267,18 +276,18 @@ pub async fn get(request: Request) -> Result<Response<Body>, Problem> {
     one(&request, request.id).await
 }
 
-/// The recording that shows a check: the watched one, or one of its middle.
-pub async fn recording(site: &Site, check: &LineCheck) -> Option<u64> {
+/// The recording that shows a check: the watched one, or one of its middle. True if it still runs.
+pub async fn recording(site: &Site, check: &LineCheck) -> Option<(u64, bool)> {
     if site.is_counts_only() {
         return None;
     }
     let (watched, middle_us) = (check.recording, check.from_us / 2 + check.to_us / 2);
     let read = move |reader: &MediaReader| match watched {
-        Some(id) => reader.item(id).map(|item| (!item.is_open).then_some(item.id)),
+        Some(id) => reader.item(id).map(|item| Some((item.id, item.is_open))),
         None => {
             let items = video::recordings_before(reader, middle_us)?;
-            let shows = |item: &&Item| !item.is_open && video::covers(item, middle_us);
-            Ok(items.iter().find(shows).map(|item| item.id))
+            let shown = items.iter().filter(|item| video::covers(item, middle_us));
+            Ok(shown.min_by_key(|item| item.is_open).map(|item| (item.id, item.is_open)))
         }
     };
     site.media_readers().ok()?.read(read).await.ok().flatten()
@@ -290,17 +299,19 @@ pub async fn advise(request: Request) -> Result<Response<Body>, Problem> {
     let counts = site.counts()?.clone();
     let stored = check(&site, &request.who, id).await?;
     let refused = |words: &str| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, words.to_owned());
-    if stored.is_moved() {
-        let words = "the line or the picture was changed since: what was tapped is not comparable";
-        return Err(refused(words).hint("check the line again"));
+    if let Some([why, hint]) = stored.untriable() {
+        return Err(refused(why).hint(hint));
     }
-    if stored.to_us - stored.from_us > LONGEST_TRIAL_US {
-        return Err(refused("changes are tried for checks of up to an hour").hint("check a shorter time"));
-    }
-    let recording = recording(&site, &stored).await.ok_or_else(|| {
-        refused("no recording shows that time")
-            .hint("check the line on a recording, or record while you watch")
-    })?;
+    let recording = match recording(&site, &stored).await {
+        Some((recording, false)) => recording,
+        Some(_) => {
+            return Err(refused("the recording of that time still runs").hint("try it once it has ended"));
+        }
+        None => {
+            let hint = "check the line on a recording, or record while you watch";
+            return Err(refused("no recording shows that time").hint(hint));
+        }
+    };
     if let Err(other) = site.trials.take(id) {
         let words = format!("check {other} is being tried; one is at a time");
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, words).retry_after(60));
@@ -308,7 +319,14 @@ pub async fn advise(request: Request) -> Result<Response<Body>, Problem> {
     let trials = site.trials.clone();
     tokio::task::spawn_local(async move {
         let trial = trials.clone();
-        let advice = tokio::task::spawn_blocking(move || trial.run(id, recording)).await;
+        let mut run = tokio::task::spawn_blocking(move || trial.run(id, recording));
+        let advice = match tokio::time::timeout(LONGEST_RUN, &mut run).await {
+            Ok(advice) => advice,
+            Err(_) => {
+                trials.cancel(id);
+                run.await
+            }
+        };
         let failed = match advice {
             Ok(Ok(advice)) => counts.set_advice(id, advice).await.map_err(|error| error.to_string()),
             Ok(Err(fault)) => Err(fault.to_string()),

@@ -11,8 +11,10 @@ use super::{
 
 use tallycam_vision::{Direction, MissCause, Trial, TrialChange, TrialCrossing, TrialTracks};
 
+/// Most detections per second that are tried.
+pub const MOST_TRIED_FPS: f64 = 15.0;
 /// Detections per second that are tried.
-const RATES: [f64; 3] = [5.0, 10.0, 15.0];
+const RATES: [f64; 3] = [5.0, 10.0, MOST_TRIED_FPS];
 /// Scores that start a track.
 const SCORES: [f32; 7] = [0.6, 0.5, 0.45, 0.35, 0.25, 0.2, 0.15];
 /// Distances of other places of the line, in sizes of what crosses.
@@ -316,7 +318,7 @@ fn rates(trial: &Trial) -> Vec<f64> {
     let now = trial.rate.unwrap_or(most).min(most);
     let mut rates: Vec<f64> =
         RATES.into_iter().filter(|rate| *rate > now * 1.2 && *rate <= most * 1.02).collect();
-    if rates.is_empty() && most > now * 1.2 && most < RATES[2] {
+    if rates.is_empty() && most > now * 1.2 && most < MOST_TRIED_FPS {
         rates.push((most * 10.0).floor() / 10.0);
     }
     rates

@@ -9,7 +9,7 @@
 mod advice;
 mod storing;
 
-pub use advice::{CauseAdvice, CheckAdvice, CheckTaps, TrialFigures};
+pub use advice::{CauseAdvice, CheckAdvice, CheckTaps, MOST_TRIED_FPS, TrialFigures};
 
 use std::collections::HashSet;
 
@@ -38,6 +38,8 @@ const FADES_US: u64 = 90 * 86_400_000_000;
 const LINE_DELETED: &str = "the line was deleted";
 const LINE_CHANGED: &str = "the line was changed";
 const PICTURE_CHANGED: &str = "the picture was changed";
+/// Changes are tried for checks of up to this length: longer ones would take a small machine a day.
+const LONGEST_TRIAL_US: u64 = 3_600_000_000;
 /// Quantile of the normal distribution for an interval of 95 %.
 const Z: f64 = 1.959_964;
 
@@ -233,9 +235,19 @@ impl LineCheck {
         shares.reduce(f64::min)
     }
 
-    /// True if the line lies elsewhere now in the picture, as far as [`LineCheck::fade`] knows.
-    pub fn is_moved(&self) -> bool {
-        self.faded.iter().any(|why| [LINE_DELETED, LINE_CHANGED, PICTURE_CHANGED].contains(why))
+    /// Why changes cannot be tried for it, as far as [`LineCheck::fade`] knows, and what helps.
+    pub fn untriable(&self) -> Option<[&'static str; 2]> {
+        let is_other =
+            self.faded.iter().any(|why| [LINE_DELETED, LINE_CHANGED, PICTURE_CHANGED].contains(why));
+        let is_long = self.to_us.saturating_sub(self.from_us) > LONGEST_TRIAL_US;
+        match (is_other, is_long) {
+            (true, _) => Some([
+                "the line or the picture was changed since: what was tapped is not comparable",
+                "check the line again",
+            ]),
+            (_, true) => Some(["changes are tried for checks of up to an hour", "check a shorter time"]),
+            _ => None,
+        }
     }
 
     /// Sets the reasons why it no longer holds. `now` are the present circumstances, `line` the present line.
@@ -258,7 +270,8 @@ impl LineCheck {
             (line.is_some_and(|line| counts(&line.draft) != counts(&self.drawn)), LINE_CHANGED),
             (is_other(&then.model, &now.model), "the model was changed"),
             (is_other(&then.source, &now.source), "the camera was changed"),
-            (is_resized || is_other(&then.view, &now.view), PICTURE_CHANGED),
+            (is_other(&then.view, &now.view), PICTURE_CHANGED),
+            (is_resized, "the size of the picture was changed"),
             (now_us.saturating_sub(self.made_us) > FADES_US, "it is older than 90 days"),
         ];
         self.faded = reasons.into_iter().filter(|(is_so, _)| *is_so).map(|(_, why)| why).collect();

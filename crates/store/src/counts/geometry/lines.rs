@@ -8,7 +8,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::line_status::LineHistory;
-use super::shapes::{self, ShapeColumns, ShapeRow, Turn};
+use super::shapes::{self, ShapeChange, ShapeColumns, ShapeRow, Turn};
 use super::validation::{self, MOST_LINES};
 use crate::counts::rows::{
     CountsRowError, from_json, parse_anchor, parse_recrossing, parse_scene, to_json, unsigned,
@@ -16,6 +16,15 @@ use crate::counts::rows::{
 use crate::counts::types::GIVEN_LINE;
 use crate::counts::writer::transaction::{CountsFault, CountsTransaction, Moment};
 use crate::counts::{EditError, LineDraft, LineRow, LineStatus, Scene};
+use tallycam_camera::media::Geometry;
+
+impl LineRow {
+    /// Where the line is in the camera's own pictures, of which `shown` makes the shown ones.
+    pub fn in_originals(self, shown: &Geometry) -> LineRow {
+        let turn = |point| shown.to_source(point);
+        LineRow { draft: LineRow::turned(&self.draft, &turn, shown.orientation.mirrored), ..self }
+    }
+}
 
 impl ShapeRow for LineRow {
     type Draft = LineDraft;
@@ -87,6 +96,7 @@ impl ShapeRow for LineRow {
         tx: &CountsTransaction<'_>,
         draft: &LineDraft,
         pinned: Option<&str>,
+        why: ShapeChange,
     ) -> Result<(), CountsFault> {
         tx.connection.execute(
             "UPDATE lines SET version = version + 1, name = ?2, ax = ?3, ay = ?4, bx = ?5, by = ?6, in_name = ?7,
@@ -106,20 +116,17 @@ impl ShapeRow for LineRow {
                 pinned,
             ],
         )?;
+        if why == ShapeChange::Edited && (draft.a, draft.b) != (self.draft.a, self.draft.b) {
+            forget_distances(tx, self.id)?;
+        }
         let place = |draft: &LineDraft| (draft.a, draft.b, draft.anchor);
-        if *draft != self.draft {
-            let what = if place(draft) == place(&self.draft) { "changed" } else { "moved" };
-            record_change(tx, self.id, what, draft)?;
-        }
-        Ok(())
-    }
-
-    fn forget_ground(&self, tx: &CountsTransaction<'_>, draft: &LineDraft) -> Result<(), CountsFault> {
-        if (draft.a, draft.b) == (self.draft.a, self.draft.b) {
-            Ok(())
-        } else {
-            forget_distances(tx, self.id)
-        }
+        let what = match why {
+            _ if *draft == self.draft => return Ok(()),
+            ShapeChange::Turned => "turned",
+            ShapeChange::Edited if place(draft) == place(&self.draft) => "changed",
+            ShapeChange::Edited => "moved",
+        };
+        record_change(tx, self.id, what, draft)
     }
 
     fn mark_deleted(&self, tx: &CountsTransaction<'_>) -> Result<(), CountsFault> {

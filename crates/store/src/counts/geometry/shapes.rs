@@ -15,6 +15,15 @@ use tallycam_base::{Fault, FaultKind};
 /// Maps a point of the old picture to the new one.
 pub(crate) type Turn<'a> = &'a dyn Fn([f64; 2]) -> [f64; 2];
 
+/// Why a shape changes its place in the picture.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ShapeChange {
+    /// What was measured on the ground for another place is forgotten.
+    Edited,
+    /// The picture was rotated, mirrored or cropped: the place on the ground is the same.
+    Turned,
+}
+
 /// A row of a table of shapes.
 pub(crate) trait ShapeRow: Sized {
     /// The user's values.
@@ -47,9 +56,8 @@ pub(crate) trait ShapeRow: Sized {
         tx: &CountsTransaction<'_>,
         draft: &Self::Draft,
         pinned: Option<&str>,
+        why: ShapeChange,
     ) -> Result<(), CountsFault>;
-    /// Forgets what was measured on the ground, if `draft` lies elsewhere. A turned picture moves nothing there.
-    fn forget_ground(&self, tx: &CountsTransaction<'_>, draft: &Self::Draft) -> Result<(), CountsFault>;
     fn mark_deleted(&self, tx: &CountsTransaction<'_>) -> Result<(), CountsFault>;
     /// Restores a deleted shape.
     fn revive(&self, tx: &CountsTransaction<'_>, draft: &Self::Draft) -> Result<(), CountsFault>;
@@ -101,8 +109,7 @@ pub fn change<S: ShapeRow>(
     let shapes = S::load_all(tx.connection)?;
     let others = shapes.iter().map(S::columns);
     is_free::<S>(others.filter(|other| other.id != id && meets(other, columns.scene)), &draft)?;
-    shape.forget_ground(tx, &draft)?;
-    shape.update(tx, &draft, None)?;
+    shape.update(tx, &draft, None, ShapeChange::Edited)?;
     load(tx.connection, id)
 }
 
@@ -117,7 +124,7 @@ pub fn turn<S: ShapeRow>(
         let columns = shape.columns();
         if !columns.is_deleted && columns.pinned.is_none() {
             let draft = S::validate(S::turned(columns.draft, turn, is_mirrored))?;
-            shape.update(tx, &draft, None)?;
+            shape.update(tx, &draft, None, ShapeChange::Turned)?;
             moved += 1;
         }
     }
@@ -175,8 +182,7 @@ pub fn pin<S: ShapeRow>(
             shape.revive(tx, &draft)?;
         }
         if columns.is_deleted || *columns.draft != draft || columns.pinned != Some(origin.as_str()) {
-            shape.forget_ground(tx, &draft)?;
-            shape.update(tx, &draft, Some(&origin))?;
+            shape.update(tx, &draft, Some(&origin), ShapeChange::Edited)?;
         }
     }
     for shape in &shapes {

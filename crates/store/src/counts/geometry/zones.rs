@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::shapes::{ShapeColumns, ShapeRow, Turn};
+use super::shapes::{ShapeChange, ShapeColumns, ShapeRow, Turn};
 use super::validation::{self, MOST_ZONES};
 use crate::counts::rows::{CountsRowError, from_json, parse_anchor, parse_scene, to_json, unsigned};
 use crate::counts::writer::transaction::{CountsFault, CountsTransaction};
@@ -73,7 +73,12 @@ impl ShapeRow for ZoneRow {
         tx: &CountsTransaction<'_>,
         draft: &ZoneDraft,
         pinned: Option<&str>,
+        why: ShapeChange,
     ) -> Result<(), CountsFault> {
+        if why == ShapeChange::Edited && draft.points != self.draft.points {
+            let text = "UPDATE zones SET width = NULL, depth = NULL WHERE id = ?1";
+            tx.connection.execute(text, [self.id as i64])?;
+        }
         tx.connection.execute(
             "UPDATE zones SET version = version + 1, name = ?2, points = ?3, classes = ?4, anchor = ?5, exclude = ?6,
                pinned = ?7
@@ -88,14 +93,6 @@ impl ShapeRow for ZoneRow {
                 pinned
             ],
         )?;
-        Ok(())
-    }
-
-    fn forget_ground(&self, tx: &CountsTransaction<'_>, draft: &ZoneDraft) -> Result<(), CountsFault> {
-        if draft.points != self.draft.points {
-            let text = "UPDATE zones SET width = NULL, depth = NULL WHERE id = ?1";
-            tx.connection.execute(text, [self.id as i64])?;
-        }
         Ok(())
     }
 
