@@ -157,7 +157,7 @@ fn the_rate_of_uneven_frames_is_their_mean_without_gaps() {
     counter.keep_detections();
     for from_us in [0, 600_000_000] {
         counter.restart();
-        // 25 frames per second, of which 15 are looked at.
+        // The camera gives 25 frames per second, the detector takes 15 of them.
         for at_us in (0..50).flat_map(|five| [0, 80_000, 160_000].map(|us| from_us + five * 200_000 + us)) {
             counter.update(&[], at_us);
         }

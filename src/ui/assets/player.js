@@ -34,7 +34,7 @@ if (el('in-taps')) {
     isSending = true;
     put('told', 'Comparing …');
     const us = ms => Math.round(ms * 1000), to = (kept.paused || time()) + Math.min(0, left());
-    // What was tapped still later is of later crossings.
+    // Later taps are of later crossings.
     const taps = kept.taps.filter(tap => tap.time <= to + 2000).map(tap => ({ ...tap, time: us(tap.time) }));
     const pauses = kept.pauses.map(ends => ends.map(us));
     try {

@@ -2624,6 +2624,10 @@ fn a_speed_needs_a_distance_and_both_lines() {
     cross(&mut bench, 6, north, Direction::In, 0);
     cross(&mut bench, 6, south, Direction::Out, 2 * S);
     assert_eq!(SpeedRow::total(&read(&bench, MONDAY)[0].1).measured.len(), 1);
+    clock.pass(60 * S);
+    let shown = Geometry { crop: Some([0.1, 0.1, 0.8, 0.8]), ..Geometry::default() };
+    bench.edit(move |c| async move { c.follow_picture(shown).await }).expect("it follows");
+    assert_eq!(SpeedRow::total(&read(&bench, MONDAY)[0].1).measured.len(), 1);
     set(&mut bench, south, None).expect("forgotten");
     assert!(set(&mut bench, south, None).is_err());
     assert_eq!(read(&bench, MONDAY), []);

@@ -19,7 +19,7 @@ use crate::counts::{EditError, LineDraft, LineRow, LineStatus, Scene};
 use tallycam_camera::media::Geometry;
 
 impl LineRow {
-    /// Where the line is in the camera's own pictures, of which `shown` makes the shown ones.
+    /// The line's place in the camera's own pictures; `shown` turns them into the shown ones.
     pub fn in_originals(self, shown: &Geometry) -> LineRow {
         let turn = |point| shown.to_source(point);
         LineRow { draft: LineRow::turned(&self.draft, &turn, shown.orientation.mirrored), ..self }

@@ -18,7 +18,7 @@ pub(crate) type Turn<'a> = &'a dyn Fn([f64; 2]) -> [f64; 2];
 /// Why a shape changes its place in the picture.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ShapeChange {
-    /// What was measured on the ground for another place is forgotten.
+    /// Measures on the ground belong to the former place, and are forgotten.
     Edited,
     /// The picture was rotated, mirrored or cropped: the place on the ground is the same.
     Turned,
