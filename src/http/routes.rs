@@ -686,7 +686,7 @@ pub static ROUTES: &[Route] = &[
         [(202, "The check.", Content::Json("Check")), API_FOREIGN, UNKNOWN,
         (422, "No ended recording shows that time, the line or the picture was changed since, or the check is \
             longer than an hour.", Content::Problem),
-        (503, "Another check is tried now, or nothing is counted here.", Content::Problem)]),
+        (503, "Another check is tried, nothing is counted here, or the database cannot be read.", Content::Problem)]),
     route!(Operator DELETE "/api/v1/checks/{id}" checks::delete => "removed check", Api, "Deletes a check.",
         [], [DELETED, API_FOREIGN, UNKNOWN, NO_COUNTING]),
     route!(Counts GET "/api/v1/tracks" tallies::tracks, Api, "The objects that are tracked now.", [],

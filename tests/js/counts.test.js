@@ -10,6 +10,7 @@ const chart = more => {
   const elements = {
     reader: new Stub('input', { max: '3', parentElement: parent, clientWidth: 400 }),
     table: new Stub('table', { tBodies: [{ rows: [row(0, '8 in at 8:00'), row(2, '3 in at 10:00')] }] }),
+    crossings: null,
     choose: new Stub('form', { elements: { open: new Stub('input'), close: new Stub('input') } }),
     ...more,
   };

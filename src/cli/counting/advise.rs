@@ -18,6 +18,8 @@ use tallycam_store::{CountsReader, EditError, MOST_TRIED_FPS};
 const BEFORE_US: u64 = 10_000_000;
 const AFTER_US: u64 = 5_000_000;
 const NICE: i32 = 19;
+/// More detections per second of an hour would not be kept.
+const MOST_FPS: f64 = 25.0;
 
 /// Tries changes for the check with this number on the recording with that number.
 pub fn run(given: &ConfigArgs, check: u64, recording: u64) -> Result<(), Failure> {
@@ -39,7 +41,8 @@ pub fn run(given: &ConfigArgs, check: u64, recording: u64) -> Result<(), Failure
     let made = detector(None, &config, pinned.as_deref(), &counts_db, stored.scene)?;
     let usual = if made.backend == "motion" { MOTION_FPS } else { MODEL_FPS };
     let settings = settings(&config);
-    let rate = settings.fps.unwrap_or(usual);
+    let rate = settings.fps.unwrap_or(usual).min(MOST_FPS);
+    let rate = stored.setup.rate.map_or(rate, |then| then.min(rate));
     let plan = RecountPlan {
         settings: &settings,
         lines: &lines,
@@ -54,7 +57,6 @@ pub fn run(given: &ConfigArgs, check: u64, recording: u64) -> Result<(), Failure
     };
     let counted = count_recording(&media, &item, made, &plan, share);
     let counted = counted.map_err(|error| recount_failure(&item, &lines, error))?;
-    let rate = stored.setup.rate.map_or(rate, |then| then.min(rate));
     let mut trial = counted.trial.ok_or_else(unknown)?;
     trial.rate = Some(rate);
     let advice = taps.advise(recording, &trial);

@@ -1,10 +1,11 @@
-// Keeps the page of figures fresh, and says in words what a bar shows.
+// Keeps the page of figures fresh, and says in words what a bar shows. Steps through the crossings: a click on a time,
+// J and K, or on a time the arrow keys.
 // @ts-check
 'use strict';
-{
+// What is chosen acts at once.
+el('show').hidden = true;
+if (el('go')) {
   const FRESH_MS = 2000; // at most so often
-  // What is chosen acts at once.
-  el('show').hidden = true;
   el('go').hidden = true;
   sendsItself(el('date').form);
   // Hours that end where they begin are half chosen.
@@ -56,4 +57,33 @@
   // The first tally is what the page shows already.
   let isFirst = true;
   listen({ tally: () => { if (!isFirst) soon(); isFirst = false; } }, soon);
+}
+if (el('crossings')) {
+  const links = () => [...document.querySelectorAll('a.at')];
+  const isCurrent = link => link.ariaCurrent === 'true';
+  const choose = async link => {
+    for (const one of links()) one.ariaCurrent = one === link ? 'true' : null;
+    link.focus();
+    history.replaceState(null, '', link.href.replace(/#.*/, ''));
+    if (await renew('one')) put('news', el('one').querySelector('h2')?.textContent ?? '');
+    // On a phone the crossing lies over the end of the table.
+    link.scrollIntoView({ block: 'nearest' });
+  };
+  sendsItself(el('choose'));
+  on(el('crossings'), 'click', e => {
+    const link = e.target.closest('a.at');
+    if (!link || e.ctrlKey || e.metaKey || e.shiftKey) return;
+    e.preventDefault();
+    choose(link);
+  });
+  on(document, 'keydown', e => {
+    // Elsewhere the arrows scroll.
+    const keys = { j: 1, k: -1 }, arrows = { ArrowDown: 1, ArrowUp: -1 };
+    const step = keys[e.key] || (e.target.closest('a.at') && arrows[e.key]);
+    if (!step || isTyped(e)) return;
+    const all = links(), at = all.findIndex(isCurrent), next = all[at < 0 ? 0 : at + step];
+    if (!next) return;
+    e.preventDefault();
+    choose(next);
+  });
 }

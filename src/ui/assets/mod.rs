@@ -28,13 +28,12 @@ macro_rules! asset {
     }};
 }
 
-static ASSETS: [Asset; 21] = [
+static ASSETS: [Asset; 20] = [
     asset!("tallycam.css", "text/css; charset=utf-8"),
     asset!("tallycam.js", "text/javascript; charset=utf-8"),
     asset!("overlay.js", "text/javascript; charset=utf-8"),
     asset!("lines.js", "text/javascript; charset=utf-8"),
     asset!("counts.js", "text/javascript; charset=utf-8"),
-    asset!("crossings.js", "text/javascript; charset=utf-8"),
     asset!("media.js", "text/javascript; charset=utf-8"),
     asset!("player.js", "text/javascript; charset=utf-8"),
     asset!("database.js", "text/javascript; charset=utf-8"),

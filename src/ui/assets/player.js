@@ -218,7 +218,7 @@ if (el('screen')) {
   };
   const start = async () => {
     if (at >= duration - 0.001 || (number !== null && number >= count - 1)) {
-      if (el('in-taps')) return; // going back would take back the taps
+      if (main.dataset.item) { one(`t=${here()}`); return; } // going back would take back the taps
       at = 0;
     }
     const mine = replay = new AbortController();

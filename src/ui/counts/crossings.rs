@@ -1,5 +1,5 @@
 //! The page Crossings: one by one, newest first. The chosen one stands beside the table with its clip, and can be
-//! marked as wrong. `crossings.js` steps through them by keyboard.
+//! marked as wrong. `counts.js` steps through them by keyboard.
 
 use std::fmt::Write;
 
@@ -146,8 +146,7 @@ pub fn crossings_page(page: &CrossingsPage) -> String {
         one = page.chosen.as_ref().map_or_else(|| page.none_chosen(), |chosen| page.chosen(chosen)),
         counts = ask.line.map_or_else(String::new, |line| format!("?line={line}")),
     );
-    PageFrame::new(&page.head, Tab::Counts, "Crossings", &["page.js", "head.js", "crossings.js"])
-        .render(&main)
+    PageFrame::new(&page.head, Tab::Counts, "Crossings", &["page.js", "head.js", "counts.js"]).render(&main)
 }
 
 /// The options of a menu, one of them chosen.

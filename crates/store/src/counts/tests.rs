@@ -2283,6 +2283,7 @@ fn a_check_keeps_what_was_counted_then_and_heeds_marks() {
         recording: None,
         taps,
         pauses: vec![(MONDAY, MONDAY + 5 * S)],
+        is_as_shown: false,
         setup: setup.clone(),
     };
     let new = bench.reader().new_check(draft.clone()).expect("read").expect("it is right");
@@ -2335,6 +2336,18 @@ fn a_check_keeps_what_was_counted_then_and_heeds_marks() {
     bench.recount(recount(&door, &[(0, 190)], &[])).expect("it is made");
     assert_eq!(bench.seconds(), []);
     assert_eq!(bench.reader().newest_checks().expect("read"), newest);
+    // The line is at the same place of the camera's own pictures, and elsewhere in those that were shown then.
+    clock.pass(S);
+    for crop in [None, Some([0.1, 0.1, 0.8, 0.8])] {
+        let shown = Geometry { crop, ..Geometry::default() };
+        bench.edit(move |counts| async move { counts.follow_picture(shown).await }).expect("it follows");
+    }
+    let proved = |is_as_shown| {
+        let draft = CheckDraft { is_as_shown, ..draft.clone() };
+        bench.reader().new_check(draft).expect("read").err().map(|why| why.to_string())
+    };
+    assert_eq!(proved(false), None);
+    assert!(proved(true).is_some_and(|why| why.contains("was moved")));
     bench.assert_sound();
     bench.edit(move |counts| async move { counts.delete_check(id).await }).expect("deleted");
     assert!(bench.edit(move |counts| async move { counts.delete_check(id).await }).is_err());

@@ -104,7 +104,7 @@ pub struct LineRow {
     #[schemars(with = "json::Rfc3339")]
     #[serde(rename = "created", serialize_with = "json::time")]
     pub created_us: u64,
-    /// When its ends or its count point were last changed.
+    /// When its ends or its count point were last changed. A turned or cropped picture does not count.
     #[schemars(with = "Option<json::Rfc3339>")]
     #[serde(rename = "moved", serialize_with = "json::maybe_time")]
     pub moved_us: Option<u64>,

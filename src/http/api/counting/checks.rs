@@ -159,7 +159,8 @@ pub fn whole(site: &Site, line: u64, item: &Item) -> Result<CheckDraft, Problem>
     let (from_us, to_us) = (item.at_us, item.at_us.saturating_add(item.duration_us.min(86_400_000_000)));
     let (scene, setup) = (site.counts()?.scene(), CheckSetup::default());
     let (recording, taps, pauses) = (Some(item.id), Vec::new(), Vec::new());
-    Ok(CheckDraft { line, scene, from_us, to_us, recording, taps, pauses, setup })
+    let is_as_shown = item.source.ends_with(AS_SHOWN);
+    Ok(CheckDraft { line, scene, from_us, to_us, recording, taps, pauses, is_as_shown, setup })
 }
 
 /// `POST /api/v1/checks`.
@@ -182,6 +183,7 @@ pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
         Some(id) => Some(site.media_readers()?.read(move |reader| reader.item(id)).await?),
         None => None,
     };
+    let is_as_shown = item.as_ref().is_some_and(|item| item.source.ends_with(AS_SHOWN));
     if let Some(item) = &item {
         if !item.is_recording() || from.0 < item.at_us || from.0 >= item.at_us + item.duration_us {
             let words = format!("`from` is not a time of recording {}", item.id);
@@ -193,8 +195,8 @@ pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
         }
         let size = (item.width, item.height);
         // The present one is that of the shown picture.
-        let as_shown = || site.pipeline.view().borrow().output_size(size);
-        setup.size = Some(if item.source.ends_with(AS_SHOWN) { size } else { as_shown() });
+        let shown = || site.pipeline.view().borrow().output_size(size);
+        setup.size = Some(if is_as_shown { size } else { shown() });
         // Before that the detector may have been another one; a recount of the recording tells its model.
         if from.0 < site.counting()?.status().since_us {
             (setup.model, setup.view, setup.source) = Default::default();
@@ -211,6 +213,7 @@ pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
         recording,
         taps: taps.iter().map(|tap| (tap.time.0, tap.direction)).collect(),
         pauses: pauses.iter().map(|(from, to)| (from.0, to.0)).collect(),
+        is_as_shown,
         setup,
     };
     let new = site.counts_readers()?.read(move |reader| reader.new_check(draft)).await??;

@@ -60,6 +60,8 @@ pub struct CheckDraft {
     pub taps: Vec<(u64, Direction)>,
     /// Times in which nobody watched.
     pub pauses: Vec<(u64, u64)>,
+    /// The recording has the pictures as they were shown then, not the camera's own.
+    pub is_as_shown: bool,
     /// The present circumstances.
     pub setup: CheckSetup,
 }
@@ -96,7 +98,7 @@ pub struct CheckSetup {
     pub camera: String,
     /// Mean brightness of the picture, 0–255; `null` if it is unknown.
     pub light: Option<u8>,
-    /// Width and height of the camera's picture; `null` if they are unknown.
+    /// Width and height of the shown picture; `null` if they are unknown.
     pub size: Option<(u32, u32)>,
     /// Rotation, mirroring, crop and privacy mask, in words that only change with them; empty if they are unknown.
     pub view: String,
@@ -264,14 +266,15 @@ impl LineCheck {
         };
         let is_other = |then: &str, now: &str| !then.is_empty() && !now.is_empty() && then != now;
         let is_resized = then.size.zip(now.size).is_some_and(|(then, now)| then != now);
+        let is_turned = is_other(&then.view, &now.view) || is_resized && then.view.is_empty();
         let line = line.filter(|line| line.deleted_us.is_none());
         let reasons = [
             (line.is_none(), LINE_DELETED),
             (line.is_some_and(|line| counts(&line.draft) != counts(&self.drawn)), LINE_CHANGED),
             (is_other(&then.model, &now.model), "the model was changed"),
             (is_other(&then.source, &now.source), "the camera was changed"),
-            (is_other(&then.view, &now.view), PICTURE_CHANGED),
-            (is_resized, "the size of the picture was changed"),
+            (is_turned, PICTURE_CHANGED),
+            (is_resized && !is_turned, "the size of the picture was changed"),
             (now_us.saturating_sub(self.made_us) > FADES_US, "it is older than 90 days"),
         ];
         self.faded = reasons.into_iter().filter(|(is_so, _)| *is_so).map(|(_, why)| why).collect();

@@ -68,7 +68,10 @@ impl CountsReader {
                 String::from(if is_people && !crossings.is_empty() { "people" } else { "crossings" });
             let recount = self.recount_of(scene, id, from_us, to_us)?;
             let is_moved = |us| us > from_us && recount.as_ref().is_none_or(|(_, made_us)| *made_us < us);
-            if line.moved_us.is_some_and(is_moved) {
+            let text = "SELECT max(wall_us) FROM line_changes WHERE line = ?1 AND what = 'turned' AND ?2";
+            let turned: Option<i64> =
+                self.connection.query_row(text, params![number(id), draft.is_as_shown], |row| row.get(0))?;
+            if line.moved_us.max(turned.map(|us| us.max(0) as u64)).is_some_and(is_moved) {
                 let words = format!("the line {:?} was moved after that time began", line.draft.name);
                 return Ok(Err(EditError::out_of_range("from", "after the last move of the line", words)));
             }
