@@ -4,10 +4,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use tallycam_base::executable::write_executable;
 use tempfile::TempDir;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prerequisites.sh");
@@ -70,13 +71,10 @@ impl Machine {
 
     fn with(self, name: &str, script: &str) -> Machine {
         let path = self.bin().join(name);
-        fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a command");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
+        write_executable(&path, &format!("#!/bin/sh\n{script}\n"));
         // The real chmod, which is not on the PATH, makes the files that apt-get installs executable.
         let chmod = self.folder.path().join("executable");
-        fs::write(&chmod, format!("#!/bin/sh\nexec {} +x \"$@\"\n", which("chmod").display()))
-            .expect("a command");
-        fs::set_permissions(&chmod, fs::Permissions::from_mode(0o755)).expect("executable");
+        write_executable(&chmod, &format!("#!/bin/sh\nexec {} +x \"$@\"\n", which("chmod").display()));
         self
     }
 

@@ -72,12 +72,11 @@ impl Power for MachinePower {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
+    use tallycam_base::executable::write_executable;
 
     fn machine(folder: &std::path::Path, script: &str) -> MachinePower {
         let program = folder.join("systemctl");
-        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        write_executable(&program, &format!("#!/bin/sh\n{script}\n"));
         MachinePower { program }
     }
 

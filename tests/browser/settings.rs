@@ -2,7 +2,6 @@
 //! reaches the device. Further: settings with and without scripts, pinned settings, two users at once, the light's
 //! dots, the focus sweep, and signing in.
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use crate::common::client;
@@ -10,6 +9,7 @@ use crate::common::daemon::Daemon;
 use crate::fakecam::FakeCam;
 use crate::webdriver::{Browser, ENTER, RIGHT, TAB, Wanted};
 use serde_json::{Value, json};
+use tallycam_base::executable::write_executable;
 
 /// The WebDriver's code point of the key.
 const BACKSPACE: &str = "\u{e003}";
@@ -1049,8 +1049,7 @@ fn an_admin_restarts_and_switches_off_the_machine_from_the_page() {
         // A stand-in for `systemctl` that writes down its arguments.
         let folder = tempfile::tempdir().unwrap();
         let (told, systemctl) = (folder.path().join("told"), folder.path().join("systemctl"));
-        std::fs::write(&systemctl, format!("#!/bin/sh\necho \"$1\" >> {}\n", told.display())).unwrap();
-        std::fs::set_permissions(&systemctl, std::fs::Permissions::from_mode(0o755)).unwrap();
+        write_executable(&systemctl, &format!("#!/bin/sh\necho \"$1\" >> {}\n", told.display()));
         let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap_or_default());
         let mut program = Command::new(PROGRAM);
         program.env("PATH", path);

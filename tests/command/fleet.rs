@@ -1,8 +1,9 @@
 //! `deploy/fleet/pull.sh` with a `curl` and a `psql` that only note what they are asked.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
+
+use tallycam_base::executable::write_executable;
 
 /// Answers with nothing, and notes the address.
 const CURL: &str = r#"#!/bin/bash
@@ -29,9 +30,7 @@ esac
 const NOW: u64 = 1_795_000_000;
 
 fn program(folder: &Path, name: &str, text: &str) {
-    let file = folder.join(name);
-    std::fs::write(&file, text).unwrap();
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    write_executable(&folder.join(name), text);
 }
 
 #[test]

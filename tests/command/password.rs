@@ -11,6 +11,7 @@ use crate::common::client::{self, Answer};
 use crate::common::daemon::Daemon;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use tallycam_base::executable::write_executable;
 use tempfile::TempDir;
 
 const SIM: [&str; 2] = ["--set", "source.kind=\"sim\""];
@@ -186,8 +187,7 @@ fn the_machine_is_switched_off_by_systemctl() {
     let folder = TempDir::new().unwrap();
     let calls = folder.path().join("told");
     let systemctl = folder.path().join("systemctl");
-    fs::write(&systemctl, format!("#!/bin/sh\necho \"$@\" >> {}\n", calls.display())).unwrap();
-    fs::set_permissions(&systemctl, fs::Permissions::from_mode(0o755)).unwrap();
+    write_executable(&systemctl, &format!("#!/bin/sh\necho \"$@\" >> {}\n", calls.display()));
     let mut program = program();
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap_or_default());
     program.env("PATH", path).env("TALLYCAM_POWER_KEY", "k7mqx-hyetf-9rthn");

@@ -3,10 +3,10 @@
 #![allow(dead_code)]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use tallycam_base::executable::write_executable;
 use tempfile::TempDir;
 
 /// The camera's permanent name.
@@ -28,12 +28,7 @@ impl Helpers {
     }
 
     pub fn put(&self, name: &str) {
-        let file = self.folder().join(name);
-        // Written under another name first, because a file that is open for writing cannot be executed.
-        let part = self.folder().join("part");
-        fs::write(&part, include_str!("libcamera_helper.py")).unwrap();
-        fs::set_permissions(&part, fs::Permissions::from_mode(0o755)).unwrap();
-        fs::rename(part, file).unwrap();
+        write_executable(&self.folder().join(name), include_str!("libcamera_helper.py"));
     }
 
     pub fn folder(&self) -> PathBuf {

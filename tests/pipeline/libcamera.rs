@@ -3,12 +3,12 @@
 //! stream.
 
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
+use tallycam_base::executable::write_executable;
 use tempfile::TempDir;
 
 use crate::common::client::{self, Answer, Client};
@@ -222,11 +222,7 @@ fn the_autofocus_spot_refers_to_the_shown_picture_and_survives_a_restart() {
 /// A folder with programs that stand in for those of Raspberry Pi OS.
 fn rpicam(pictures: &std::path::Path) -> TempDir {
     let folder = TempDir::new().unwrap();
-    let put = |name: &str, text: &str| {
-        let file = folder.path().join(name);
-        std::fs::write(&file, text).unwrap();
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
-    };
+    let put = |name: &str, text: &str| write_executable(&folder.path().join(name), text);
     let clip = pictures.display();
     put("rpicam-vid", &format!("#!/bin/sh\nwhile cat '{clip}'; do sleep 0.1; done\n"));
     put("rpicam-hello", "#!/bin/sh\necho '0 : imx708 [4608x2592 10-bit RGGB] (/base)'\n");

@@ -26,6 +26,8 @@ pub mod child;
 pub mod clock;
 #[cfg(any(test, feature = "testing"))]
 pub mod corpus;
+#[cfg(any(test, feature = "testing"))]
+pub mod executable;
 mod fault;
 mod instance_id;
 pub mod json;

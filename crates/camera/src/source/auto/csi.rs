@@ -165,13 +165,12 @@ mod tests {
 
     use super::*;
     use crate::media::SourceErrorKind;
-    use std::os::unix::fs::PermissionsExt;
+    use tallycam_base::executable::write_executable;
 
     fn write(root: &Path, file: &str, text: &str) {
         let file = root.join(file);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(&file, text).unwrap();
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        write_executable(&file, text);
     }
 
     struct Pretended(String);
