@@ -29,6 +29,11 @@ const LINKS: [(&str, Role); 2] =
     [("player?id=1#edit\"", Role::Operator), ("models\">Choose a model<", Role::Admin)];
 
 pub fn start(folder: &Path) -> Daemon {
+    start_detecting(folder, "backend = \"onnx\"\nmodel = \"nothing-of-this-name\"")
+}
+
+/// The same with these settings of the detector.
+pub fn start_detecting(folder: &Path, detect: &str) -> Daemon {
     let access = Access::open(folder);
     access.set(PASSWORD).unwrap();
     access.set_user("vera", Some(Role::Viewer), Some("only looking")).unwrap();
@@ -36,7 +41,7 @@ pub fn start(folder: &Path) -> Daemon {
     drop(access);
     let config = format!(
         "[source]\nkind = \"sim\"\nwidth = 320\nheight = 180\nfps = 5\n[store]\ndirectory = \"{}\"\n\
-         [detect]\nbackend = \"onnx\"\nmodel = \"nothing-of-this-name\"\n[lights]\nkind = \"sim\"\n[access]\nview = \"open\"\n",
+         [detect]\n{detect}\n[lights]\nkind = \"sim\"\n[access]\nview = \"open\"\n",
         folder.display()
     );
     let file = folder.join("config.toml");

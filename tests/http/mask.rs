@@ -3,7 +3,8 @@ use serde_json::{Value, json};
 
 use crate::access::{PASSWORD, basic};
 use crate::common::daemon::Daemon;
-use crate::locked::{ask, start};
+use crate::common::wait_until;
+use crate::locked::{ask, start_detecting};
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -11,7 +12,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 #[test]
 fn areas_of_the_mask_are_drawn_changed_and_removed() {
     let folder = tempfile::tempdir().unwrap();
-    let daemon = start(folder.path());
+    let daemon = start_detecting(folder.path(), "backend = \"motion\"");
     let admin = basic("me", PASSWORD);
     let send =
         |method: &str, path: &str, kind: &str, body: &str| ask(&daemon, method, path, &admin, kind, body);
@@ -69,7 +70,32 @@ fn areas_of_the_mask_are_drawn_changed_and_removed() {
     let black = send("GET", "/snapshot.jpg", JSON, "");
     let image = turbojpeg::decompress(&black.body, turbojpeg::PixelFormat::GRAY).unwrap();
     assert!(image.pixels.iter().all(|&luma| luma < 20), "the next snapshot is black");
+    checks_by_role(&daemon);
     by_role(&daemon);
+}
+
+/// What a check says of its view names the mask's corners to operators only.
+fn checks_by_role(daemon: &Daemon) {
+    let admin = basic("me", PASSWORD);
+    let line = json!({"name": "Gate", "a": [0.5, 0.0], "b": [0.5, 1.0]}).to_string();
+    let drawn = ask(daemon, "POST", "/api/v1/lines", &admin, JSON, &line);
+    let mut made = Value::Null;
+    wait_until("a check of time that was counted", || {
+        let now_us = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_micros() as u64;
+        let (line, from) = (&drawn.json()["id"], now_us - 2_000_000);
+        let check = json!({"line": line, "from": from, "to": now_us, "taps": []}).to_string();
+        let answer = ask(daemon, "POST", "/api/v1/checks", &admin, JSON, &check);
+        made = answer.json();
+        answer.status == 201
+    });
+    let path = format!("/api/v1/checks/{}", made["id"]);
+    for (head, sees) in [(basic("vera", "only looking"), false), (basic("ann", "ann's horse"), true)] {
+        for path in ["/api/v1/checks", &path] {
+            let told = ask(daemon, "GET", path, &head, JSON, "");
+            assert!(told.status == 200 && told.text().contains("90°"), "{}", told.text());
+            assert_eq!(told.text().contains("mask"), sees, "{}", told.text());
+        }
+    }
 }
 
 /// Only admins change the mask, and only operators see where it is.

@@ -13,7 +13,7 @@ use crate::http::request::right::Right;
 use crate::http::request::time_param;
 use crate::http::site::Site;
 use crate::http::site::handler::Request;
-use crate::pipeline::recording::AS_SHOWN;
+use crate::pipeline::recording::is_as_shown;
 use crate::ui::{
     self, CheckPage, CheckedMedia, ChecksPage, ClippedCrossing, CrossingsAsk, CrossingsPage, LocalClock,
     TapsPage,
@@ -261,7 +261,7 @@ pub async fn taps_page(request: &Request) -> Result<TapsPage, Problem> {
     };
     let report = StateReport::of(site, &request.who);
     let line = line.ok_or(EditError::Unknown { what: "line", id })?;
-    let is_original = item.as_ref().is_some_and(|(item, _)| !item.source.ends_with(AS_SHOWN));
+    let is_original = item.as_ref().is_some_and(|(item, _)| !is_as_shown(item));
     Ok(TapsPage {
         head: head(request),
         clock: site.clock(),

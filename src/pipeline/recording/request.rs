@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::RecordError;
 use crate::pipeline::PictureChange;
+use crate::store::media::Item;
 use tallycam_base::{Fault, json};
 
 /// Valid pictures per second of a recording.
@@ -13,7 +14,12 @@ const FPS: std::ops::RangeInclusive<f64> = 0.01..=240.0;
 const EVERY: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
 
 /// Suffix of the source of a recording of shown pictures.
-pub const AS_SHOWN: &str = ", as shown";
+pub(super) const AS_SHOWN: &str = ", as shown";
+
+/// The item is a recording of shown pictures, not of originals.
+pub fn is_as_shown(item: &Item) -> bool {
+    item.source.ends_with(AS_SHOWN)
+}
 
 /// A request for a recording.
 #[derive(Debug, Clone, PartialEq, Default)]
