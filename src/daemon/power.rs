@@ -72,7 +72,7 @@ impl Power for MachinePower {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use tallycam_base::executable::write_executable;
+    use tallycam_base::testing::write_executable;
 
     fn machine(folder: &std::path::Path, script: &str) -> MachinePower {
         let program = folder.join("systemctl");

@@ -137,6 +137,6 @@ impl std::io::Read for Slowly<'_> {
 mod tests {
     #[test]
     fn the_properties_hold_for_all_findings() {
-        tallycam_base::corpus::replay("request", super::request);
+        tallycam_base::testing::replay("request", super::request);
     }
 }

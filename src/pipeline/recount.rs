@@ -13,7 +13,6 @@ use bytes::Bytes;
 
 use super::counting::inference::{PictureReader, Watch};
 use super::counting::{CountingSettings, LoadedDetector};
-use super::recording::is_as_shown;
 use tallycam_base::{ClockTime, Fault};
 use tallycam_camera::media::{Geometry, PictureBuilder};
 use tallycam_store::media::{ChunkFrame, ChunkRow, Item, MediaError, MediaReader};
@@ -110,7 +109,7 @@ pub fn count_recording(
     let mut looker = RecordingCounter {
         watch,
         reading: PictureReader::new().map_err(Fault::from)?,
-        geometry: if is_as_shown(item) { Geometry::default() } else { geometry },
+        geometry: if item.is_as_shown() { Geometry::default() } else { geometry },
         item,
         least_step_us: fps.map_or(0, |fps| (1e6 / fps) as u64),
         next_look_us: 0,

@@ -9,7 +9,7 @@ use crate::common::daemon::Daemon;
 use crate::fakecam::FakeCam;
 use crate::webdriver::{Browser, ENTER, RIGHT, TAB, Wanted};
 use serde_json::{Value, json};
-use tallycam_base::executable::write_executable;
+use tallycam_base::testing::write_executable;
 
 /// The WebDriver's code point of the key.
 const BACKSPACE: &str = "\u{e003}";

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use tallycam_base::executable::write_executable;
+use tallycam_base::testing::write_executable;
 
 /// Answers with nothing, and notes the address.
 const CURL: &str = r#"#!/bin/bash

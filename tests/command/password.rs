@@ -11,7 +11,7 @@ use crate::common::client::{self, Answer};
 use crate::common::daemon::Daemon;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use tallycam_base::executable::write_executable;
+use tallycam_base::testing::write_executable;
 use tempfile::TempDir;
 
 const SIM: [&str; 2] = ["--set", "source.kind=\"sim\""];

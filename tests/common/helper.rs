@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use tallycam_base::executable::write_executable;
+use tallycam_base::testing::write_executable;
 use tempfile::TempDir;
 
 /// The camera's permanent name.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
-use tallycam_base::executable::write_executable;
+use tallycam_base::testing::write_executable;
 use tempfile::TempDir;
 
 use crate::common::client::{self, Answer, Client};

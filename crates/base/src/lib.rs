@@ -24,10 +24,6 @@
 pub mod ballast;
 pub mod child;
 pub mod clock;
-#[cfg(any(test, feature = "testing"))]
-pub mod corpus;
-#[cfg(any(test, feature = "testing"))]
-pub mod executable;
 mod fault;
 mod instance_id;
 pub mod json;
@@ -39,6 +35,8 @@ pub mod private;
 pub mod proptest_floats;
 pub mod redact;
 mod stop;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod thread_priority;
 pub mod unicode;
 mod wake_fd;

@@ -13,7 +13,6 @@ use crate::http::request::right::Right;
 use crate::http::request::time_param;
 use crate::http::site::Site;
 use crate::http::site::handler::Request;
-use crate::pipeline::recording::is_as_shown;
 use crate::ui::{
     self, CheckPage, CheckedMedia, ChecksPage, ClippedCrossing, CrossingsAsk, CrossingsPage, LocalClock,
     TapsPage,
@@ -261,7 +260,7 @@ pub async fn taps_page(request: &Request) -> Result<TapsPage, Problem> {
     };
     let report = StateReport::of(site, &request.who);
     let line = line.ok_or(EditError::Unknown { what: "line", id })?;
-    let is_original = item.as_ref().is_some_and(|(item, _)| !is_as_shown(item));
+    let is_original = item.as_ref().is_some_and(|(item, _)| !item.is_as_shown());
     Ok(TapsPage {
         head: head(request),
         clock: site.clock(),

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::RecordError;
 use crate::pipeline::PictureChange;
-use crate::store::media::Item;
 use tallycam_base::{Fault, json};
 
 /// Valid pictures per second of a recording.
@@ -12,14 +11,6 @@ const FPS: std::ops::RangeInclusive<f64> = 0.01..=240.0;
 
 /// Valid intervals of a time-lapse.
 const EVERY: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
-
-/// Suffix of the source of a recording of shown pictures.
-pub(super) const AS_SHOWN: &str = ", as shown";
-
-/// The item is a recording of shown pictures, not of originals.
-pub fn is_as_shown(item: &Item) -> bool {
-    item.source.ends_with(AS_SHOWN)
-}
 
 /// A request for a recording.
 #[derive(Debug, Clone, PartialEq, Default)]

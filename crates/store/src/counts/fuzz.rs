@@ -47,6 +47,6 @@ pub fn fuzz_drafts(data: &[u8]) {
 mod tests {
     #[test]
     fn the_findings_hold() {
-        tallycam_base::corpus::replay("drawn", super::fuzz_drafts);
+        tallycam_base::testing::replay("drawn", super::fuzz_drafts);
     }
 }

@@ -41,6 +41,9 @@ pub enum MediaOrigin {
     Import,
 }
 
+/// Suffix of the source of a recording of shown pictures.
+pub const AS_SHOWN: &str = ", as shown";
+
 /// A stored snapshot or recording. Its number is never reused.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Item {
@@ -100,6 +103,11 @@ impl Item {
     /// It is a recording, not a snapshot.
     pub fn is_recording(&self) -> bool {
         self.kind == MediaKind::Recording
+    }
+
+    /// It is a recording of shown pictures, not of originals.
+    pub fn is_as_shown(&self) -> bool {
+        self.source.ends_with(AS_SHOWN)
     }
 
     /// The cursor of the items after this one, in the order of the query.

@@ -20,6 +20,6 @@ pub fn fuzz_description(data: &[u8]) {
 mod tests {
     #[test]
     fn the_findings_hold() {
-        tallycam_base::corpus::replay("words", super::fuzz_description);
+        tallycam_base::testing::replay("words", super::fuzz_description);
     }
 }

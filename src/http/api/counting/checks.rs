@@ -22,7 +22,6 @@ use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::http::site::handler::Request;
 use crate::pipeline::lights;
-use crate::pipeline::recording::is_as_shown;
 use crate::ui::CheckBadge;
 use tallycam_base::clock;
 use tallycam_store::media::{Item, MediaReader};
@@ -159,7 +158,7 @@ pub fn whole(site: &Site, line: u64, item: &Item) -> Result<CheckDraft, Problem>
     let (from_us, to_us) = (item.at_us, item.at_us.saturating_add(item.duration_us.min(86_400_000_000)));
     let (scene, setup) = (site.counts()?.scene(), CheckSetup::default());
     let (recording, taps, pauses) = (Some(item.id), Vec::new(), Vec::new());
-    let is_as_shown = is_as_shown(item);
+    let is_as_shown = item.is_as_shown();
     Ok(CheckDraft { line, scene, from_us, to_us, recording, taps, pauses, is_as_shown, setup })
 }
 
@@ -183,7 +182,7 @@ pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
         Some(id) => Some(site.media_readers()?.read(move |reader| reader.item(id)).await?),
         None => None,
     };
-    let is_as_shown = item.as_ref().is_some_and(is_as_shown);
+    let is_as_shown = item.as_ref().is_some_and(Item::is_as_shown);
     if let Some(item) = &item {
         if !item.is_recording() || from.0 < item.at_us || from.0 >= item.at_us + item.duration_us {
             let words = format!("`from` is not a time of recording {}", item.id);

@@ -6,10 +6,10 @@ use crate::pipeline::recording::assembly::{Recording, RecordingLimits};
 use crate::pipeline::recording::shared::Begun;
 use crate::pipeline::recording::time_lapse::TimeLapse;
 use crate::pipeline::recording::trigger::Trigger;
-use crate::pipeline::recording::{AS_SHOWN, RecordError, RecorderSettings, RecordingRequest};
+use crate::pipeline::recording::{RecordError, RecorderSettings, RecordingRequest};
 use tallycam_base::ClockTime;
 use tallycam_base::clock::monotonic_us;
-use tallycam_store::media::{Ended, MediaOrigin, NewRecording, Recorded, RecordingHandle};
+use tallycam_store::media::{AS_SHOWN, Ended, MediaOrigin, NewRecording, Recorded, RecordingHandle};
 
 /// A planned recording.
 pub struct RecordingPlan {

@@ -165,7 +165,7 @@ mod tests {
 
     use super::*;
     use crate::media::SourceErrorKind;
-    use tallycam_base::executable::write_executable;
+    use tallycam_base::testing::write_executable;
 
     fn write(root: &Path, file: &str, text: &str) {
         let file = root.join(file);

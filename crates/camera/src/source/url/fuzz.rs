@@ -45,6 +45,6 @@ fn holds(address: &CameraUrl) {
 mod tests {
     #[test]
     fn findings_are_replayed() {
-        tallycam_base::corpus::replay("url", super::url);
+        tallycam_base::testing::replay("url", super::url);
     }
 }
