@@ -153,6 +153,17 @@ impl Browser {
         while self.script(&scroll) == json!(false) && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(20));
         }
+        // The driver clicks a place: what moves while the page fills would be missed.
+        let place = format!("return document.querySelector({selector:?})?.getBoundingClientRect()");
+        let mut before = json!(0);
+        while Instant::now() < until {
+            let now = self.script(&place);
+            if now == before {
+                break;
+            }
+            before = now;
+            std::thread::sleep(Duration::from_millis(30));
+        }
         self.of_element("POST", selector, "click", Some(&json!({})));
     }
 
