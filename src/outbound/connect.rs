@@ -271,7 +271,10 @@ mod tests {
 
     #[tokio::test]
     async fn the_reasons_are_words() {
-        let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+        // Held without listening, so that no other test gets the port.
+        let held = tokio::net::TcpSocket::new_v4().unwrap();
+        held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let closed = held.local_addr().unwrap().port();
         let fault = connect("127.0.0.1", closed, None, &HostLimit::Anywhere).await.err().unwrap();
         assert_eq!(fault.what, format!("nothing listens at 127.0.0.1:{closed}"));
         let fault = connect("no.such.host.invalid", 80, None, &HostLimit::Anywhere).await.err().unwrap();

@@ -213,7 +213,8 @@ fn a_recording_that_goes_back_is_tapped_again_from_there() {
     for seconds in [2.9, 1.5] {
         let ms = seek(seconds) * 1000.0;
         let left_out = browser.script(left_out).as_f64().unwrap();
-        assert!((left_out - ms).abs() < 1.0, "{left_out} ms of {ms} ms");
+        // Both ends are rounded to milliseconds, and so is the picture's time.
+        assert!((left_out - ms).abs() <= 2.0, "{left_out} ms of {ms} ms");
     }
     browser.click("#discard");
     // At four times the speed a reaction of 0.4 s is 1.6 s of the recording: 1.2 s more than the server knows of.
@@ -224,7 +225,7 @@ fn a_recording_that_goes_back_is_tapped_again_from_there() {
         .find(key => key.startsWith('check '))));
         return document.getElementById('seek').value * 1000 + from - taps[0].time";
     let early = browser.script(early).as_f64().unwrap();
-    assert!((early - 1200.0).abs() < 1.0, "{early} ms");
+    assert!((early - 1200.0).abs() <= 2.0, "{early} ms");
     assert_eq!(browser.console_errors(), Vec::<String>::new());
 }
 
