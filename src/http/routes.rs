@@ -611,9 +611,11 @@ pub static ROUTES: &[Route] = &[
         "Grouping: any of `line`, `class`, `direction`, separated by commas; default: all."), OF_LINE,
         OF_CLASS, SCENE, FORMAT, BOM, SHEET], [(200, "The buckets.", Content::JsonOrCsv("CountsReport")), WRONG_QUERY,
         NO_COUNTING]),
-    route!(Counts GET "/api/v1/flows" movement::flows, Api, "Which line objects crossed after which, by the \
-            bucket of the second crossing. Both crossings are of one track; excluded ones are left out.",
-        [FROM_BUCKET, TO_BUCKET, BUCKET, OPEN, CLOSE, SCENE, FORMAT, BOM, SHEET],
+    route!(Counts GET "/api/v1/flows" movement::flows, Api, "How many objects went from which entry to which exit, \
+            by the bucket of the exit. Both crossings are of one track; excluded ones are left out.", [FROM_BUCKET,
+        TO_BUCKET, BUCKET, OPEN, CLOSE, key("entry", MayBe::Texts, "Numbers or names of the lines that are entries, \
+            separated by commas; default: all."), key("exit", MayBe::Texts, "Those of the lines that are exits. An \
+            entry has one exit at most; other lines between the two do not matter."), SCENE, FORMAT, BOM, SHEET],
         [(200, "The flows.", Content::JsonOrCsv("Flows")), WRONG_QUERY, NO_COUNTING]),
     route!(Counts GET "/api/v1/movement" movement::movement, Api, "Where objects moved, on a grid of 64 × 36 cells \
             over the picture, from the hours that began in this time. Hours in which the picture was turned or \
@@ -741,6 +743,8 @@ pub static ROUTES: &[Route] = &[
         key("from", MayBe::Moment, "A date, for `range=own`."),
         key("to", MayBe::Moment, "A date, for `range=own`."), key("line", TEXT, "The number of a line."),
         key("class", TEXT, "The name of a class."), key("heat", TEXT, "`in`, `out` or `both`."),
+        key("entry", MayBe::Texts, "Numbers of the lines that are entries of flows."),
+        key("exit", MayBe::Texts, "Numbers of the lines that are exits."),
         key("open", TEXT, "The hour, 0 to 23, from which on hours are shown."), key("close", TEXT,
         "The hour, 1 to 24, before which they are; an earlier one than `open` is after midnight."),
         key("with", TEXT, "What it is compared with: `week` (the same weekdays), `before`, `4w`, `year`, \

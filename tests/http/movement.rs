@@ -73,6 +73,17 @@ fn flows_and_speeds_are_those_of_the_tracks() {
     assert_eq!(total("flows")["items"][0]["flows"], json!([flow]));
     let table = served.get("/api/v1/flows?from=-1h&bucket=total&format=csv&bom=0").text().to_owned();
     assert!(table.contains(&format!(",North,in,'=South,out,1,{north},{south},")), "{table}");
+    // From entries to exits, by number or name.
+    let flows = |query: &str| served.get(&format!("/api/v1/flows?from=-1h&bucket=total&{query}"));
+    assert_eq!(flows(&format!("entry=North&exit={south}")).json()["flows"], json!([flow]));
+    assert_eq!(flows("entry==South&entry=North&exit=North").json()["flows"], json!([]));
+    let wrong = flows("exit=East");
+    assert_eq!((wrong.status, &wrong.json()["field"]), (400, &json!("exit")), "{}", wrong.text());
+    let chosen = served.get(&format!("/counts?entry={south}&exit={north}&exit={south}")).text().to_owned();
+    assert!(chosen.contains("Nothing went from an entry to an exit."), "{chosen}");
+    assert!(chosen.contains(&format!("value=\"{north},{south}\"")), "{chosen}");
+    let long = served.get(&format!("/counts?range=30d&entry={south}")).text().to_owned();
+    assert!(long.contains("This page shows flows of up to 8 days; the CSV has more."), "{long}");
     let speeds = total("speeds")["items"][0].clone();
     // 10 m in 4 ms.
     let told = |keys: [&str; 5]| json!(keys.map(|key| speeds[key].clone()));

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use tallycam::source::sim;
 use tallycam::store::{
-    BucketSize, Counts, CountsOptions, CountsReader, LineDraft, LineRow, NewCrossing, Scene, SpeedRow,
+    BucketSize, Counts, CountsOptions, CountsReader, FlowEnds, LineDraft, LineRow, NewCrossing, Scene,
+    SpeedRow,
 };
 use tallycam::vision::{
     Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Detection, Direction, Labels, LineId,
@@ -128,9 +129,8 @@ fn flows(seen: &BTreeMap<u64, Vec<Detection>>) -> Flows {
     let frames = (1..=VTEST.frames).map(|frame| seen.get(&frame).cloned().unwrap_or_default());
     let (rows, _counts, reader, _) = stored(folder.path(), VTEST.size, &lines, VTEST.fps, frames);
     let name = |id: u64| rows.iter().find(|row| row.id == id).unwrap().draft.name.clone();
-    let read = reader
-        .flows(Scene::Camera, 0, tallycam::ClockTime::now().wall_us + 86_400_000_000, BucketSize::Total, None)
-        .unwrap();
+    let to_us = tallycam::ClockTime::now().wall_us + 86_400_000_000;
+    let read = reader.flows(Scene::Camera, 0, to_us, BucketSize::Total, None, &FlowEnds::default()).unwrap();
     let crossed = |of: tallycam::store::LineCrossed| (name(of.line), of.direction);
     read[0].counts.iter().map(|flow| ((crossed(flow.from), crossed(flow.to)), flow.count)).collect()
 }

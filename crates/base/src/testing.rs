@@ -1,4 +1,4 @@
-//! What the tests of all crates share. For tests only.
+//! Helpers of the tests of all crates. For tests only.
 #![allow(clippy::expect_used)]
 
 use std::io::Write as _;

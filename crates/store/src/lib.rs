@@ -46,11 +46,12 @@ mod sqlite;
 pub use counts::{
     AuditEntry, AuditKind, AuditRow, BucketRow, BucketSize, CauseAdvice, CheckAdvice, CheckDraft, CheckEvent,
     CheckSetup, CheckTaps, CheckVerdict, CheckedShare, Count, Counts, CountsOptions, CountsQuery,
-    CountsReader, Coverage, CrossingChange, CrossingMark, CrossingsQuery, EditError, FlowCount, FlowRow,
-    FoundAgain, Gap, GapsByLine, GoneCrossing, LineCheck, LineCrossed, LineDistance, LineDraft, LineRow,
-    LineStatus, MOST_BUCKETS, MOST_TRIED_FPS, MeasuredSpeed, NewCheck, NewCrossing, NewMovement, NewStay,
-    OccupancyRow, OccupancySpan, OpeningHours, Recount, RecountResult, Reset, Scene, SpeedRow, StayRow,
-    StoreError, StoredCrossing, Tallies, TallyRow, TrialFigures, Unpinned, ZoneDraft, ZoneRow, is_open,
+    CountsReader, Coverage, CrossingChange, CrossingMark, CrossingsQuery, EditError, FlowCount, FlowEnds,
+    FlowRow, FoundAgain, Gap, GapsByLine, GoneCrossing, LineCheck, LineCrossed, LineDistance, LineDraft,
+    LineRow, LineStatus, MOST_BUCKETS, MOST_TRIED_FPS, MeasuredSpeed, NewCheck, NewCrossing, NewMovement,
+    NewStay, OccupancyRow, OccupancySpan, OpeningHours, Recount, RecountResult, Reset, Scene, SpeedRow,
+    StayRow, StoreError, StoredCrossing, Tallies, TallyRow, TrialFigures, Unpinned, ZoneDraft, ZoneRow,
+    is_open,
 };
 
 #[cfg(fuzzing)]

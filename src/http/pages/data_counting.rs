@@ -28,9 +28,9 @@ use crate::ui::{
 };
 use tallycam_store::media::Item;
 use tallycam_store::{
-    BucketRow, BucketSize, Counts, CountsQuery, CountsReader, CrossingsQuery, FlowRow, Gap, GapsByLine,
-    LineDistance, LineRow, OccupancyRow, OpeningHours, Reset, Scene, SpeedRow, StayRow, StoreError,
-    StoredCrossing, TallyRow,
+    BucketRow, BucketSize, Counts, CountsQuery, CountsReader, CrossingsQuery, FlowEnds, FlowRow, Gap,
+    GapsByLine, LineDistance, LineRow, OccupancyRow, OpeningHours, Reset, Scene, SpeedRow, StayRow,
+    StoreError, StoredCrossing, TallyRow,
 };
 
 /// Longest time in microseconds whose flows and speeds a page shows: they are read crossing by crossing.
@@ -188,7 +188,9 @@ pub async fn counts_page(request: &Request) -> Result<CountsPage, Problem> {
     let site = &request.site;
     let (handle, counts) = (site.counting()?, site.counts()?);
     let (clock, scene, status) = (site.clock(), counts.scene(), handle.status());
-    let ask = CountsAsk::from_query(|name| request.query.get(name), &clock);
+    let numbers = |key| request.query.list(key).iter().filter_map(|number| number.parse().ok()).collect();
+    let ends = FlowEnds { entries: numbers("entry"), exits: numbers("exit") };
+    let ask = CountsAsk { ends, ..CountsAsk::from_query(|name| request.query.get(name), &clock) };
     let counts_db = site.counts_readers()?;
     let asked = ask.clone();
     let read = counts_db.read(move |reader| read_counts(reader, &asked, scene)).await?;
@@ -214,7 +216,7 @@ pub async fn counts_page(request: &Request) -> Result<CountsPage, Problem> {
             .collect(),
         movement: read.movement,
         speeds: read.speeds.into_iter().map(|(of, rows)| (of, SpeedRow::total(&rows))).collect(),
-        flows: FlowRow::total(&read.flows).counts,
+        flows: read.flows.map(|flows| FlowRow::total(&flows).counts),
         tallies: tallies(counts),
         peak: counts.subscribe_tallies().borrow().peak,
         classes,
@@ -241,9 +243,9 @@ fn read_counts(reader: &CountsReader, ask: &CountsAsk, scene: Scene) -> Result<C
     };
     let DateSpan { from_us, to_us, bucket } = ask.shown;
     let (size, hours) = (bucket_size(bucket), ask.hours);
-    let (mut flows, mut speeds) = (Vec::new(), Vec::new());
+    let (mut flows, mut speeds) = (None, Vec::new());
     if to_us.saturating_sub(from_us) <= MOST_WAYS_US {
-        flows = reader.flows(scene, from_us, to_us, size, hours)?;
+        flows = Some(reader.flows(scene, from_us, to_us, size, hours, &ask.ends)?);
         speeds = reader.speeds(scene, from_us, to_us, size, hours)?;
     }
     Ok(CountsData {
@@ -286,7 +288,7 @@ struct CountsData {
     moves: Vec<(u64, u64)>,
     occupancy: BTreeMap<u64, Vec<OccupancyRow>>,
     stays: BTreeMap<u64, Vec<StayRow>>,
-    flows: Vec<FlowRow>,
+    flows: Option<Vec<FlowRow>>,
     movement: Option<Vec<u64>>,
     speeds: Vec<(LineDistance, Vec<SpeedRow>)>,
 }

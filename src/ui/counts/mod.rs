@@ -50,8 +50,8 @@ pub struct CountsPage {
     pub lines: Vec<LineRow>,
     /// The zones that count, with their occupancy in [`CountsAsk::shown`].
     pub zones: Vec<ZoneFigures>,
-    /// The flows in [`CountsAsk::shown`].
-    pub flows: Vec<FlowCount>,
+    /// The flows in [`CountsAsk::shown`]; `None` if it is too long to read them.
+    pub flows: Option<Vec<FlowCount>>,
     /// The movement map of [`CountsAsk::shown`], row by row.
     pub movement: Option<Vec<u64>>,
     /// The speeds in [`CountsAsk::shown`], by line.
@@ -105,14 +105,6 @@ pub fn counts_page(page: &CountsPage) -> String {
     let buckets = shown_buckets(page, page.shown.clone());
     let view = ChartView { page, buckets: &buckets };
     let [lock, unlock] = lock(page.head.reader, Reader::Operator);
-    let own_dates = if ask.range == "own" {
-        format!(
-            "<input type=\"hidden\" name=\"from\" value=\"{}\"><input type=\"hidden\" name=\"to\" value=\"{}\">",
-            ask.first, ask.last
-        )
-    } else {
-        String::new()
-    };
     let main = format!(
         include_str!("counts.html"),
         definitions = chart::DEFINITIONS,
@@ -129,13 +121,13 @@ pub fn counts_page(page: &CountsPage) -> String {
         lock = lock,
         unlock = unlock,
         against = ask.with.as_deref().filter(|with| with.contains('-')).unwrap_or_default(),
-        range = ask.range,
-        own_dates = own_dates,
+        range = view.range_fields(),
+        ends_chosen = view.hidden_choices(&["line", "class", "open", "close", "with"]),
         line_options = view.line_options(ask.line, true),
         class_options = view.class_options(),
         filters_open = if view.choices().is_empty() { "" } else { " open" },
         own_open = if ask.range == "own" { " open" } else { "" },
-        filters = view.filters(),
+        filters = view.hidden_choices(&["with"]),
         first = ask.first,
         last = ask.last,
         today = view.today(),
@@ -151,6 +143,7 @@ pub fn counts_page(page: &CountsPage) -> String {
         ),
         shown = view.live_part(),
         zero_options = view.line_options(None, false),
+        ends = view.ends_form(),
         speed = view.speed_form(),
     );
     PageFrame::new(&page.head, Tab::Counts, "Counts", &["page.js", "head.js", "counts.js"])
@@ -249,12 +242,17 @@ impl ChartView<'_> {
     fn choices(&self) -> Vec<(&'static str, String)> {
         let ask = &self.page.ask;
         let (open, close) = ask.hours.unzip();
+        let numbers = |ids: &[u64]| {
+            (!ids.is_empty()).then(|| ids.iter().map(u64::to_string).collect::<Vec<_>>().join(","))
+        };
         let all = [
             ("line", ask.line.map(|line| line.to_string())),
             ("class", ask.class.clone()),
             ("open", open.map(|hour| hour.to_string())),
             ("close", close.map(|hour| hour.to_string())),
             ("with", ask.with.clone()),
+            ("entry", numbers(&ask.ends.entries)),
+            ("exit", numbers(&ask.ends.exits)),
         ];
         all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }
@@ -438,11 +436,24 @@ impl ChartView<'_> {
         options
     }
 
-    /// The filters as hidden fields.
-    fn filters(&self) -> String {
+    /// The shown days as hidden fields.
+    fn range_fields(&self) -> String {
+        let ask = &self.page.ask;
+        let field = |name, value: &dyn std::fmt::Display| {
+            format!("<input type=\"hidden\" name=\"{name}\" value=\"{value}\">")
+        };
+        let dates = if ask.range == "own" {
+            field("from", &ask.first) + &field("to", &ask.last)
+        } else {
+            String::new()
+        };
+        field("range", &ask.range) + &dates
+    }
+
+    /// What is chosen as hidden fields, except for `visible` ones.
+    fn hidden_choices(&self, visible: &[&str]) -> String {
         let mut fields = String::new();
-        // The comparison is a visible field.
-        for (name, value) in self.choices().into_iter().filter(|(name, _)| *name != "with") {
+        for (name, value) in self.choices().into_iter().filter(|(name, _)| !visible.contains(name)) {
             let _ = write!(fields, "<input type=\"hidden\" name=\"{name}\" value=\"{}\">", Text(&value));
         }
         fields

@@ -8,7 +8,12 @@ use crate::ui::escape::Text;
 use crate::ui::facts::{Reader, ZoneFigures};
 use crate::ui::form::{form_to, lock};
 use crate::ui::format::{format_duration, format_thousands};
-use tallycam_store::{BucketRow, Direction, LineCrossed, LineDistance, MOVEMENT_GRID, SpeedRow, StayRow};
+use tallycam_store::{
+    BucketRow, Direction, FlowEnds, LineCrossed, LineDistance, LineRow, MOVEMENT_GRID, SpeedRow, StayRow,
+};
+
+/// The keys of the ends of flows.
+const ENDS: [&str; 2] = ["entry", "exit"];
 
 /// Shades of the movement map.
 const LEVELS: u32 = 8;
@@ -53,34 +58,91 @@ impl ChartView<'_> {
 
     /// The table of flows, if there are any and all lines are shown.
     pub(super) fn flows(&self) -> String {
-        let page = self.page;
-        if page.flows.is_empty() || page.ask.line.is_some() || page.ask.class.is_some() {
+        let (page, ends) = (self.page, &self.page.ask.ends);
+        if !self.has_flows() {
             return String::new();
         }
+        let flows = page.flows.as_deref().unwrap_or_default();
         let distinct = |of: &dyn Fn(usize) -> LineCrossed| {
-            let mut all: Vec<LineCrossed> = (0..page.flows.len()).map(of).collect();
+            let mut all: Vec<LineCrossed> = (0..flows.len()).map(of).collect();
             all.sort_unstable();
             all.dedup();
             all
         };
-        let (from, to) = (distinct(&|n| page.flows[n].from), distinct(&|n| page.flows[n].to));
+        let (from, to) = (distinct(&|n| flows[n].from), distinct(&|n| flows[n].to));
         let heads: String =
             to.iter().map(|to| format!("<th scope=\"col\">{}</th>", self.crossed(*to))).collect();
         let mut rows = String::new();
         for from in from {
             let _ = write!(rows, "<tr><th scope=\"row\">{}</th>", self.crossed(from));
             for to in &to {
-                let flow = page.flows.iter().find(|flow| flow.from == from && flow.to == *to);
+                let flow = flows.iter().find(|flow| flow.from == from && flow.to == *to);
                 let _ = write!(rows, "<td>{}</td>", format_thousands(flow.map_or(0, |flow| flow.count)));
             }
             rows.push_str("</tr>");
         }
+        let table = if page.flows.is_none() {
+            String::from("<p>This page shows flows of up to 8 days; the CSV has more.</p>")
+        } else if rows.is_empty() {
+            String::from("<p>Nothing went from an entry to an exit.</p>")
+        } else {
+            format!(
+                "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table of \
+                 flows\"><table><thead><tr><th scope=\"col\">From</th>{heads}</tr></thead><tbody>{rows}\
+                 </tbody></table></div>"
+            )
+        };
+        let what = if *ends == FlowEnds::default() {
+            "From a line to the next one"
+        } else {
+            "From an entry to the next exit"
+        };
+        let chosen: String = (self.choices().iter().filter(|(name, _)| ENDS.contains(name)))
+            .map(|(name, value)| format!("&{name}={value}"))
+            .collect();
         format!(
             "<section class=\"panel\" id=\"flows\" aria-labelledby=\"flows-head\"><header><h2 \
-             id=\"flows-head\">Flows</h2><p class=\"small muted\">From a line to the next one</p></header><div \
-             class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table of flows\"><table><thead><tr><th \
-             scope=\"col\">From</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>{}</section>",
-            self.links("flows", &self.export_of("flows", "", "csv"), "Flows")
+             id=\"flows-head\">Flows</h2><p class=\"small muted\">{what}</p></header>{table}{}</section>",
+            self.links("flows", &self.export_of("flows", &chosen, "csv"), "Flows")
+        )
+    }
+
+    /// There are flows to show, or entries and exits were chosen.
+    fn has_flows(&self) -> bool {
+        let (page, ask) = (self.page, &self.page.ask);
+        let has_any = page.flows.as_ref().is_some_and(|flows| !flows.is_empty());
+        (has_any || ask.ends != FlowEnds::default()) && ask.line.is_none() && ask.class.is_none()
+    }
+
+    /// The form for the entries and exits of flows.
+    pub(super) fn ends_form(&self) -> String {
+        let (page, ends) = (self.page, &self.page.ask.ends);
+        if !self.has_flows() {
+            return String::new();
+        }
+        let ticks = |key: &str, legend: &str, chosen: &[u64]| {
+            let tick = |line: &LineRow| {
+                format!(
+                    "<label class=\"tick\"><input type=\"checkbox\" name=\"{key}\" \
+                     value=\"{}\"{}> {}</label> ",
+                    line.id,
+                    if chosen.contains(&line.id) { " checked" } else { "" },
+                    Text(&line.draft.name)
+                )
+            };
+            let all: String = page.lines.iter().filter(|line| line.deleted_us.is_none()).map(tick).collect();
+            format!("<fieldset class=\"field\"><legend>{legend}</legend>{all}</fieldset>")
+        };
+        format!(
+            "<section class=\"panel no-print\" id=\"ends\" aria-label=\"Entries and \
+             exits\"><details{}><summary>Entries and exits of flows …</summary><form class=\"row\" \
+             method=\"get\">{}{}{}{}<button class=\"btn\">Show</button></form><p class=\"small muted\">With none \
+             chosen, each line is both. Lines that are neither do not matter.</p></details></section>",
+            if *ends == FlowEnds::default() { "" } else { " open" },
+            self.range_fields(),
+            self.hidden_choices(&ENDS),
+            ticks("entry", "Entries", &ends.entries),
+            ticks("exit", "Exits", &ends.exits),
         )
     }
 
@@ -301,8 +363,9 @@ fn in_words(total: &StayRow) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::ui::counts_page;
     use crate::ui::fixtures;
+    use crate::ui::{CountsAsk, CountsPage, counts_page};
+    use tallycam_store::FlowEnds;
 
     #[test]
     fn stays_and_flows_are_shown_with_their_exports() {
@@ -326,5 +389,20 @@ mod tests {
             assert!(html.contains(wanted), "{wanted}: {html}");
         }
         assert!(!counts_page(&fixtures::counts(&[("line", "1")])).contains("id=\"flows\""));
+        let ask =
+            CountsAsk { ends: FlowEnds { entries: vec![1], exits: vec![2, 7] }, ..fixtures::counts(&[]).ask };
+        let html = counts_page(&CountsPage { flows: Some(Vec::new()), ask, ..fixtures::counts(&[]) });
+        for wanted in [
+            "From an entry to the next exit",
+            "<p>Nothing went from an entry to an exit.</p>",
+            "name=\"entry\" value=\"1\" checked",
+            "name=\"exit\" value=\"1\">",
+            "name=\"exit\" value=\"2\" checked",
+            "&amp;bucket=hour&amp;entry=1&amp;exit=2,7&amp;scene=",
+            "<input type=\"hidden\" name=\"exit\" value=\"2,7\">",
+            "&amp;entry=1&amp;exit=2%2C7",
+        ] {
+            assert!(html.contains(wanted), "{wanted}: {html}");
+        }
     }
 }

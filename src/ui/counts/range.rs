@@ -10,6 +10,7 @@ use crate::ui::chart::is_fine;
 use crate::ui::facts::LocalClock;
 use crate::ui::format::{micros, to_zoned};
 use tallycam_base::json;
+use tallycam_store::FlowEnds;
 
 /// Longest range in days that is compared with the time before it: hours are read for both.
 const MOST_COMPARED: i32 = 92;
@@ -56,6 +57,8 @@ pub struct CountsAsk {
     pub line: Option<u64>,
     /// Limits the page to this class.
     pub class: Option<String>,
+    /// The lines from and to which flows are shown; all, if there are none.
+    pub ends: FlowEnds,
     pub heat: Heatmap,
     /// The shown span.
     pub shown: DateSpan,
@@ -76,7 +79,7 @@ pub struct CountsAsk {
 }
 
 impl CountsAsk {
-    /// Parses a query. `query` returns the value of a name:
+    /// Parses a query, except for the ends of flows. `query` returns the value of a name:
     ///
     /// - `range`; `from` and `to`, dates for `range=own`, both included. Dates alone also mean `own`.
     /// - `bucket`: `5min`, `15min`, `30min`, `hour`, `day`, `week` or `month`; default: as suits the range.
@@ -209,6 +212,7 @@ impl CountsAsk {
             last,
             line,
             class: query("class").filter(|class| !class.is_empty()).map(str::to_owned),
+            ends: FlowEnds::default(),
             heat: match query("heat").unwrap_or_default() {
                 "in" => Heatmap::In,
                 "out" => Heatmap::Out,

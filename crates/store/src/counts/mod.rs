@@ -69,7 +69,7 @@ pub use reader::{CountsReader, MOST_BUCKETS};
 pub use recounts::{FoundAgain, Recount, RecountResult};
 pub use shared::Unpinned;
 pub use stays::StayRow;
-pub use sums::flows::{FlowCount, FlowRow, LineCrossed};
+pub use sums::flows::{FlowCount, FlowEnds, FlowRow, LineCrossed};
 pub use sums::opening::{OpeningHours, is_open};
 pub use sums::speeds::{LineDistance, MeasuredSpeed, SpeedRow};
 pub use types::*;

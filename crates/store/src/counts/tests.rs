@@ -2525,9 +2525,9 @@ fn flows_are_the_next_lines_of_the_same_track() {
         &[(1, south, o, 9), (1, north, i, 2), (2, north, i, 3), (2, south, o, 8), (5, north, i, 4)],
     );
     cross(&mut bench, &[(3, north, i, 5), (3, north, o, 7), (4, north, i, 3500), (4, south, o, 3700)]);
-    let read = |bench: &Bench, from_us, size, hours| {
+    let among = |bench: &Bench, from_us, size, hours, ends: &FlowEnds| {
         let rows =
-            bench.reader().flows(Scene::Camera, from_us, MONDAY + 2 * HOUR, size, hours).expect("read");
+            bench.reader().flows(Scene::Camera, from_us, MONDAY + 2 * HOUR, size, hours, ends).expect("read");
         let told = |row: &FlowRow| {
             let count = |flow: &FlowCount| {
                 let [from, to] = [flow.from, flow.to].map(|c| (c.line, c.direction));
@@ -2537,6 +2537,7 @@ fn flows_are_the_next_lines_of_the_same_track() {
         };
         rows.iter().map(told).collect::<Vec<_>>()
     };
+    let read = |bench: &Bench, from_us, size, hours| among(bench, from_us, size, hours, &FlowEnds::default());
     let through = |count| ((north, i), (south, o), count);
     let back = ((north, i), (north, o), 1);
     let hours = vec![vec![back, through(2)], vec![through(1)]];
@@ -2553,6 +2554,21 @@ fn flows_are_the_next_lines_of_the_same_track() {
     let mut bench = Bench::open(folder.path(), &clock);
     cross(&mut bench, &[(5, south, o, 20)]);
     assert_eq!(read(&bench, MONDAY, BucketSize::Total, None), [vec![back, through(2)]]);
+    // From entries to exits, other lines between do not matter, and each entry has one exit at most.
+    let yard = bench.draw("Yard", Scene::Camera).id;
+    cross(
+        &mut bench,
+        &[(6, north, i, 30), (6, yard, i, 31), (6, yard, o, 32), (6, south, o, 33), (6, south, i, 34)],
+    );
+    let ends = |entries: &[u64], exits: &[u64]| {
+        let ends = FlowEnds { entries: entries.to_vec(), exits: exits.to_vec() };
+        among(&bench, MONDAY, BucketSize::Total, None, &ends).concat()
+    };
+    assert_eq!(ends(&[north], &[south]), [through(3)]);
+    assert_eq!(ends(&[south], &[north]), []);
+    assert_eq!(ends(&[yard], &[]), [((yard, i), (yard, o), 1), ((yard, o), (south, o), 1)]);
+    assert_eq!(ends(&[], &[yard]), [((north, i), (yard, i), 1), ((yard, i), (yard, o), 1)]);
+    assert_eq!(ends(&[north, yard], &[south, north]), [back, through(2), ((yard, o), (south, o), 1)]);
 }
 
 #[test]

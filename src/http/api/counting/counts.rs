@@ -51,7 +51,7 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
     let labels = site.counting()?.status().labels;
     let counts_db = site.counts_readers()?;
     let read = counts_db.read(move |reader| {
-        let lines = match resolve(&wanted, || reader.lines(), scene)? {
+        let lines = match resolve("line", &wanted, || reader.lines(), scene)? {
             Ok(lines) => lines,
             Err(wrong) => return Ok(Err(wrong)),
         };
@@ -120,10 +120,11 @@ fn by(query: &Query) -> Result<By, Problem> {
         .map_err(|word| wrong_value("by", word, "any of line, class, direction, with commas"))
 }
 
-/// The IDs of the lines in `wanted`: each item is an ID, a name, or several of them with commas. `rows` gives all
-/// lines, including deleted ones, whose counts still exist. A text that is the ID of one line and the name of another
-/// is refused as ambiguous.
+/// The IDs of the lines in `wanted`, the values of `key`: each item is an ID, a name, or several of them with commas.
+/// `rows` gives all lines, including deleted ones, whose counts still exist. A text that is the ID of one line and the
+/// name of another is refused as ambiguous.
 pub fn resolve<E>(
+    key: &'static str,
     wanted: &[String],
     rows: impl FnOnce() -> Result<Vec<LineRow>, E>,
     scene: Scene,
@@ -144,7 +145,7 @@ pub fn resolve<E>(
                 let expected = format!(
                     "{name:?} for the line of this number, or {id} for the line of this name: it is both"
                 );
-                Err(wrong_value("line", text, expected))
+                Err(wrong_value(key, text, expected))
             }
         }
     };
@@ -162,7 +163,7 @@ pub fn resolve<E>(
             match named(part) {
                 Err(wrong) => return Ok(Err(wrong)),
                 Ok(ids) if ids.is_empty() => {
-                    return Ok(Err(wrong_value("line", part, "the number or the name of a line")));
+                    return Ok(Err(wrong_value(key, part, "the number or the name of a line")));
                 }
                 Ok(ids) => found.extend(ids),
             }
@@ -247,7 +248,7 @@ mod tests {
         ];
         let ask = |text: &str| {
             let rows = || Ok::<_, std::convert::Infallible>(rows.to_vec());
-            resolve(&[text.to_owned()], rows, Scene::Camera).unwrap().map_err(|wrong| wrong.detail)
+            resolve("line", &[text.to_owned()], rows, Scene::Camera).unwrap().map_err(|wrong| wrong.detail)
         };
         let both = "`line` is \"1\", and should be \"Door\" for the line of this number, or 2 for the line of this \
             name: it is both";

@@ -104,7 +104,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
         let (scene, labels) = (scene.unwrap_or_else(|| store.scene()), site.counting()?.status().labels);
         let read = counts_db.read(move |reader| {
             let classes = classes_of(&classes, &labels, || reader.classes(scene))?;
-            Ok(resolve(&wanted, || reader.lines(), scene)?.map(|lines| (lines, classes)))
+            Ok(resolve("line", &wanted, || reader.lines(), scene)?.map(|lines| (lines, classes)))
         });
         (asked.lines, asked.classes) = read.await??;
     }

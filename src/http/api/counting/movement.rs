@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::http::api::counting::counts::{
-    CountsFormat, as_table, format, hours, sheet, span, table_begins, too_many,
+    CountsFormat, as_table, format, hours, resolve, sheet, span, table_begins, too_many,
 };
 use crate::http::api::counting::shapes::scene;
 use crate::http::report::movement::{
@@ -22,7 +22,7 @@ use crate::http::site::handler::Request;
 use crate::ui;
 use jiff::tz::TimeZone;
 use tallycam_store::{
-    BucketSize, CountsReader, EditError, LineDistance, OpeningHours, Scene, StoreError, ZoneRow,
+    BucketSize, CountsReader, EditError, FlowEnds, LineDistance, OpeningHours, Scene, StoreError, ZoneRow,
 };
 
 /// The query of these routes.
@@ -62,11 +62,20 @@ pub async fn stays(request: Request) -> Result<Response<Body>, Problem> {
 
 /// `GET /api/v1/flows`.
 pub async fn flows(request: Request) -> Result<Response<Body>, Problem> {
-    let read = |reader: &CountsReader, Asked { scene, from_us, to_us, bucket, hours }: Asked| {
-        Ok(FlowsReport::of(&reader.flows(scene, from_us, to_us, bucket, hours)?, &reader.lines()?))
+    let wanted = ["entry", "exit"].map(|key| (key, request.query.values(key)));
+    let read = move |reader: &CountsReader, Asked { scene, from_us, to_us, bucket, hours }: Asked| {
+        let lines = reader.lines()?;
+        let rows = || Ok::<_, StoreError>(lines.clone());
+        let [entries, exits] = wanted.map(|(key, wanted)| resolve(key, &wanted, rows, scene));
+        let ends = match (entries?, exits?) {
+            (Ok(entries), Ok(exits)) => FlowEnds { entries, exits },
+            (Err(wrong), _) | (_, Err(wrong)) => return Ok(Err(wrong)),
+        };
+        let flows = reader.flows(scene, from_us, to_us, bucket, hours, &ends)?;
+        Ok(Ok(FlowsReport::of(&flows, &lines)))
     };
     let (asked, report) = read_asked(&request, read).await?;
-    answer(&request, asked, "flows", &report, FlowsReport::csv)
+    answer(&request, asked, "flows", &report?, FlowsReport::csv)
 }
 
 /// `GET /api/v1/movement`.

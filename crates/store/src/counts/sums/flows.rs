@@ -24,10 +24,38 @@ pub struct LineCrossed {
 pub struct FlowCount {
     /// The first crossing.
     pub from: LineCrossed,
-    /// The next crossing of the same track.
+    /// The next crossing of the same track at an exit.
     pub to: LineCrossed,
     /// The number of objects, at least 1.
     pub count: u64,
+}
+
+/// The lines at which flows begin and end.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FlowEnds {
+    /// Numbers of the lines that are entries; all, if there are none.
+    pub entries: Vec<u64>,
+    /// Numbers of the lines that are exits; all, if there are none.
+    pub exits: Vec<u64>,
+}
+
+impl FlowEnds {
+    /// Calls `each` with every exit of a track and the entry before it. Other lines between the two do not matter; an
+    /// entry has one exit at most.
+    fn each_pair<'a>(&self, way: &'a [WayStep], mut each: impl FnMut(&'a WayStep, &'a WayStep)) {
+        let is_of = |lines: &[u64], step: &WayStep| lines.is_empty() || lines.contains(&step.crossed.line);
+        let mut entered: Option<&WayStep> = None;
+        for step in way {
+            if is_of(&self.exits, step)
+                && let Some(from) = entered.take()
+            {
+                each(from, step);
+            }
+            if is_of(&self.entries, step) {
+                entered = Some(step);
+            }
+        }
+    }
 }
 
 /// The flows of a bucket. A flow is in the bucket of its second crossing.
@@ -79,7 +107,7 @@ pub(crate) struct WayStep {
 }
 
 impl CountsReader {
-    /// The flows between lines, in buckets as for [`CountsReader::counts`]; excluded crossings are left
+    /// The flows from entries to exits, in buckets as for [`CountsReader::counts`]; excluded crossings are left
     /// out.
     ///
     /// # Errors
@@ -91,17 +119,18 @@ impl CountsReader {
         to_us: u64,
         size: BucketSize,
         hours: Option<OpeningHours>,
+        ends: &FlowEnds,
     ) -> Result<Vec<FlowRow>, StoreError> {
         let bounds = self.buckets(read_size(size, hours), number(from_us), number(to_us));
         let bounds = bounds.ok_or(StoreError::TooManyBuckets)?;
         let mut rows: Vec<FlowRow> = empty_buckets(&bounds);
         self.map_error(self.for_each_way(scene, &bounds, |way| {
-            for (from, to) in way.iter().zip(way.iter().skip(1)) {
+            ends.each_pair(way, |from, to| {
                 let at = bounds.partition_point(|&(_, end_us)| end_us <= to.wall_us);
                 if let Some(row) = rows.get_mut(at).filter(|row| row.start_us <= to.wall_us.max(0) as u64) {
                     row.count(FlowCount { from: from.crossed, to: to.crossed, count: 1 });
                 }
-            }
+            });
         }))?;
         Ok(open_buckets(rows, size, hours, &self.calendar, self.now_us()))
     }
